@@ -1,0 +1,4 @@
+/** Placeholder of the BTF reader; replaced by the real one. */
+export interface Btf {
+  readonly bytes: Uint8Array;
+}

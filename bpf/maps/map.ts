@@ -1,0 +1,53 @@
+/**
+ * A BPF map, as bpf(2), helpers and devices see it. The data lives in RAM at Linux's layout and is
+ * worked on by the C core; `offset` is the RAM offset of the `struct bpf_map` that a program's
+ * ld_imm64 points at.
+ */
+import type { RamOffset } from '../../kernel/types/units.ts';
+import type { Btf } from '../btf/btf.ts';
+import type { MapType } from '../uapi.ts';
+
+export interface MapSpec {
+  readonly type: MapType;
+  readonly keyBytes: number;
+  readonly valueBytes: number;
+  readonly maxEntries: number;
+  /** BPF_F_* of map creation. */
+  readonly flags: number;
+  readonly name: string;
+  readonly innerMap?: BpfMap;
+  readonly btf?: Btf;
+  readonly btfKeyTypeId?: number;
+  readonly btfValueTypeId?: number;
+  readonly mapExtra?: bigint;
+}
+
+export interface BpfMap {
+  readonly spec: MapSpec;
+  /** Unique id as in bpf_map_info; given by the id registry, 0 before. */
+  id: number;
+  readonly offset: RamOffset;
+  frozen: boolean;
+  /** Bytes of value per element as bpf(2) copies them: value rounded to 8 times CPUs for per-CPU. */
+  readonly userValueBytes: number;
+  /** RAM offset of the element's value for a program on the current CPU; 0 if there is none. */
+  lookup(key: RamOffset): RamOffset;
+  /** 0 or -errno. `flags` are BPF_ANY, BPF_NOEXIST, BPF_EXIST, BPF_F_LOCK. */
+  update(key: RamOffset, value: RamOffset, flags: number): number;
+  delete(key: RamOffset): number;
+  /** bpf(2)'s view: copy out / in the user form (all CPUs for per-CPU maps). 0 or -errno. */
+  copyValue(key: RamOffset, out: RamOffset, flags: number): number;
+  updateFromUser(key: RamOffset, value: RamOffset, flags: number): number;
+  /** `key` 0 asks for the first. Writes the next key to `out`; -ENOENT at the end. */
+  nextKey(key: RamOffset, out: RamOffset): number;
+  /** Bytes charged, for `memlock`. */
+  readonly memoryBytes: number;
+  /**
+   * RAM offset of the first element's value where the map is one flat block that ld_imm64 may
+   * point into (array maps: .data, .rodata, .bss); undefined otherwise.
+   */
+  readonly directValue?: RamOffset;
+  /** Bytes between the values of two neighbouring elements of a flat array. */
+  readonly elementBytes: number;
+  free(): void;
+}

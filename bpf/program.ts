@@ -1,0 +1,142 @@
+/**
+ * A program on its way from load to execution.
+ *
+ *   ProgramSpec       what bpf(BPF_PROG_LOAD) was given, map fds resolved
+ *   VerifiedProgram   what the verifier made of it: rewritten instructions and what it proved
+ *   Executable        what an engine made of that (bpf/engine.ts)
+ */
+import type { RamOffset } from '../kernel/types/units.ts';
+import type { Btf } from './btf/btf.ts';
+import type { Insn } from './isa/insn.ts';
+import type { BpfMap } from './maps/map.ts';
+import type { AttachType, ProgType } from './uapi.ts';
+
+/** One row of BTF func_info: the subprogram at slot `insn` has BTF type `typeId` (a FUNC). */
+export interface FuncInfo {
+  readonly insn: number;
+  readonly typeId: number;
+}
+
+/** One row of BTF line_info. */
+export interface LineInfo {
+  readonly insn: number;
+  readonly file: string;
+  readonly text: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+export interface ProgramSpec {
+  readonly type: ProgType;
+  readonly expectedAttachType: AttachType;
+  readonly name: string;
+  readonly license: string;
+  readonly insns: readonly Insn[];
+  /** `map fd` or `fd array index` in a pseudo ld_imm64 -> map; undefined where the fd is bad. */
+  readonly mapByFd: (fd: number) => BpfMap | undefined;
+  readonly mapByIndex: (index: number) => BpfMap | undefined;
+  readonly flags: number;
+  readonly btf?: Btf;
+  /** Raw rows, checked by the verifier: record size in bytes and the records. */
+  readonly funcInfo?: { readonly recordBytes: number; readonly records: Uint8Array };
+  readonly lineInfo?: { readonly recordBytes: number; readonly records: Uint8Array };
+  readonly attachBtfId?: number;
+  /** Offload target; absent for the host. */
+  readonly ifindex?: number;
+}
+
+/** What a memory instruction touches, as the verifier proved it; one kind on all paths. */
+export type PointerKind =
+  | 'ctx'
+  | 'stack'
+  | 'packet'
+  | 'packet_meta'
+  | 'map_value'
+  | 'mem'
+  | 'btf'
+  | 'sock'
+  | 'arena'
+  | 'mixed';
+
+/** What the verifier proved of one instruction slot of the rewritten program. */
+export interface InsnFact {
+  /** Loads, stores and atomics: what the pointer points at. */
+  readonly pointer?: PointerKind;
+  /** Helper calls with a map argument, where it is the same map on all paths. */
+  readonly map?: BpfMap;
+  /** Map helper calls whose key is a known constant on all paths (array index, for one). */
+  readonly constKey?: bigint;
+  /** ld_imm64: what the 64-bit value is, for dumps and for devices. */
+  readonly imm64?:
+    | { readonly kind: 'map'; readonly map: BpfMap }
+    | { readonly kind: 'map_value'; readonly map: BpfMap; readonly offset: number }
+    | { readonly kind: 'func'; readonly subprog: number }
+    | { readonly kind: 'ksym'; readonly name: string };
+  /** Slot of the instruction in the program as loaded; several rewritten slots may share one. */
+  readonly original: number;
+}
+
+export interface SubprogInfo {
+  readonly name: string;
+  /** First slot and the slot after the last, in the rewritten program. */
+  readonly start: number;
+  readonly end: number;
+  /** Bytes of stack this frame uses, rounded up to 8. */
+  readonly stackBytes: number;
+  /** Called by a helper (bpf_loop, bpf_for_each_map_elem, timers), not by a call instruction. */
+  readonly isCallback: boolean;
+  readonly hasTailCall: boolean;
+}
+
+/**
+ * Rewritten as Linux rewrites: context accesses are loads and stores of the kernel structs behind
+ * them, dead code is gone, loads through BTF pointers have mode PROBE_MEM (0x20), every ld_imm64
+ * holds its final 64-bit value (map address, map value address, kernel symbol), helper calls keep
+ * their helper id in `imm`, calls between subprograms (src 1) their slot distance.
+ * A ld_imm64 of a callback (fact `imm64.kind === 'func'`) holds the subprogram's index.
+ */
+export interface VerifiedProgram {
+  readonly spec: ProgramSpec;
+  readonly insns: readonly Insn[];
+  /** One fact a slot of `insns`. */
+  readonly facts: readonly InsnFact[];
+  /** subprogs[0] is the entry. */
+  readonly subprogs: readonly SubprogInfo[];
+  readonly usedMaps: readonly BpfMap[];
+  readonly gplCompatible: boolean;
+  /** Instructions the verifier processed, for `verified_insns`. */
+  readonly verifiedInsns: number;
+  /** Rows of line_info moved along with the rewriting; empty without BTF. */
+  readonly lines: readonly LineInfo[];
+  readonly funcs: readonly FuncInfo[];
+}
+
+/** How a rejection is told: the errno, the reason's stable code, and Linux's log. */
+export interface Rejection {
+  readonly kind: 'rejected';
+  /** Positive, e.g. errno.EACCES. */
+  readonly errno: number;
+  /** Stable reason code, e.g. 'invalid-packet-access'. */
+  readonly reason: string;
+  /** Slot of the offending instruction, where there is one. */
+  readonly insn?: number;
+  readonly log: string;
+}
+
+export interface Acceptance {
+  readonly kind: 'accepted';
+  readonly program: VerifiedProgram;
+  readonly log: string;
+}
+
+export type Verdict = Acceptance | Rejection;
+
+/** Where a run-time fault of a verified program happened; the kernel prints an oops from it. */
+export class BpfOops extends Error {
+  override name = 'BpfOops';
+  readonly address: RamOffset | bigint;
+  constructor(message: string, address: RamOffset | bigint) {
+    super(message);
+    this.address = address;
+  }
+}

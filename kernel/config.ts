@@ -1,0 +1,37 @@
+/** How a machine is configured at boot. The same configuration and seed give the same run. */
+import type { ProgramRegistry } from './syscall/abi.ts';
+
+export interface NicConfig {
+  /** Interface name, e.g. 'eth0'. */
+  readonly name: string;
+  readonly queues: number;
+  /** Six bytes; derived from the seed where absent. */
+  readonly mac?: string;
+  /** Link speed, bits a second. */
+  readonly bitsPerSecond?: number;
+}
+
+export interface MachineConfig {
+  readonly cpus?: number;
+  readonly ramMiB?: number;
+  readonly seed?: number;
+  readonly arch?: 'x86_64' | 'arm64';
+  /** Linux-like kernel command line. */
+  readonly cmdline?: string;
+  readonly nics?: readonly NicConfig[];
+  readonly hostname?: string;
+  /** Files of the root file system besides what every machine has; path to content. */
+  readonly files?: Readonly<Record<string, Uint8Array | string>>;
+  /** The executables of user space; each is also installed as /bin/NAME (or /sbin, see user/). */
+  readonly programs?: ProgramRegistry;
+  /** Path of the first process; '/sbin/init' by default. No init: the machine idles. */
+  readonly init?: string;
+}
+
+/** What the host has to provide, loaded by ui/ or by a test: nothing below ui/ reads files. */
+export interface HostAssets {
+  /** The C core (bpf/native), compiled. */
+  readonly core: WebAssembly.Module;
+  /** Loads binaryen; called when the first program wants compiling. */
+  readonly loadBinaryen?: () => Promise<unknown>;
+}
