@@ -65,13 +65,18 @@ export function ensureChromium() {
   const found = findChromium();
   if (found) return { path: found };
   if (process.getuid?.() !== 0) {
-    return { skipped: 'no Chromium found, and installing one needs root (apt-get install chromium)' };
+    return {
+      skipped: 'no Chromium found, and installing one needs root (apt-get install chromium)',
+    };
   }
   if (spawnSync('sh', ['-c', 'command -v apt-get']).status !== 0) {
     return { skipped: 'no Chromium found, and this system has no apt-get to install one' };
   }
   console.error('Installing Chromium (apt-get install chromium) …');
-  const apt = { stdio: ['ignore', 'ignore', 2], env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } };
+  const apt = {
+    stdio: ['ignore', 'ignore', 2],
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+  };
   spawnSync('apt-get', ['update', '-qq'], apt);
   spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium'], apt);
   const installed = findChromium();
