@@ -1,0 +1,213 @@
+/**
+ * The objects that bpf(2) hands out descriptors for, counted by reference: file descriptors, pins,
+ * attachments and programs (for their maps) each hold one. The last put frees.
+ *
+ *   object.get() / object.put()    take and give up a reference
+ *   IdTable                        ids in the order of creation, as Linux's cyclic idr gives them
+ */
+import type { Ns } from '../../kernel/types/units.ts';
+import { Bug } from '../../kernel/types/units.ts';
+import type { Btf } from '../btf/btf.ts';
+import type { BpfMap } from '../maps/map.ts';
+import type { BpfProg } from '../prog.ts';
+import type { AttachType, LinkType } from '../uapi.ts';
+
+export abstract class Counted {
+  #references = 1;
+
+  get(): this {
+    if (this.#references === 0) throw new Bug('reference taken to a freed BPF object');
+    this.#references++;
+    return this;
+  }
+
+  put(): void {
+    if (this.#references === 0) throw new Bug('BPF object freed twice');
+    if (--this.#references === 0) this.destroy();
+  }
+
+  get references(): number {
+    return this.#references;
+  }
+
+  protected abstract destroy(): void;
+}
+
+/** Ids of one kind of object. They only grow, so an id is never another object's within a run. */
+export class IdTable<T> {
+  readonly #byId = new Map<number, T>();
+  #next = 1;
+
+  add(object: T): number {
+    const id = this.#next++;
+    this.#byId.set(id, object);
+    return id;
+  }
+
+  remove(id: number): void {
+    this.#byId.delete(id);
+  }
+
+  byId(id: number): T | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** The smallest id above `id`; undefined at the end. */
+  after(id: number): number | undefined {
+    for (const candidate of this.#byId.keys()) if (candidate > id) return candidate;
+    return undefined;
+  }
+
+  values(): Iterable<T> {
+    return this.#byId.values();
+  }
+}
+
+export class MapObject extends Counted {
+  readonly kind = 'map';
+  readonly map: BpfMap;
+  readonly btf: BtfObject | undefined;
+  /** Type and jit-ness of the programs in a prog_array: all must agree with the first. */
+  owner: { readonly type: string; readonly jited: boolean } | undefined;
+  readonly #ids: IdTable<MapObject>;
+  readonly #byOffset: Map<number, MapObject>;
+
+  constructor(
+    map: BpfMap,
+    btf: BtfObject | undefined,
+    ids: IdTable<MapObject>,
+    byOffset: Map<number, MapObject>,
+  ) {
+    super();
+    this.map = map;
+    this.btf = btf?.get();
+    this.#ids = ids;
+    this.#byOffset = byOffset;
+    map.id = ids.add(this);
+    byOffset.set(map.offset, this);
+  }
+
+  protected override destroy(): void {
+    this.#ids.remove(this.map.id);
+    this.#byOffset.delete(this.map.offset);
+    this.map.free();
+    this.btf?.put();
+  }
+}
+
+export class ProgObject extends Counted {
+  readonly kind = 'prog';
+  readonly id: number;
+  readonly prog: BpfProg;
+  readonly maps: readonly MapObject[];
+  readonly btf: BtfObject | undefined;
+  readonly loadedAtNs: Ns;
+  readonly uid: number;
+  readonly attachType: AttachType;
+  readonly #ids: IdTable<ProgObject>;
+
+  constructor(
+    of: {
+      readonly prog: BpfProg;
+      readonly maps: readonly MapObject[];
+      readonly btf: BtfObject | undefined;
+      readonly loadedAtNs: Ns;
+      readonly uid: number;
+      readonly attachType: AttachType;
+    },
+    ids: IdTable<ProgObject>,
+  ) {
+    super();
+    this.prog = of.prog;
+    this.maps = of.maps.map((map) => map.get());
+    this.btf = of.btf?.get();
+    this.loadedAtNs = of.loadedAtNs;
+    this.uid = of.uid;
+    this.attachType = of.attachType;
+    this.#ids = ids;
+    this.id = ids.add(this);
+  }
+
+  protected override destroy(): void {
+    this.#ids.remove(this.id);
+    this.prog.free();
+    for (const map of this.maps) map.put();
+    this.btf?.put();
+  }
+}
+
+export class BtfObject extends Counted {
+  readonly kind = 'btf';
+  readonly id: number;
+  readonly btf: Btf;
+  readonly name: string;
+  readonly isKernel: boolean;
+  readonly #ids: IdTable<BtfObject>;
+
+  constructor(
+    btf: Btf,
+    ids: IdTable<BtfObject>,
+    { name = '', isKernel = false }: { readonly name?: string; readonly isKernel?: boolean } = {},
+  ) {
+    super();
+    this.btf = btf;
+    this.name = name;
+    this.isKernel = isKernel;
+    this.#ids = ids;
+    this.id = ids.add(this);
+  }
+
+  protected override destroy(): void {
+    this.#ids.remove(this.id);
+  }
+}
+
+/** What a hook gives back for an attachment; bpf(2) makes a link of it. */
+export interface Attachment {
+  readonly type: LinkType;
+  detach(): void;
+  /** Swap the program in place: 0 or a negative errno. Absent: links of this type cannot. */
+  replace?(program: ProgObject): number;
+  /** The type's part of struct bpf_link_info, after `prog_id`. */
+  info(): LinkInfo;
+}
+
+/** Fields of the union in struct bpf_link_info, by their names there. */
+export type LinkInfo = Readonly<Record<string, number | string>>;
+
+export class LinkObject extends Counted {
+  readonly kind = 'link';
+  readonly id: number;
+  program: ProgObject;
+  readonly attachment: Attachment;
+  #attached = true;
+  readonly #ids: IdTable<LinkObject>;
+
+  constructor(program: ProgObject, attachment: Attachment, ids: IdTable<LinkObject>) {
+    super();
+    this.program = program.get();
+    this.attachment = attachment;
+    this.#ids = ids;
+    this.id = ids.add(this);
+  }
+
+  detach(): void {
+    if (!this.#attached) return;
+    this.#attached = false;
+    this.attachment.detach();
+  }
+
+  replaceProgram(program: ProgObject): void {
+    program.get();
+    this.program.put();
+    this.program = program;
+  }
+
+  protected override destroy(): void {
+    this.detach();
+    this.#ids.remove(this.id);
+    this.program.put();
+  }
+}
+
+export type BpfObject = MapObject | ProgObject | BtfObject | LinkObject;
