@@ -5,6 +5,8 @@
  */
 import type { MaySleep } from '../sched/flow.ts';
 import type { Ns } from '../types/units.ts';
+import type { Cred } from './cred.ts';
+import type { Path } from './mount.ts';
 
 /** st_mode type bits (UAPI linux/stat.h). */
 export const S_IFMT = 0o170000;
@@ -28,29 +30,50 @@ export interface Inode {
   /** Device number for character and block devices. */
   readonly rdev: number;
   mtime: Ns;
+  /** Those of mtime where absent. */
+  atime?: Ns;
+  ctime?: Ns;
   readonly fs: FileSystem;
-  /** Directories. A negative errno where the entry does not exist or the act is refused. */
+  /** Replaces the check of mode bits; `mask` is of MAY_READ and so on (cred.ts). */
+  permission?(mask: number, cred: Cred): number;
+  /** Directories have lookup. A negative errno where the entry does not exist or the act is refused. */
   lookup?(name: string): Inode | number;
-  readdir?(): readonly { readonly name: string; readonly inode: Inode }[];
+  readdir?(): readonly DirectoryEntry[];
   create?(name: string, mode: number): Inode | number;
   mkdir?(name: string, mode: number): Inode | number;
   symlink?(name: string, target: string): Inode | number;
+  /** FIFOs, sockets and device nodes; `mode` carries the type. */
+  mknod?(name: string, mode: number, rdev: number): Inode | number;
   link?(name: string, inode: Inode): number;
   unlink?(name: string): number;
   rmdir?(name: string): number;
   rename?(name: string, to: Inode, newName: string): number;
   /** Symbolic links. */
   readlink?(): string;
-  /** Called once per open; the returned object serves that open file. */
-  open?(flags: number): FileOps | number;
+  /** Links that lead to an object, whatever its name (/proc/PID/fd/N, cwd, exe). */
+  magicLink?(): Path | number;
+  /** Called once per open; the returned object serves that open file. A FIFO may sleep. */
+  open?(flags: number): MaySleep<FileOps | number>;
   truncate?(sizeBytes: number): number;
 }
 
-/** POLLIN and so on (UAPI asm-generic/poll.h). */
+export interface DirectoryEntry {
+  readonly name: string;
+  readonly inode: Inode;
+}
+
+/** POLLIN and so on (UAPI asm-generic/poll.h); epoll's have the same values. */
 export const POLLIN = 0x1;
+export const POLLPRI = 0x2;
 export const POLLOUT = 0x4;
 export const POLLERR = 0x8;
 export const POLLHUP = 0x10;
+export const POLLNVAL = 0x20;
+export const POLLRDNORM = 0x40;
+export const POLLRDBAND = 0x80;
+export const POLLWRNORM = 0x100;
+export const POLLWRBAND = 0x200;
+export const POLLRDHUP = 0x2000;
 
 /** The operations behind one open file. Position is the VFS's, except for streams. */
 export interface FileOps {
@@ -85,4 +108,10 @@ export interface FileSystem {
   readonly root: Inode;
   /** st_dev */
   readonly dev: number;
+  /** f_type of statfs(2) (UAPI linux/magic.h). */
+  readonly magic?: number;
+  /** Mount options beyond the flags, e.g. 'mode=755'. */
+  readonly options?: string;
+  /** Bytes in all and bytes left, where the file system keeps count. */
+  usage?(): { readonly totalBytes: number; readonly freeBytes: number; readonly inodes: number };
 }
