@@ -39,13 +39,17 @@ export interface ArgType {
   readonly nullable?: true;
   /** MEM_UNINIT: the helper fills it; it need not be initialised. */
   readonly uninit?: true;
-  /** MEM_RDONLY: the helper only reads it. */
+  /** MEM_RDONLY: the helper only reads it, so read-only memory will do. */
   readonly readonly?: true;
+  /** MEM_WRITE: the helper writes it. Without `uninit` it reads it too. */
+  readonly write?: true;
+  /** MEM_ALIGNED: must be naturally aligned (comes with `fixedBytes`). */
+  readonly aligned?: true;
   /** OBJ_RELEASE: the reference is given up. */
   readonly release?: true;
   /** MEM_FIXED_SIZE and its size in bytes. */
   readonly fixedBytes?: number;
-  /** For ptr_to_btf_id: the struct's name. */
+  /** For ptr_to_btf_id: the struct's name; absent for kptr_xchg, whose type is the map slot's. */
   readonly btfStruct?: string;
   /** For dynptr arguments. */
   readonly dynptr?: 'local' | 'ringbuf' | 'any';
@@ -67,6 +71,8 @@ export type BaseRetType =
 export interface RetType {
   readonly base: BaseRetType;
   readonly nullable?: true;
+  /** MEM_RDONLY. */
+  readonly readonly?: true;
   readonly btfStruct?: string;
 }
 
@@ -87,13 +93,25 @@ export interface HelperImplementation {
 }
 export type HelperFunction = (...args: never[]) => number | bigint | RamOffset | void;
 
+/** bpf_func_proto.allowed: conditions that depend on what the program is attached to. */
+export type AllowedIn = 'd_path' | 'sleepable_lsm_hook' | 'sk_storage_tracing';
+
 export interface Helper {
   /** BPF_FUNC_* (UAPI linux/bpf.h). */
   readonly id: number;
   /** Without the bpf_ prefix: 'map_lookup_elem'. */
   readonly name: string;
+  /**
+   * Name of Linux's prototype without bpf_ and _proto. One id may have several, of which the
+   * program type chooses one ('xdp_event_output'); mostly it equals `name`. Unique in the table.
+   */
+  readonly proto: string;
   readonly args: readonly ArgType[];
   readonly ret: RetType;
+  /** pkt_access: packet pointers may be passed as memory. */
+  readonly packetAccess?: true;
+  /** Further condition on the program; see `isAllowed` in allow.ts. */
+  readonly allowed?: AllowedIn;
   readonly gplOnly?: true;
   /** The packet may have moved: packet pointers are invalid afterwards. */
   readonly changesPacket?: true;

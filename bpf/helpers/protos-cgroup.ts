@@ -1,0 +1,38 @@
+/** Prototypes of helpers. Cgroup programs (identity, sysctl, return value) and infrared remote controls. Facts: Linux 6.1's bpf_func_proto tables. */
+import {
+  ANYTHING,
+  BTF_SOCK_COMMON,
+  CTX,
+  INTEGER,
+  MAP,
+  MEM,
+  MEM_RDONLY,
+  RET_VALUE,
+  SIZE,
+  UNINIT_MEM,
+  row,
+} from './prototype.ts';
+
+export const cgroupHelpers = [
+  row(17, 'get_cgroup_classid', [CTX], INTEGER),
+  row(17, 'get_cgroup_classid', [], INTEGER, { proto: 'get_cgroup_classid_curr' }),
+  row(33, 'skb_under_cgroup', [CTX, MAP, ANYTHING], INTEGER),
+  row(37, 'current_task_under_cgroup', [MAP, ANYTHING], INTEGER),
+  row(77, 'rc_repeat', [CTX], INTEGER, { gplOnly: true }),
+  row(78, 'rc_keydown', [CTX, ANYTHING, ANYTHING, ANYTHING], INTEGER, { gplOnly: true }),
+  row(79, 'skb_cgroup_id', [CTX], INTEGER),
+  row(80, 'get_current_cgroup_id', [], INTEGER),
+  row(81, 'get_local_storage', [MAP, ANYTHING], RET_VALUE),
+  row(83, 'skb_ancestor_cgroup_id', [CTX, ANYTHING], INTEGER),
+  row(92, 'rc_pointer_rel', [CTX, ANYTHING, ANYTHING], INTEGER, { gplOnly: true }),
+  row(101, 'sysctl_get_name', [CTX, MEM, SIZE, ANYTHING], INTEGER),
+  row(102, 'sysctl_get_current_value', [CTX, UNINIT_MEM, SIZE], INTEGER),
+  row(103, 'sysctl_get_new_value', [CTX, UNINIT_MEM, SIZE], INTEGER),
+  row(104, 'sysctl_set_new_value', [CTX, MEM_RDONLY, SIZE], INTEGER),
+  row(123, 'get_current_ancestor_cgroup_id', [ANYTHING], INTEGER),
+  row(128, 'sk_cgroup_id', [BTF_SOCK_COMMON], INTEGER),
+  row(129, 'sk_ancestor_cgroup_id', [BTF_SOCK_COMMON, ANYTHING], INTEGER),
+  row(151, 'skb_cgroup_classid', [CTX], INTEGER),
+  row(186, 'get_retval', [], INTEGER),
+  row(187, 'set_retval', [ANYTHING], INTEGER),
+];

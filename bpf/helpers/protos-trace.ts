@@ -1,0 +1,126 @@
+/** Prototypes of helpers. Tracing, perf, iterators and LSM. Facts: Linux 6.1's bpf_func_proto tables. */
+import {
+  ANYTHING,
+  CTX,
+  FUNC,
+  INTEGER,
+  MAP,
+  MEM,
+  MEM_OR_NULL,
+  MEM_RDONLY,
+  MEM_RDONLY_OR_NULL,
+  RESULT_U64,
+  SIZE,
+  SIZE_OR_ZERO,
+  STACK_OR_NULL,
+  UNINIT_MEM,
+  btfId,
+  retBtfId,
+  row,
+} from './prototype.ts';
+
+export const traceHelpers = [
+  row(4, 'probe_read', [UNINIT_MEM, SIZE_OR_ZERO, ANYTHING], INTEGER, {
+    proto: 'probe_read_compat',
+    gplOnly: true,
+  }),
+  row(6, 'trace_printk', [MEM_RDONLY, SIZE], INTEGER, { gplOnly: true }),
+  row(22, 'perf_event_read', [MAP, ANYTHING], INTEGER, { gplOnly: true }),
+  row(25, 'perf_event_output', [CTX, MAP, ANYTHING, MEM_RDONLY, SIZE_OR_ZERO], INTEGER, {
+    gplOnly: true,
+  }),
+  row(25, 'perf_event_output', [CTX, MAP, ANYTHING, MEM_RDONLY, SIZE_OR_ZERO], INTEGER, {
+    proto: 'perf_event_output_raw_tp',
+    gplOnly: true,
+  }),
+  row(25, 'perf_event_output', [CTX, MAP, ANYTHING, MEM_RDONLY, SIZE_OR_ZERO], INTEGER, {
+    proto: 'perf_event_output_tp',
+    gplOnly: true,
+  }),
+  row(27, 'get_stackid', [CTX, MAP, ANYTHING], INTEGER, { gplOnly: true }),
+  row(27, 'get_stackid', [CTX, MAP, ANYTHING], INTEGER, { proto: 'get_stackid_pe' }),
+  row(27, 'get_stackid', [CTX, MAP, ANYTHING], INTEGER, {
+    proto: 'get_stackid_raw_tp',
+    gplOnly: true,
+  }),
+  row(27, 'get_stackid', [CTX, MAP, ANYTHING], INTEGER, { proto: 'get_stackid_tp', gplOnly: true }),
+  row(36, 'probe_write_user', [ANYTHING, MEM_RDONLY, SIZE], INTEGER, { gplOnly: true }),
+  row(45, 'probe_read_str', [UNINIT_MEM, SIZE_OR_ZERO, ANYTHING], INTEGER, {
+    proto: 'probe_read_compat_str',
+    gplOnly: true,
+  }),
+  row(55, 'perf_event_read_value', [MAP, ANYTHING, UNINIT_MEM, SIZE], INTEGER, { gplOnly: true }),
+  row(56, 'perf_prog_read_value', [CTX, UNINIT_MEM, SIZE], INTEGER, { gplOnly: true }),
+  row(58, 'override_return', [CTX, ANYTHING], INTEGER, { gplOnly: true }),
+  row(67, 'get_stack', [CTX, UNINIT_MEM, SIZE_OR_ZERO, ANYTHING], INTEGER, { gplOnly: true }),
+  row(67, 'get_stack', [CTX, UNINIT_MEM, SIZE_OR_ZERO, ANYTHING], INTEGER, {
+    proto: 'get_stack_pe',
+    gplOnly: true,
+  }),
+  row(67, 'get_stack', [CTX, MEM_RDONLY, SIZE_OR_ZERO, ANYTHING], INTEGER, {
+    proto: 'get_stack_raw_tp',
+    gplOnly: true,
+  }),
+  row(67, 'get_stack', [CTX, UNINIT_MEM, SIZE_OR_ZERO, ANYTHING], INTEGER, {
+    proto: 'get_stack_tp',
+    gplOnly: true,
+  }),
+  row(109, 'send_signal', [ANYTHING], INTEGER),
+  row(111, 'skb_output', [btfId('sk_buff'), MAP, ANYTHING, MEM_RDONLY, SIZE_OR_ZERO], INTEGER, {
+    gplOnly: true,
+  }),
+  row(112, 'probe_read_user', [UNINIT_MEM, SIZE_OR_ZERO, ANYTHING], INTEGER, { gplOnly: true }),
+  row(113, 'probe_read_kernel', [UNINIT_MEM, SIZE_OR_ZERO, ANYTHING], INTEGER, { gplOnly: true }),
+  row(114, 'probe_read_user_str', [UNINIT_MEM, SIZE_OR_ZERO, ANYTHING], INTEGER, { gplOnly: true }),
+  row(115, 'probe_read_kernel_str', [UNINIT_MEM, SIZE_OR_ZERO, ANYTHING], INTEGER, {
+    gplOnly: true,
+  }),
+  row(117, 'send_signal_thread', [ANYTHING], INTEGER),
+  row(119, 'read_branch_records', [CTX, MEM_OR_NULL, SIZE_OR_ZERO, ANYTHING], INTEGER, {
+    gplOnly: true,
+  }),
+  row(121, 'xdp_output', [btfId('xdp_buff'), MAP, ANYTHING, MEM_RDONLY, SIZE_OR_ZERO], INTEGER, {
+    gplOnly: true,
+  }),
+  row(
+    126,
+    'seq_printf',
+    [btfId('seq_file'), MEM_RDONLY, SIZE, MEM_RDONLY_OR_NULL, SIZE_OR_ZERO],
+    INTEGER,
+    { gplOnly: true },
+  ),
+  row(127, 'seq_write', [btfId('seq_file'), MEM_RDONLY, SIZE_OR_ZERO], INTEGER, { gplOnly: true }),
+  row(141, 'get_task_stack', [btfId('task_struct'), UNINIT_MEM, SIZE_OR_ZERO, ANYTHING], INTEGER),
+  row(147, 'd_path', [btfId('path'), MEM, SIZE_OR_ZERO], INTEGER, { allowed: 'd_path' }),
+  row(149, 'snprintf_btf', [MEM, SIZE, MEM_RDONLY, SIZE, ANYTHING], INTEGER),
+  row(150, 'seq_printf_btf', [btfId('seq_file'), MEM_RDONLY, SIZE_OR_ZERO, ANYTHING], INTEGER, {
+    gplOnly: true,
+  }),
+  row(159, 'bprm_opts_set', [btfId('linux_binprm'), ANYTHING], INTEGER),
+  row(161, 'ima_inode_hash', [btfId('inode'), UNINIT_MEM, SIZE], INTEGER, {
+    mightSleep: true,
+    allowed: 'sleepable_lsm_hook',
+  }),
+  row(173, 'get_func_ip', [CTX], INTEGER, { proto: 'get_func_ip_kprobe', gplOnly: true }),
+  row(173, 'get_func_ip', [CTX], INTEGER, { proto: 'get_func_ip_kprobe_multi' }),
+  row(173, 'get_func_ip', [CTX], INTEGER, { proto: 'get_func_ip_tracing', gplOnly: true }),
+  row(174, 'get_attach_cookie', [CTX], INTEGER),
+  row(174, 'get_attach_cookie', [CTX], INTEGER, { proto: 'get_attach_cookie_kmulti' }),
+  row(174, 'get_attach_cookie', [CTX], INTEGER, { proto: 'get_attach_cookie_pe' }),
+  row(174, 'get_attach_cookie', [CTX], INTEGER, { proto: 'get_attach_cookie_trace' }),
+  row(174, 'get_attach_cookie', [CTX], INTEGER, { proto: 'get_attach_cookie_tracing' }),
+  row(175, 'task_pt_regs', [btfId('task_struct')], retBtfId('pt_regs'), { gplOnly: true }),
+  row(176, 'get_branch_snapshot', [UNINIT_MEM, SIZE_OR_ZERO], INTEGER, { gplOnly: true }),
+  row(177, 'trace_vprintk', [MEM_RDONLY, SIZE, MEM_RDONLY_OR_NULL, SIZE_OR_ZERO], INTEGER, {
+    gplOnly: true,
+  }),
+  row(180, 'find_vma', [btfId('task_struct'), ANYTHING, FUNC, STACK_OR_NULL, ANYTHING], INTEGER),
+  row(183, 'get_func_arg', [CTX, ANYTHING, RESULT_U64], INTEGER),
+  row(184, 'get_func_ret', [CTX, RESULT_U64], INTEGER),
+  row(185, 'get_func_arg_cnt', [CTX], INTEGER),
+  row(188, 'xdp_get_buff_len', [btfId('xdp_buff')], INTEGER, { proto: 'xdp_get_buff_len_trace' }),
+  row(193, 'ima_file_hash', [btfId('file'), UNINIT_MEM, SIZE], INTEGER, {
+    mightSleep: true,
+    allowed: 'sleepable_lsm_hook',
+  }),
+];
