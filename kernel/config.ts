@@ -35,3 +35,17 @@ export interface HostAssets {
   /** Loads binaryen; called when the first program wants compiling. */
   readonly loadBinaryen?: () => Promise<unknown>;
 }
+
+/** The configuration with every choice made. */
+export interface BootConfig extends MachineConfig {
+  readonly cpus: number;
+  readonly ramMiB: number;
+  readonly seed: number;
+  readonly arch: 'x86_64' | 'arm64';
+  readonly cmdline: string;
+  readonly nics: readonly NicConfig[];
+  readonly hostname: string;
+  readonly files: Readonly<Record<string, Uint8Array | string>>;
+  readonly programs: ProgramRegistry;
+  readonly init: string;
+}

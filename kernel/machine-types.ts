@@ -1,8 +1,18 @@
 /**
- * The parts of a machine, as they see each other. `Machine` (machine.ts) implements this; a
+ * The parts of a machine, as they see each other. `Machine` (machine.ts) implements `Kernel`; a
  * subsystem takes the parts that it needs in its constructor and never reaches for a global.
  */
+import type { Ram } from './ram/ram.ts';
+import type { KernelLog } from './printk.ts';
+import type { KernelTracepoints } from './trace/events.ts';
+import type { Tracing } from './trace/tracing.ts';
+import type { Scheduler } from './sched/scheduler.ts';
+import type { Softirqs } from './sched/softirq.ts';
+import type { ProcessTable } from './sched/process-table.ts';
+import type { Random } from './time/random.ts';
 import type { Ns } from './types/units.ts';
+import type { BootConfig } from './config.ts';
+import type { SyscallTable } from './syscall/table.ts';
 
 /** Event priorities at one instant: lower runs first (hardware before softirq before tasks). */
 export const EVENT_PRIORITY = { hardware: 0, timer: 1, softirq: 2, task: 3 } as const;
@@ -16,6 +26,25 @@ export interface EventHandle {
 export interface Events {
   readonly now: Ns;
   at(time: Ns, priority: EventPriority, run: () => void): EventHandle;
+}
+
+/** What every part of the kernel may use. Subsystems of other folders hang off it as they come. */
+export interface Kernel {
+  readonly config: BootConfig;
+  readonly ram: Ram;
+  readonly events: Events;
+  readonly random: Random;
+  readonly log: KernelLog;
+  readonly sched: Scheduler;
+  readonly softirqs: Softirqs;
+  readonly processes: ProcessTable;
+  readonly syscalls: SyscallTable;
+  readonly tracepoints: KernelTracepoints;
+  readonly tracing: Tracing;
+  /** The running CPU's clock: the event queue's time plus what has been charged since. */
+  clock(): Ns;
+  /** The code that runs now takes this long on its CPU. */
+  charge(ns: number): void;
 }
 
 /** One line of a machine's input record: the only door from outside. */
