@@ -6,4 +6,7 @@ await ensureNative();
 const { register } = await import('tsx/esm/api');
 register();
 const { main } = await import('../ui/cli/main.ts');
-process.exitCode = await main(process.argv.slice(2));
+process.exitCode = await main(
+  process.argv.slice(2),
+  async () => (await import('../test/bench/index.ts')).benches,
+);

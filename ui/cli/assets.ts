@@ -1,0 +1,20 @@
+/** What a machine needs from a host that is Node: the C core, binaryen, a scenario's files. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { HostAssets } from '../../kernel/config.ts';
+import type { Scenario, ScenarioFiles } from '../../scenarios/scenario.ts';
+
+const root = join(import.meta.dirname, '../..');
+
+export async function hostAssets(): Promise<HostAssets> {
+  const core = await WebAssembly.compile(readFileSync(join(root, '.build/native/core.wasm')));
+  return { core, loadBinaryen: async () => (await import('binaryen')).default };
+}
+
+export function scenarioFile(scenario: Scenario, name: string): Uint8Array {
+  return new Uint8Array(readFileSync(join(root, 'scenarios', scenario.name, name)));
+}
+
+export function scenarioFiles(scenario: Scenario): ScenarioFiles {
+  return new Map(scenario.files.map((name) => [name, scenarioFile(scenario, name)]));
+}

@@ -1,0 +1,60 @@
+/**
+ * The command line: the same machine as in the browser, headless. One file a command; each is
+ * loaded only when it is called. Returns the exit status.
+ */
+import { Command, CommanderError } from 'commander';
+import type { Bench } from './bench.ts';
+import { EXIT, UsageError } from './usage.ts';
+
+/** @param loadBenches the measurements live beside the tests, above this layer */
+export async function main(
+  argv: readonly string[],
+  loadBenches: () => Promise<readonly Bench[]>,
+): Promise<number> {
+  let status: number = EXIT.ok;
+  const program = new Command('skep')
+    .description('A miniature Linux-like kernel that runs real eBPF programs.')
+    .exitOverride()
+    .showHelpAfterError('(skep --help lists the commands, skep COMMAND --help explains one)');
+
+  program
+    .command('boot')
+    .description('boot a machine and connect its shell to the terminal (or to piped input)')
+    .option('--cpus N', 'number of CPUs', '2')
+    .option('--ram MiB', 'size of the memory', '256')
+    .option('--seed N', 'seed of everything random', '1')
+    .option('--cmdline TEXT', 'kernel command line', '')
+    .option('--file FILE...', 'copy files of this host into /root')
+    .action(async (options) => {
+      status = await (await import('./boot.ts')).boot(options);
+    });
+
+  program
+    .command('run')
+    .description('run a scenario: type what its text says and check what happens')
+    .argument('[scenario]', 'name, as in --list')
+    .option('--list', 'list the scenarios')
+    .option('--json', 'results as one JSON object, without the text')
+    .action(async (scenario, options) => {
+      status = await (await import('./run.ts')).run(scenario, options);
+    });
+
+  program
+    .command('bench')
+    .description('measure: rows of name, value, unit and, for ratios, against what')
+    .argument('[filter]', 'only rows whose name contains this')
+    .option('--json', 'one JSON object a row')
+    .action(async (filter, options) => {
+      status = await (await import('./bench.ts')).bench(await loadBenches(), filter, options);
+    });
+
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    if (!(error instanceof UsageError)) throw error;
+    console.error(`skep: ${error.message}`);
+    return EXIT.usage;
+  }
+  return status;
+}
