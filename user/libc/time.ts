@@ -1,0 +1,195 @@
+/** Clocks, sleeping, and calendar time (UTC: skep has no other zone). */
+import type { UserFlow } from '../../kernel/syscall/abi.ts';
+import { syscall } from './files.ts';
+import { layout } from './layout.ts';
+import { NR } from './nr.ts';
+import type { Process } from './process.ts';
+
+export const CLOCK_REALTIME = 0;
+export const CLOCK_MONOTONIC = 1;
+export const CLOCK_BOOTTIME = 7;
+
+const Timespec = layout({ sec: 's64', nsec: 's64' });
+
+/** Nanoseconds; CLOCK_REALTIME exceeds a double's exact range, so it is a bigint. */
+export function* clockGettime(p: Process, clock: number): UserFlow<bigint> {
+  const mark = p.mark();
+  const address = yield* p.take(Timespec.size);
+  yield* syscall(NR.clock_gettime, clock, address);
+  const { sec, nsec } = Timespec.decode(p.memory.read(address, Timespec.size));
+  p.release(mark);
+  return BigInt(sec) * 1_000_000_000n + BigInt(nsec);
+}
+
+/** 0, or -EINTR when a signal handler ran. */
+export function* nanosleep(p: Process, ns: number): UserFlow<number> {
+  const mark = p.mark();
+  const request = { sec: Math.floor(ns / 1e9), nsec: Math.round(ns % 1e9) };
+  const address = yield* p.takeBytes(Timespec.encode(request));
+  const result = yield* syscall(NR.nanosleep, address, 0);
+  p.release(mark);
+  return result;
+}
+
+export interface CalendarTime {
+  readonly year: number;
+  /** 1 to 12. */
+  readonly month: number;
+  readonly day: number;
+  readonly hour: number;
+  readonly minute: number;
+  readonly second: number;
+  /** 0 is Sunday. */
+  readonly weekday: number;
+  /** 1 to 366. */
+  readonly yearDay: number;
+}
+
+/** gmtime(3), by counting days of 400-year eras from 1 March of year 0. */
+export function gmtime(epochSeconds: number): CalendarTime {
+  const days = Math.floor(epochSeconds / 86400);
+  const rest = epochSeconds - days * 86400;
+  const shifted = days + 719468;
+  const era = Math.floor(shifted / 146097);
+  const dayOfEra = shifted - era * 146097;
+  const yearOfEra = Math.floor(
+    (dayOfEra -
+      Math.floor(dayOfEra / 1460) +
+      Math.floor(dayOfEra / 36524) -
+      Math.floor(dayOfEra / 146096)) /
+      365,
+  );
+  const dayOfYear =
+    dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
+  const marchMonth = Math.floor((5 * dayOfYear + 2) / 153);
+  const day = dayOfYear - Math.floor((153 * marchMonth + 2) / 5) + 1;
+  const month = marchMonth < 10 ? marchMonth + 3 : marchMonth - 9;
+  const year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0);
+  return {
+    year,
+    month,
+    day,
+    hour: Math.floor(rest / 3600),
+    minute: Math.floor((rest % 3600) / 60),
+    second: Math.floor(rest % 60),
+    weekday: (((days + 4) % 7) + 7) % 7,
+    yearDay: days - daysFromCivil(year, 1, 1) + 1,
+  };
+}
+
+/** Days since 1970-01-01. */
+export function daysFromCivil(year: number, month: number, day: number): number {
+  const y = month <= 2 ? year - 1 : year;
+  const era = Math.floor(y / 400);
+  const yearOfEra = y - era * 400;
+  const dayOfYear = Math.floor((153 * (month > 2 ? month - 3 : month + 9) + 2) / 5) + day - 1;
+  const dayOfEra =
+    yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear;
+  return era * 146097 + dayOfEra - 719468;
+}
+
+export const WEEKDAYS = [
+  'Sunday',
+  'Monday',
+  'Tuesday',
+  'Wednesday',
+  'Thursday',
+  'Friday',
+  'Saturday',
+] as const;
+export const MONTHS = [
+  'January',
+  'February',
+  'March',
+  'April',
+  'May',
+  'June',
+  'July',
+  'August',
+  'September',
+  'October',
+  'November',
+  'December',
+] as const;
+
+/** strftime(3) in the C locale. */
+export function strftime(format: string, epochSeconds: number, nanoseconds = 0): string {
+  const t = gmtime(epochSeconds);
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const expand = (letter: string): string => {
+    switch (letter) {
+      case 'Y':
+        return String(t.year);
+      case 'C':
+        return two(Math.floor(t.year / 100));
+      case 'y':
+        return two(t.year % 100);
+      case 'm':
+        return two(t.month);
+      case 'd':
+        return two(t.day);
+      case 'e':
+        return String(t.day).padStart(2, ' ');
+      case 'H':
+        return two(t.hour);
+      case 'I':
+        return two(t.hour % 12 || 12);
+      case 'M':
+        return two(t.minute);
+      case 'S':
+        return two(t.second);
+      case 'N':
+        return String(nanoseconds).padStart(9, '0');
+      case 's':
+        return String(Math.floor(epochSeconds));
+      case 'p':
+        return t.hour < 12 ? 'AM' : 'PM';
+      case 'j':
+        return String(t.yearDay).padStart(3, '0');
+      case 'u':
+        return String(t.weekday || 7);
+      case 'w':
+        return String(t.weekday);
+      case 'a':
+        return WEEKDAYS[t.weekday]!.slice(0, 3);
+      case 'A':
+        return WEEKDAYS[t.weekday]!;
+      case 'b':
+      case 'h':
+        return MONTHS[t.month - 1]!.slice(0, 3);
+      case 'B':
+        return MONTHS[t.month - 1]!;
+      case 'F':
+        return `${t.year}-${two(t.month)}-${two(t.day)}`;
+      case 'T':
+        return `${two(t.hour)}:${two(t.minute)}:${two(t.second)}`;
+      case 'R':
+        return `${two(t.hour)}:${two(t.minute)}`;
+      case 'D':
+        return `${two(t.month)}/${two(t.day)}/${two(t.year % 100)}`;
+      case 'c':
+        return strftime('%a %b %e %H:%M:%S %Y', epochSeconds);
+      case 'Z':
+        return 'UTC';
+      case 'z':
+        return '+0000';
+      case 'n':
+        return '\n';
+      case 't':
+        return '\t';
+      case '%':
+        return '%';
+      default:
+        return `%${letter}`;
+    }
+  };
+  return format.replace(/%(.)/gs, (_, letter: string) => expand(letter));
+}
+
+/** '0.5', '2s', '3m', '1h', '1d' in nanoseconds; undefined if it is none of these. */
+export function parseDuration(text: string): number | undefined {
+  const match = /^(\d+\.?\d*|\.\d+)([smhd]?)$/.exec(text);
+  if (!match) return undefined;
+  const unit = { '': 1, s: 1, m: 60, h: 3600, d: 86400 }[match[2]!]!;
+  return Math.round(Number(match[1]) * unit * 1e9);
+}
