@@ -53,6 +53,15 @@ describe('struct', () => {
     expect(ram.readU64((two.offset + 16) as RamOffset)).toBe(0n);
   });
 
+  it('views structs of the UAPI over plain bytes', () => {
+    const bytes = new Uint8Array(20).subarray(4);
+    const inner = Inner.over(bytes);
+    inner.a = 0x1ff;
+    inner.b = 0x01020304;
+    expect([...bytes.subarray(0, 8)]).toEqual([0xff, 0, 0, 0, 4, 3, 2, 1]);
+    expect(inner.b).toBe(0x01020304);
+  });
+
   it('takes sizes and offsets of Linux where a struct is declared in part', () => {
     const part = t.struct('part', { a: t.u32, b: t.u64 }, { offsets: { b: 40 }, size: 128 });
     expect([part.offsets.b, part.size]).toEqual([40, 128]);

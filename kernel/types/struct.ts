@@ -5,6 +5,7 @@
  *   const Page = struct('page', { flags: u64, refcount: i32, mapping: pointer('address_space') });
  *   Page.size, Page.offsets.refcount
  *   const page = Page.at(ram, offset);  page.refcount = 1;  page.mapping  // a RamOffset
+ *   Info.over(bytes).id               // the same over plain bytes: structs of the UAPI
  *
  * How members read and write: integers up to 32 bits and `nsTime` as number, other 64-bit integers
  * as bigint, pointers as RamOffset (NULL is 0), `charArray` as string up to its NUL, nested structs
@@ -79,7 +80,10 @@ type Aggregates<M extends Members> = {
 
 /** A view of one struct in RAM. Set `offset` to look at another one without a new object. */
 export type View<M extends Members = Members> = Scalars<M> &
-  Aggregates<M> & { readonly ram: Ram; offset: RamOffset };
+  Aggregates<M> & { readonly ram: StructMemory; offset: RamOffset };
+
+/** What a view reads and writes: RAM, or plain bytes that cross the user boundary. */
+export type StructMemory = Pick<Ram, 'u8' | 'view' | 'bytes' | 'readPointer' | 'writePointer'>;
 
 /** The view type of a declared struct: `type Task = ViewOf<typeof TaskStruct>`. */
 export type ViewOf<S> = S extends Struct<infer M> ? View<M> : never;
@@ -95,7 +99,9 @@ export interface AnyStruct {
 export interface Struct<M extends Members> extends AnyStruct {
   readonly members: M;
   readonly offsets: { readonly [K in keyof M]: number };
-  at(ram: Ram, offset: RamOffset): View<M>;
+  at(ram: StructMemory, offset: RamOffset): View<M>;
+  /** A view of the struct at the start of `bytes`, which must hold all of it. */
+  over(bytes: Uint8Array<ArrayBuffer>): View<M>;
   /** A zeroed one from the slab; free it with ram.kfree(view.offset). */
   alloc(ram: Ram): View<M>;
 }
@@ -141,8 +147,8 @@ export function struct<const M extends Members>(
   }
   const size = Math.max(Math.ceil(end / align) * align, options.size ?? 0);
   const prototype = viewPrototype(members, offsets);
-  const at = (ram: Ram, offset: RamOffset): View<M> => {
-    const view = Object.create(prototype) as { ram: Ram; offset: RamOffset };
+  const at = (ram: StructMemory, offset: RamOffset): View<M> => {
+    const view = Object.create(prototype) as AnyView;
     view.ram = ram;
     view.offset = offset;
     return view as View<M>;
@@ -154,11 +160,26 @@ export function struct<const M extends Members>(
     members,
     offsets: offsets as Struct<M>['offsets'],
     at,
+    over: (bytes) => at(plainMemory(bytes), 0 as RamOffset),
     alloc: (ram) => at(ram, ram.kzalloc(size)),
   };
 }
 
-type AnyView = { ram: Ram; offset: RamOffset };
+type AnyView = { ram: StructMemory; offset: RamOffset };
+
+function plainMemory(bytes: Uint8Array<ArrayBuffer>): StructMemory {
+  return {
+    u8: bytes,
+    view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength),
+    bytes: (offset, sizeBytes) => bytes.subarray(offset, offset + sizeBytes),
+    readPointer: () => {
+      throw new Bug('a kernel pointer in a struct of the UAPI');
+    },
+    writePointer: () => {
+      throw new Bug('a kernel pointer in a struct of the UAPI');
+    },
+  };
+}
 
 function viewPrototype(members: Members, offsets: Readonly<Record<string, number>>): object {
   const prototype = {};
