@@ -5,7 +5,19 @@
  * for the C core; bpf/native/layout.test.ts holds both together.
  */
 import type { ViewOf } from './struct.ts';
-import { array, bool, charArray, i32, i64, pointer, struct, u32, u64, ulong } from './struct.ts';
+import {
+  array,
+  bool,
+  charArray,
+  embed,
+  i32,
+  i64,
+  pointer,
+  struct,
+  u32,
+  u64,
+  ulong,
+} from './struct.ts';
 
 export const BpfMapStruct = struct(
   'bpf_map',
