@@ -75,7 +75,11 @@ export const BtfInfo = struct('bpf_btf_info', {
 });
 
 /** The common head; the union of the link's type follows at offset 16. */
-export const LinkInfoHead = struct('bpf_link_info', { type: u32, id: u32, prog_id: u32 }, { size: 48 });
+export const LinkInfoHead = struct(
+  'bpf_link_info',
+  { type: u32, id: u32, prog_id: u32 },
+  { size: 48 },
+);
 
 /** Members of struct bpf_link_info's union, by link type. */
 export const LINK_INFO = {
