@@ -100,6 +100,8 @@ export interface FileOps {
 /** Something one can wait on; implemented by sched's WaitQueue. */
 export interface PollSource {
   wakeAll(): void;
+  /** Call `notify` at every wake-up; returns how to stop that. */
+  subscribe(notify: () => void): () => void;
 }
 
 export interface FileSystem {
