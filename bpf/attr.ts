@@ -1,211 +1,217 @@
 /**
- * `union bpf_attr` (UAPI linux/bpf.h, 6.1): one layout a command, used by whoever fills it in (the
- * loader, bpftool) and by bpf(2) that reads it.
+ * `union bpf_attr` of bpf(2), one layout a command (UAPI linux/bpf.h, 6.1). User space encodes,
+ * the kernel decodes; nothing else states an offset.
  *
- *   attrOf.prog_load.over(bytes).insn_cnt     members over plain bytes
- *   ATTR_BYTES                                sizeof(union bpf_attr)
- *   attrEnd('prog_load')                      bytes the command looks at; the rest must be zero
- *   newAttr('map_create', {map_type: 1, …})   a zeroed attr with some members set
+ *   encodeAttr('map_create', { map_type: 1, … })   bytes to pass, with their length as `size`
+ *   decodeAttr('map_create', bytes)                values; missing bytes are 0, as in Linux
+ *   tailIsZero('map_create', bytes)                CHECK_ATTR: nothing set after the last field
+ *   ATTR.prog_test_run.offsets.retval              where the kernel writes a result
  *
- * A layout ends with the command's CHECK_ATTR field. User addresses are u64 members (bigint).
+ * A layout ends with the field that Linux calls the command's LAST_FIELD.
  */
-import type { AnyStruct, ViewOf } from '../kernel/types/struct.ts';
-import { charArray, struct, u32, u64 } from '../kernel/types/struct.ts';
+import type { Record_, ValuesOf } from './record.ts';
+import { NAME, U32, U64, record } from './record.ts';
 import type { BpfCommand } from './uapi.ts';
 
-/** sizeof(union bpf_attr) in 6.1. */
-export const ATTR_BYTES = 144;
+/** sizeof(union bpf_attr); a larger attr must be 0 beyond it (-E2BIG). */
+export const BPF_ATTR_BYTES = 144;
 
-const elem = struct('elem', { map_fd: u32, key: u64, value: u64, flags: u64 });
-const batch = struct('batch', {
-  in_batch: u64,
-  out_batch: u64,
-  keys: u64,
-  values: u64,
-  /** In: elements wanted or given; out: elements done. */
-  count: u32,
-  map_fd: u32,
-  elem_flags: u64,
-  flags: u64,
+const elem = { map_fd: U32, key: U64 } as const;
+const batch = record({
+  in_batch: U64,
+  out_batch: U64,
+  keys: U64,
+  values: U64,
+  count: U32,
+  map_fd: U32,
+  elem_flags: U64,
+  flags: U64,
 });
-const obj = struct('obj', { pathname: u64, bpf_fd: u32, file_flags: u32 });
-const nextId = struct('next_id', { start_id: u32, next_id: u32 });
+const object = record({ pathname: U64, bpf_fd: U32, file_flags: U32 });
+const nextId = record({ start_id: U32, next_id: U32 });
 
-export const attrOf = {
-  map_create: struct('map_create', {
-    map_type: u32,
-    key_size: u32,
-    value_size: u32,
-    max_entries: u32,
-    map_flags: u32,
-    inner_map_fd: u32,
-    numa_node: u32,
-    map_name: charArray(16),
-    map_ifindex: u32,
-    btf_fd: u32,
-    btf_key_type_id: u32,
-    btf_value_type_id: u32,
-    btf_vmlinux_value_type_id: u32,
-    map_extra: u64,
+export const ATTR = {
+  map_create: record({
+    map_type: U32,
+    key_size: U32,
+    value_size: U32,
+    max_entries: U32,
+    map_flags: U32,
+    inner_map_fd: U32,
+    numa_node: U32,
+    map_name: NAME,
+    map_ifindex: U32,
+    btf_fd: U32,
+    btf_key_type_id: U32,
+    btf_value_type_id: U32,
+    btf_vmlinux_value_type_id: U32,
+    map_extra: U64,
   }),
-  map_lookup_elem: elem,
-  map_update_elem: elem,
-  map_lookup_and_delete_elem: elem,
-  map_delete_elem: struct('map_delete_elem', { map_fd: u32, key: u64 }),
-  map_get_next_key: struct('map_get_next_key', { map_fd: u32, key: u64, next_key: u64 }),
-  map_freeze: struct('map_freeze', { map_fd: u32 }),
+  map_lookup_elem: record({ ...elem, value: U64, flags: U64 }),
+  map_update_elem: record({ ...elem, value: U64, flags: U64 }),
+  map_delete_elem: record(elem),
+  map_get_next_key: record({ ...elem, next_key: U64 }),
+  map_lookup_and_delete_elem: record({ ...elem, value: U64, flags: U64 }),
+  map_freeze: record({ map_fd: U32 }),
   map_lookup_batch: batch,
   map_lookup_and_delete_batch: batch,
   map_update_batch: batch,
   map_delete_batch: batch,
-  prog_load: struct('prog_load', {
-    prog_type: u32,
-    insn_cnt: u32,
-    insns: u64,
-    license: u64,
-    log_level: u32,
-    log_size: u32,
-    log_buf: u64,
-    kern_version: u32,
-    prog_flags: u32,
-    prog_name: charArray(16),
-    prog_ifindex: u32,
-    expected_attach_type: u32,
-    prog_btf_fd: u32,
-    func_info_rec_size: u32,
-    func_info: u64,
-    func_info_cnt: u32,
-    line_info_rec_size: u32,
-    line_info: u64,
-    line_info_cnt: u32,
-    attach_btf_id: u32,
-    /** Or attach_btf_obj_fd. */
-    attach_prog_fd: u32,
-    core_relo_cnt: u32,
-    fd_array: u64,
-    core_relos: u64,
-    core_relo_rec_size: u32,
+  prog_load: record(
+    {
+      prog_type: U32,
+      insn_cnt: U32,
+      insns: U64,
+      license: U64,
+      log_level: U32,
+      log_size: U32,
+      log_buf: U64,
+      kern_version: U32,
+      prog_flags: U32,
+      prog_name: NAME,
+      prog_ifindex: U32,
+      expected_attach_type: U32,
+      prog_btf_fd: U32,
+      func_info_rec_size: U32,
+      func_info: U64,
+      func_info_cnt: U32,
+      line_info_rec_size: U32,
+      line_info: U64,
+      line_info_cnt: U32,
+      attach_btf_id: U32,
+      attach_prog_fd: U32,
+      /** Shares its place with attach_prog_fd. */
+      attach_btf_obj_fd: U32,
+      core_relo_cnt: U32,
+      fd_array: U64,
+      core_relos: U64,
+      core_relo_rec_size: U32,
+    },
+    { attach_btf_obj_fd: 112 },
+  ),
+  obj_pin: object,
+  obj_get: object,
+  prog_attach: record({
+    target_fd: U32,
+    attach_bpf_fd: U32,
+    attach_type: U32,
+    attach_flags: U32,
+    replace_bpf_fd: U32,
   }),
-  obj_pin: obj,
-  obj_get: obj,
-  prog_attach: struct('prog_attach', {
-    target_fd: u32,
-    attach_bpf_fd: u32,
-    attach_type: u32,
-    attach_flags: u32,
-    replace_bpf_fd: u32,
-  }),
-  prog_detach: struct('prog_detach', { target_fd: u32, attach_bpf_fd: u32, attach_type: u32 }),
-  prog_test_run: struct('prog_test_run', {
-    prog_fd: u32,
-    retval: u32,
-    data_size_in: u32,
-    /** In: size of the buffer; out: bytes of packet. */
-    data_size_out: u32,
-    data_in: u64,
-    data_out: u64,
-    repeat: u32,
-    /** Out: nanoseconds a run. */
-    duration: u32,
-    ctx_size_in: u32,
-    ctx_size_out: u32,
-    ctx_in: u64,
-    ctx_out: u64,
-    flags: u32,
-    cpu: u32,
-    batch_size: u32,
+  prog_detach: record({ target_fd: U32, attach_bpf_fd: U32, attach_type: U32 }),
+  prog_test_run: record({
+    prog_fd: U32,
+    retval: U32,
+    data_size_in: U32,
+    data_size_out: U32,
+    data_in: U64,
+    data_out: U64,
+    repeat: U32,
+    duration: U32,
+    ctx_size_in: U32,
+    ctx_size_out: U32,
+    ctx_in: U64,
+    ctx_out: U64,
+    flags: U32,
+    cpu: U32,
+    batch_size: U32,
   }),
   prog_get_next_id: nextId,
   map_get_next_id: nextId,
   btf_get_next_id: nextId,
   link_get_next_id: nextId,
-  prog_get_fd_by_id: struct('prog_get_fd_by_id', { prog_id: u32 }),
-  map_get_fd_by_id: struct('map_get_fd_by_id', { map_id: u32, next_id: u32, open_flags: u32 }),
-  btf_get_fd_by_id: struct('btf_get_fd_by_id', { btf_id: u32 }),
-  link_get_fd_by_id: struct('link_get_fd_by_id', { link_id: u32 }),
-  obj_get_info_by_fd: struct('obj_get_info_by_fd', { bpf_fd: u32, info_len: u32, info: u64 }),
-  prog_query: struct('prog_query', {
-    target_fd: u32,
-    attach_type: u32,
-    query_flags: u32,
-    attach_flags: u32,
-    prog_ids: u64,
-    prog_cnt: u32,
-    prog_attach_flags: u64,
+  prog_get_fd_by_id: record({ prog_id: U32 }),
+  map_get_fd_by_id: record({ map_id: U32, next_id: U32, open_flags: U32 }),
+  btf_get_fd_by_id: record({ btf_id: U32 }),
+  link_get_fd_by_id: record({ link_id: U32 }),
+  obj_get_info_by_fd: record({ bpf_fd: U32, info_len: U32, info: U64 }),
+  prog_query: record({
+    target_fd: U32,
+    attach_type: U32,
+    query_flags: U32,
+    attach_flags: U32,
+    prog_ids: U64,
+    prog_cnt: U32,
+    prog_attach_flags: U64,
   }),
-  raw_tracepoint_open: struct('raw_tracepoint_open', { name: u64, prog_fd: u32 }),
-  btf_load: struct('btf_load', {
-    btf: u64,
-    btf_log_buf: u64,
-    btf_size: u32,
-    btf_log_size: u32,
-    btf_log_level: u32,
+  raw_tracepoint_open: record({ name: U64, prog_fd: U32 }),
+  btf_load: record({
+    btf: U64,
+    btf_log_buf: U64,
+    btf_size: U32,
+    btf_log_size: U32,
+    btf_log_level: U32,
   }),
-  task_fd_query: struct('task_fd_query', {
-    pid: u32,
-    fd: u32,
-    flags: u32,
-    buf_len: u32,
-    buf: u64,
-    prog_id: u32,
-    fd_type: u32,
-    probe_offset: u64,
-    probe_addr: u64,
+  task_fd_query: record({
+    pid: U32,
+    fd: U32,
+    flags: U32,
+    buf_len: U32,
+    buf: U64,
+    prog_id: U32,
+    fd_type: U32,
+    probe_offset: U64,
+    probe_addr: U64,
   }),
-  link_create: struct('link_create', {
-    prog_fd: u32,
-    /** Or target_ifindex. */
-    target_fd: u32,
-    attach_type: u32,
-    flags: u32,
-    /**
-     * The union of the attach types' own members, as the largest (kprobe_multi) has it. Byte 16
-     * is also target_btf_id, iter_info and perf_event.bpf_cookie; see `linkCreateUnion`.
-     */
-    kprobe_flags: u32,
-    kprobe_cnt: u32,
-    syms: u64,
-    addrs: u64,
-    cookies: u64,
-  }),
-  link_update: struct('link_update', {
-    link_fd: u32,
-    new_prog_fd: u32,
-    flags: u32,
-    old_prog_fd: u32,
-  }),
-  link_detach: struct('link_detach', { link_fd: u32 }),
-  enable_stats: struct('enable_stats', { type: u32 }),
-  iter_create: struct('iter_create', { link_fd: u32, flags: u32 }),
-  prog_bind_map: struct('prog_bind_map', { prog_fd: u32, map_fd: u32, flags: u32 }),
-} as const satisfies Record<BpfCommand, AnyStruct>;
+  /** What follows `flags` is a union by attach type; its members all start at 16. */
+  link_create: record(
+    {
+      prog_fd: U32,
+      /** Or target_ifindex. */
+      target_fd: U32,
+      attach_type: U32,
+      flags: U32,
+      target_btf_id: U32,
+      iter_info: U64,
+      iter_info_len: U32,
+      perf_event_cookie: U64,
+      tracing_cookie: U64,
+      kprobe_multi_flags: U32,
+      kprobe_multi_cnt: U32,
+      kprobe_multi_syms: U64,
+      kprobe_multi_addrs: U64,
+      kprobe_multi_cookies: U64,
+    },
+    {
+      target_btf_id: 16,
+      iter_info: 16,
+      iter_info_len: 24,
+      perf_event_cookie: 16,
+      tracing_cookie: 24,
+      kprobe_multi_flags: 16,
+      kprobe_multi_cnt: 20,
+      kprobe_multi_syms: 24,
+      kprobe_multi_addrs: 32,
+      kprobe_multi_cookies: 40,
+    },
+  ),
+  link_update: record({ link_fd: U32, new_prog_fd: U32, flags: U32, old_prog_fd: U32 }),
+  link_detach: record({ link_fd: U32 }),
+  enable_stats: record({ type: U32 }),
+  iter_create: record({ link_fd: U32, flags: U32 }),
+  prog_bind_map: record({ prog_fd: U32, map_fd: U32, flags: U32 }),
+} as const satisfies Record<BpfCommand, unknown>;
 
-/** The other readings of link_create's bytes from 16 on. */
-export const linkCreateUnion = {
-  tracing: struct('tracing', { target_btf_id: u32, cookie: u64 }),
-  iter: struct('iter', { iter_info: u64, iter_info_len: u32 }),
-  perf_event: struct('perf_event', { bpf_cookie: u64 }),
-} as const;
-export const LINK_CREATE_UNION_AT = 16;
+type Layouts = typeof ATTR;
+/** Values of a command's attr, as the kernel sees them. */
+export type AttrOf<C extends BpfCommand> = ValuesOf<Layouts[C]>;
+export type AttrInput<C extends BpfCommand> = { readonly [K in keyof AttrOf<C>]?: AttrOf<C>[K] };
 
-export type AttrOf<C extends BpfCommand> = ViewOf<(typeof attrOf)[C]>;
-
-/** End of the command's last member: everything after it must be zero (-EINVAL). */
-export function attrEnd(command: BpfCommand): number {
-  const layout: AnyStruct = attrOf[command];
-  return Math.max(
-    ...Object.entries(layout.members).map(([name, type]) => layout.offsets[name]! + type.size),
-  );
-}
-
-type Settable<C extends BpfCommand> = Partial<Omit<AttrOf<C>, 'ram' | 'offset'>>;
-
-/** A zeroed attr with some members set. */
-export function newAttr<C extends BpfCommand>(
+export function encodeAttr<C extends BpfCommand>(
   command: C,
-  members: Settable<C>,
+  values: AttrInput<C>,
 ): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(ATTR_BYTES);
-  Object.assign(attrOf[command].over(bytes), members);
-  return bytes;
+  return anyLayout(command).encode(values as never);
 }
+
+export function decodeAttr<C extends BpfCommand>(command: C, bytes: Uint8Array): AttrOf<C> {
+  return anyLayout(command).decode(bytes) as AttrOf<C>;
+}
+
+/** Linux refuses (-EINVAL) an attr with anything set behind the command's last field. */
+export function tailIsZero(command: BpfCommand, bytes: Uint8Array): boolean {
+  return bytes.subarray(ATTR[command].sizeBytes).every((byte) => byte === 0);
+}
+
+const anyLayout = (command: BpfCommand) =>
+  ATTR[command] as unknown as Record_<Record<string, typeof U32>>;
