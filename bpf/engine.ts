@@ -3,13 +3,27 @@
  * reference), the WASM JIT, later the x86 and AArch64 code models. Devices implement hw/target.ts.
  */
 import type { RamOffset } from '../kernel/types/units.ts';
+import type { IsaRow } from './isa/row.ts';
 import type { VerifiedProgram } from './program.ts';
 import type { BpfRuntime } from './runtime.ts';
 
 export interface Engine {
   /** 'interp', 'wasm', … */
   readonly name: string;
+  /** Whether it executes that instruction; what it does not, `refusal` names. */
+  handles(row: IsaRow): boolean;
+  /** Why it cannot compile the program, or undefined. Ask before `compile`. */
+  refusal(program: VerifiedProgram): EngineRefusal | undefined;
+  /** Throws Bug for a program with a refusal. */
   compile(program: VerifiedProgram, runtime: BpfRuntime): Executable;
+}
+
+export interface EngineRefusal {
+  /** Stable code. */
+  readonly reason: 'instruction-not-supported' | 'no-such-instruction' | 'program-too-large';
+  /** Slot in the rewritten program. */
+  readonly insn: number;
+  readonly message: string;
 }
 
 export interface Executable {
@@ -21,6 +35,13 @@ export interface Executable {
   run(ctx: RamOffset): number;
   /** The same with all 64 bits of r0 (signed). */
   run64(ctx: RamOffset): bigint;
+  /**
+   * Continue here by tail call: r1 = `ctx`, r10 = `stackTop`, with `tailCalls` of the 33 allowed
+   * used up. Only for engines, inside a run.
+   */
+  enter(ctx: bigint, stackTop: number, tailCalls: number): bigint;
+  /** Slot in the WASM function table, where the code has one. */
+  readonly tableIndex?: number;
   /** Size of the generated code in bytes; 0 for the interpreter. */
   readonly imageBytes: number;
   /** The generated code as text, for `bpftool prog dump jited`; empty for the interpreter. */

@@ -7,6 +7,7 @@
  */
 import type { RamOffset } from '../kernel/types/units.ts';
 import type { Btf } from './btf/btf.ts';
+import type { Helper } from './helpers/helper.ts';
 import type { Insn } from './isa/insn.ts';
 import type { BpfMap } from './maps/map.ts';
 import type { AttachType, ProgType } from './uapi.ts';
@@ -62,6 +63,8 @@ export type PointerKind =
 export interface InsnFact {
   /** Loads, stores and atomics: what the pointer points at. */
   readonly pointer?: PointerKind;
+  /** Helper calls: the row that applies to this program, since an id may have several. */
+  readonly helper?: Helper;
   /** Helper calls with a map argument, where it is the same map on all paths. */
   readonly map?: BpfMap;
   /** Map helper calls whose key is a known constant on all paths (array index, for one). */

@@ -5,6 +5,7 @@
 import type { Ram } from '../kernel/ram/ram.ts';
 import type { Ns, RamOffset } from '../kernel/types/units.ts';
 import type { Executable } from './engine.ts';
+import type { EngineState } from './engine-state.ts';
 import type { BpfMap } from './maps/map.ts';
 import type { NativeCore } from './native/core.ts';
 
@@ -31,6 +32,11 @@ export interface BpfKernel {
   copyToUser(destination: bigint, source: RamOffset, sizeBytes: number): boolean;
   /** Ring buffer or perf buffer of `map` has data and its reader should be woken. */
   wakeMapReaders(map: BpfMap): void;
+  /**
+   * LD_ABS and LD_IND: `bytes` of the packet of the sk_buff at `skb`, big-endian as on the wire, in
+   * host order; undefined beyond its end. Negative offsets are Linux's SKF_NET_OFF and SKF_LL_OFF.
+   */
+  packetWord?(skb: RamOffset, offset: number, bytes: 1 | 2 | 4): number | undefined;
   /** `name` for a kernel address (`%pS`), undefined if it is no symbol's. */
   symbolAt?(address: bigint): { readonly name: string; readonly offset: number } | undefined;
 }
@@ -50,6 +56,8 @@ export interface BpfRuntime {
   running: RunningProgram | undefined;
   /** The map whose struct bpf_map is at `offset`. */
   mapAt(offset: RamOffset): BpfMap | undefined;
+  /** What the engines share: BPF stack and callbacks. Made by the first that compiles. */
+  engineState?: EngineState;
   /** The executable that a prog_array slot denotes, for tail calls; by program id. */
   executableOf(progId: number): Executable | undefined;
 }

@@ -49,5 +49,7 @@ export interface BpfMap {
   readonly directValue?: RamOffset;
   /** Bytes between the values of two neighbouring elements of a flat array. */
   readonly elementBytes: number;
+  /** prog_array: id of the program in slot `index` (below max_entries), 0 where it is empty. */
+  progIdAt?(index: number): number;
   free(): void;
 }

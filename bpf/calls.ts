@@ -1,0 +1,35 @@
+/**
+ * What a call instruction calls, for all engines alike.
+ *
+ *   helperOfCall(program, slot)       the helper's row
+ *   tailCallTarget(runtime, map, i)   the program in a slot of a prog_array
+ */
+import type { RamOffset } from '../kernel/types/units.ts';
+import type { Executable } from './engine.ts';
+import { helperFor } from './helpers/allow.ts';
+import type { Helper } from './helpers/helper.ts';
+import type { VerifiedProgram } from './program.ts';
+import type { BpfRuntime } from './runtime.ts';
+
+/** bpf_tail_call: engines implement it themselves, since it does not return. */
+export const HELPER_TAIL_CALL = 12;
+
+const ALL_CAPS = { bpf: true, perfmon: true, sysAdmin: true };
+
+/** Undefined for an id that this kind of program does not have: no verified program calls it. */
+export function helperOfCall(program: VerifiedProgram, slot: number): Helper | undefined {
+  const helper = program.facts[slot]?.helper;
+  return helper ?? helperFor(program.spec, program.insns[slot]!.imm, ALL_CAPS);
+}
+
+/** Undefined for an index out of range, null for an empty slot: the tail call falls through. */
+export function tailCallTarget(
+  runtime: BpfRuntime,
+  mapOffset: RamOffset,
+  index: number,
+): Executable | null | undefined {
+  const map = runtime.mapAt(mapOffset);
+  if (map === undefined || index >>> 0 >= map.spec.maxEntries) return undefined;
+  const progId = map.progIdAt?.(index >>> 0) ?? 0;
+  return progId === 0 ? null : (runtime.executableOf(progId) ?? null);
+}

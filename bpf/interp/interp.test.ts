@@ -1,0 +1,124 @@
+import { describe, expect, it } from 'vitest';
+import { KERNEL_BASE } from '../../kernel/ram/ram.ts';
+import { Bug, type RamOffset } from '../../kernel/types/units.ts';
+import { bareRuntime } from '../../test/support/bare-runtime.ts';
+import { INSTRUCTION_CASES } from '../../test/support/instruction-cases.ts';
+import { ldImm64, op, program } from '../../test/support/insns.ts';
+import { unverifiedProgram } from '../../test/support/unverified.ts';
+import type { Insn } from '../isa/insn.ts';
+import { ISA, isaRow, rowOf } from '../isa/table.ts';
+import { BpfOops } from '../program.ts';
+import { createInterpreter, type StepView } from './interp.ts';
+
+const NULL = 0 as RamOffset;
+const compile = (insns: readonly Insn[], runtime = bareRuntime()) =>
+  createInterpreter().compile(unverifiedProgram(insns), runtime);
+
+describe('the interpreter', () => {
+  it.each(INSTRUCTION_CASES)('$name', ({ insns, r0 }) => {
+    expect(BigInt.asUintN(64, compile(insns).run64(NULL)).toString(16)).toBe(r0.toString(16));
+  });
+
+  it('executes or refuses every row of the instruction table', () => {
+    const executed = new Set(
+      INSTRUCTION_CASES.flatMap(({ insns }) => insns.map((insn) => rowOf(insn)?.name)),
+    );
+    const elsewhere = /^(call_helper|call_kfunc|ld_func|ldabs|ldind)/;
+    const holes = ISA.map(({ name }) => name).filter(
+      (name) => !executed.has(name) && !elsewhere.test(name),
+    );
+    expect(holes).toEqual([]);
+  });
+
+  it('returns the low 32 bits of r0 unsigned', () => {
+    expect(compile(program(ldImm64(0, -1n), op('exit'))).run(NULL)).toBe(0xffff_ffff);
+  });
+
+  it('passes the kernel address of the context', () => {
+    const insns = [op('mov64_reg', { dst: 0, src: 1 }), op('exit')];
+    const address = compile(insns).run64(0x12340 as RamOffset);
+    expect(BigInt.asUintN(64, address)).toBe(KERNEL_BASE + 0x12340n);
+  });
+
+  it.each([0n, 0xffffn, KERNEL_BASE + 0xffffn, KERNEL_BASE + 2n ** 20n, 2n ** 40n])(
+    'oopses on a load at %d, and the next run is unharmed',
+    (address) => {
+      const insns = program(
+        op('jne64_imm', { dst: 1, imm: 0, off: 4 }),
+        ldImm64(2, address),
+        op('ldx8', { dst: 0, src: 2 }),
+        op('exit'),
+        op('ldx32', { dst: 0, src: 1 }),
+        op('exit'),
+      );
+      const runtime = bareRuntime();
+      const executable = compile(insns, runtime);
+      expect(() => executable.run(NULL)).toThrow(BpfOops);
+      const ctx = runtime.ram.kzalloc(8);
+      runtime.ram.view.setUint32(ctx, 77, true);
+      expect(executable.run(ctx)).toBe(77);
+    },
+  );
+
+  it('oopses on a ninth frame and on endless recursion', () => {
+    const insns = [op('call_subprog', { imm: 0 }), op('call_subprog', { imm: -1 }), op('exit')];
+    expect(() => compile(insns).run(NULL)).toThrow(BpfOops);
+  });
+
+  it('refuses what is no instruction and what it does not execute', () => {
+    const interpreter = createInterpreter();
+    const unknown = unverifiedProgram([{ code: 0xff, dst: 0, src: 0, off: 0, imm: 0 }]);
+    expect(interpreter.refusal(unknown)).toMatchObject({ reason: 'no-such-instruction', insn: 0 });
+    const kfunc = unverifiedProgram([op('call_kfunc', { imm: 1 }), op('exit')]);
+    expect(interpreter.refusal(kfunc)?.reason).toBe('instruction-not-supported');
+    expect(() => interpreter.compile(kfunc, bareRuntime())).toThrow(Bug);
+    expect(interpreter.handles(isaRow('call_kfunc'))).toBe(false);
+  });
+
+  it('loads packet words through the kernel and returns 0 past the end', () => {
+    const packet = [0x12, 0x34, 0x56, 0x78, 0x9a];
+    const runtime = bareRuntime({
+      packetWord: (skb, offset, bytes) => {
+        if (skb !== 0x20000 || offset < 0 || offset + bytes > packet.length) return undefined;
+        return packet.slice(offset, offset + bytes).reduce((word, byte) => word * 256 + byte, 0);
+      },
+    });
+    const load = (name: Parameters<typeof op>[0], imm: number, index = 0): number =>
+      compile(
+        [
+          op('mov64_reg', { dst: 6, src: 1 }),
+          op('mov64_imm', { dst: 2, imm: index }),
+          op(name, { src: name.startsWith('ldind') ? 2 : 0, imm }),
+          op('add64_imm', { imm: 1 }),
+          op('exit'),
+        ],
+        runtime,
+      ).run(0x20000 as RamOffset);
+    expect(load('ldabs8', 1)).toBe(0x35);
+    expect(load('ldabs16', 1)).toBe(0x3457);
+    expect(load('ldabs32', 1)).toBe(0x3456789b);
+    expect(load('ldabs32', 2)).toBe(0);
+    expect(load('ldind8', 1, 3)).toBe(0x9b);
+    expect(load('ldind16', 4, -2)).toBe(0x5679);
+    expect(load('ldind32', 1, -1)).toBe(0x12345679);
+    expect(load('ldind8', 0, -1)).toBe(0);
+  });
+
+  it('shows each step in checked mode', () => {
+    const seen: string[] = [];
+    const onStep = ({ slot, depth, registers }: StepView): void => {
+      seen.push(`${slot} ${depth} ${registers[1]}`);
+    };
+    const insns = [
+      op('mov64_imm', { dst: 1, imm: 5 }),
+      op('call_subprog', { imm: 1 }),
+      op('exit'),
+      op('add64_imm', { dst: 1, imm: 1 }),
+      op('mov64_reg', { dst: 0, src: 1 }),
+      op('exit'),
+    ];
+    const program = unverifiedProgram(insns);
+    expect(createInterpreter({ onStep }).compile(program, bareRuntime()).run(NULL)).toBe(6);
+    expect(seen).toEqual(['0 1 0', '1 1 5', '3 2 5', '4 2 6', '5 2 6', '2 1 6']);
+  });
+});
