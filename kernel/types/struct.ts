@@ -57,7 +57,7 @@ export const array = <T extends MemberType>(of: T, count: number) =>
 export const embed = <S extends AnyStruct>(nested: S) =>
   ({ kind: 'struct', struct: nested, size: nested.size }) as const;
 
-type Members = Readonly<Record<string, MemberType>>;
+export type Members = Readonly<Record<string, MemberType>>;
 
 type ValueOf<T extends MemberType> = T extends { kind: 'int'; size: 8 }
   ? bigint
