@@ -75,9 +75,15 @@ export class EngineState {
     return BigInt.asIntN(64, CODE_BASE + BigInt(first + subprog) * FUNC_ALIGN);
   }
 
-  /** From now on `func` is what the subprogram's address calls; undefined takes it away. */
-  bind(program: VerifiedProgram, subprog: number, func: BpfFunction | undefined): void {
+  /** From now on `func` is what the subprogram's address calls. */
+  bind(program: VerifiedProgram, subprog: number, func: BpfFunction): void {
     this.#functions[this.#indexOf(this.funcAddress(program, subprog))] = func;
+  }
+
+  /** Take `func` away again, unless another engine has bound its own since. */
+  unbind(program: VerifiedProgram, subprog: number, func: BpfFunction): void {
+    const index = this.#indexOf(this.funcAddress(program, subprog));
+    if (this.#functions[index] === func) this.#functions[index] = undefined;
   }
 
   callback(func: bigint, r1: bigint, r2: bigint, r3: bigint, r4: bigint, r5: bigint): bigint {

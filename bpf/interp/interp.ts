@@ -10,7 +10,7 @@
 import { NULL_GUARD_BYTES } from '../../kernel/ram/ram.ts';
 import { Bug, type RamOffset } from '../../kernel/types/units.ts';
 import type { Engine, EngineRefusal, Executable } from '../engine.ts';
-import { engineState, type EngineState } from '../engine-state.ts';
+import { engineState, type BpfFunction, type EngineState } from '../engine-state.ts';
 import type { IsaRow } from '../isa/row.ts';
 import { rowOf } from '../isa/table.ts';
 import { BpfOops, type VerifiedProgram } from '../program.ts';
@@ -79,6 +79,7 @@ class Interpreted implements Executable {
   readonly #onStep: ((view: StepView) => void) | undefined;
   #ctx = 0 as RamOffset;
   readonly #running: RunningProgram;
+  readonly #callbacks = new Map<number, BpfFunction>();
 
   constructor(
     program: VerifiedProgram,
@@ -97,9 +98,10 @@ class Interpreted implements Executable {
     );
     program.subprogs.forEach(({ isCallback, start }, subprog) => {
       if (!isCallback) return;
-      state.bind(program, subprog, (r1, r2, r3, r4, r5, top) =>
-        this.#invoke(start, [r1, r2, r3, r4, r5], top, 0),
-      );
+      const func: BpfFunction = (r1, r2, r3, r4, r5, top) =>
+        this.#invoke(start, [r1, r2, r3, r4, r5], top, 0);
+      this.#callbacks.set(subprog, func);
+      state.bind(program, subprog, func);
     });
     const getCtx = (): RamOffset => this.#ctx;
     this.#running = {
@@ -139,9 +141,9 @@ class Interpreted implements Executable {
   }
 
   free(): void {
-    this.#program.subprogs.forEach(({ isCallback }, subprog) => {
-      if (isCallback) this.#state.bind(this.#program, subprog, undefined);
-    });
+    for (const [subprog, func] of this.#callbacks) {
+      this.#state.unbind(this.#program, subprog, func);
+    }
   }
 
   #invoke(start: number, args: readonly bigint[], stackTop: number, tailCalls: number): bigint {

@@ -1,0 +1,79 @@
+import { describe, expect, it } from 'vitest';
+import type { Ns, RamOffset } from '../kernel/types/units.ts';
+import { bareRuntime } from '../test/support/bare-runtime.ts';
+import { ldImm64, op, program } from '../test/support/insns.ts';
+import { unverifiedProgram } from '../test/support/unverified.ts';
+import { createInterpreter } from './interp/interp.ts';
+import { decodeInsns } from './isa/codec.ts';
+import type { Insn } from './isa/insn.ts';
+import type { BpfOops } from './program.ts';
+import { BpfProg, progTag, type ProgHost } from './prog.ts';
+
+const NULL = 0 as RamOffset;
+
+function host(overrides: Partial<ProgHost> = {}): ProgHost & { oopses: BpfOops[] } {
+  const oopses: BpfOops[] = [];
+  return {
+    runtime: bareRuntime(),
+    interpreter: createInterpreter(),
+    jit: () => undefined,
+    statsEnabled: () => false,
+    reportOops: (_, oops) => void oopses.push(oops),
+    ...overrides,
+    oopses,
+  };
+}
+
+describe('program tags', () => {
+  const returning = (action: number): Insn[] => [op('mov64_imm', { imm: action }), op('exit')];
+
+  it('equal the ones that `ip link` prints for XDP_PASS and XDP_DROP', () => {
+    expect(progTag(returning(2))).toBe('3b185187f1855c4c');
+    expect(progTag(returning(1))).toBe('57cd311f2e27366b');
+  });
+
+  it('do not depend on map descriptors, but on immediates', () => {
+    const tagOf = (name: 'ld_map_fd' | 'ld_map_value' | 'ld_imm64', value: bigint): string =>
+      progTag(program(ldImm64(1, value, name), returning(0)));
+    expect(tagOf('ld_map_fd', 3n)).toBe(tagOf('ld_map_fd', 17n));
+    expect(tagOf('ld_map_value', 3n)).toBe(tagOf('ld_map_value', 0x20_0000_0011n));
+    expect(tagOf('ld_imm64', 3n)).not.toBe(tagOf('ld_imm64', 17n));
+    expect(tagOf('ld_map_fd', 3n)).not.toBe(tagOf('ld_map_value', 3n));
+  });
+});
+
+describe('a program in the machine', () => {
+  it('turns a fault into a report and 0, and lives on', () => {
+    const machine = host();
+    const insns = [
+      op('jne64_imm', { dst: 1, imm: 0, off: 1 }),
+      op('ldx64', { dst: 0, src: 1 }),
+      op('mov64_imm', { imm: 5 }),
+      op('exit'),
+    ];
+    const prog = new BpfProg(unverifiedProgram(insns), machine);
+    expect(prog.run(NULL)).toBe(0);
+    expect(machine.oopses.map(({ message }) => message)).toEqual([
+      'unable to handle access of 8 bytes at 0000000000000000',
+    ]);
+    expect(prog.run(0x20000 as RamOffset)).toBe(5);
+  });
+
+  it('counts runs and virtual time only while statistics are on', () => {
+    let now = 0;
+    let enabled = false;
+    const runtime = bareRuntime({ nowNs: () => (now += 7) as Ns });
+    const prog = new BpfProg(
+      unverifiedProgram(
+        decodeInsns(new Uint8Array([0xb7, 0, 0, 0, 2, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0])),
+      ),
+      host({ runtime, statsEnabled: () => enabled }),
+    );
+    prog.run(NULL);
+    expect([prog.runCnt, prog.runTimeNs]).toEqual([0n, 0n]);
+    enabled = true;
+    expect(prog.run(NULL)).toBe(2);
+    prog.run(NULL);
+    expect([prog.runCnt, prog.runTimeNs]).toEqual([2n, 14n]);
+  });
+});
