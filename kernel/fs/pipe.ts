@@ -5,6 +5,7 @@
  *   pipe.openReader(), pipe.openWriter()   the two ends of pipe(2)
  *   pipe.open(flags)                       open(2) of a FIFO: waits for the other side
  */
+import { u32ToUser } from '../mm/user-copy.ts';
 import type { KernelFlow, MaySleep } from '../sched/flow.ts';
 import { SIGPIPE } from '../sched/signal.ts';
 import { WaitQueue } from '../sched/wait-queue.ts';
@@ -43,10 +44,6 @@ export class Pipe {
     this.#onLastClose = onLastClose;
     this.#readable = new WaitQueue(environment.sleeper);
     this.#writable = new WaitQueue(environment.sleeper);
-  }
-
-  get used(): number {
-    return this.#used;
   }
 
   get capacity(): number {
@@ -189,6 +186,11 @@ export class Pipe {
     return events;
   }
 
+  /** FIONREAD */
+  reportUsed(address: number): number {
+    return u32ToUser(this.#environment.sleeper.current, address, this.#used);
+  }
+
   /** F_SETPIPE_SZ: the new capacity, rounded up to a power of two pages. */
   resize(bytes: number): number {
     if (bytes <= 0 || bytes > 2 ** 31) return -errno.EINVAL;
@@ -224,9 +226,8 @@ export class PipeEnd implements FileOps {
     return this.pipe.write(data, flags);
   }
 
-  /** FIONREAD is answered by the syscall layer, which can write to user memory. */
-  get readableBytes(): number {
-    return this.pipe.used;
+  ioctl(command: number, arg: number): number {
+    return command === FIONREAD ? this.pipe.reportUsed(arg) : -errno.ENOTTY;
   }
 
   poll(watch: (queue: PollSource) => void): number {
