@@ -12,6 +12,7 @@
  */
 import type { RamOffset } from '../kernel/types/units.ts';
 import { Bug } from '../kernel/types/units.ts';
+import { asOops } from './oops.ts';
 import { BpfOops, type VerifiedProgram } from './program.ts';
 import type { BpfRuntime } from './runtime.ts';
 
@@ -92,6 +93,8 @@ export class EngineState {
     const top = this.enterRun();
     try {
       return target(r1, r2, r3, r4, r5, top);
+    } catch (error) {
+      throw asOops(error);
     } finally {
       this.leaveRun(top);
     }

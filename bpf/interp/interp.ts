@@ -7,14 +7,13 @@
  * `compile` turns each instruction into a closure (a Step) that executes it and returns the slot of
  * the next one, so running is `while (slot !== DONE) slot = steps[slot]()`.
  */
-import { NULL_GUARD_BYTES } from '../../kernel/ram/ram.ts';
 import { Bug, type RamOffset } from '../../kernel/types/units.ts';
-import type { Engine, EngineRefusal, Executable } from '../engine.ts';
-import { engineState, type BpfFunction, type EngineState } from '../engine-state.ts';
+import type { Engine, EngineRefusal } from '../engine.ts';
+import { BaseExecutable } from '../executable.ts';
 import type { IsaRow } from '../isa/row.ts';
 import { rowOf } from '../isa/table.ts';
-import { BpfOops, type VerifiedProgram } from '../program.ts';
-import type { BpfRuntime, RunningProgram } from '../runtime.ts';
+import type { VerifiedProgram } from '../program.ts';
+import type { BpfRuntime } from '../runtime.ts';
 import type { Step } from './alu.ts';
 import { ConstantPool, compileStep } from './compile.ts';
 import { Cpu, DONE, R10 } from './cpu.ts';
@@ -68,29 +67,21 @@ function refusal(program: VerifiedProgram): EngineRefusal | undefined {
   return undefined;
 }
 
-class Interpreted implements Executable {
+class Interpreted extends BaseExecutable {
   readonly engine = 'interp';
   readonly imageBytes = 0;
-  readonly #program: VerifiedProgram;
-  readonly #runtime: BpfRuntime;
-  readonly #state: EngineState;
   readonly #cpu: Cpu;
   readonly #steps: readonly Step[];
   readonly #onStep: ((view: StepView) => void) | undefined;
-  #ctx = 0 as RamOffset;
-  readonly #running: RunningProgram;
-  readonly #callbacks = new Map<number, BpfFunction>();
 
   constructor(
     program: VerifiedProgram,
     runtime: BpfRuntime,
     onStep: ((view: StepView) => void) | undefined,
   ) {
-    this.#program = program;
-    this.#runtime = runtime;
+    super(program, runtime);
+    const { state } = this;
     this.#onStep = onStep;
-    const state = engineState(runtime);
-    this.#state = state;
     const constants = new ConstantPool(program);
     this.#cpu = new Cpu(runtime.ram, constants.values);
     this.#steps = program.insns.map((_, slot) =>
@@ -98,52 +89,23 @@ class Interpreted implements Executable {
     );
     program.subprogs.forEach(({ isCallback, start }, subprog) => {
       if (!isCallback) return;
-      const func: BpfFunction = (r1, r2, r3, r4, r5, top) =>
-        this.#invoke(start, [r1, r2, r3, r4, r5], top, 0);
-      this.#callbacks.set(subprog, func);
-      state.bind(program, subprog, func);
+      this.bindCallback(subprog, (r1, r2, r3, r4, r5, top) =>
+        this.#invoke(start, [r1, r2, r3, r4, r5], top, 0),
+      );
     });
-    const getCtx = (): RamOffset => this.#ctx;
-    this.#running = {
-      get ctx() {
-        return getCtx();
-      },
-      callback: (func, r1, r2, r3, r4, r5) => state.callback(func, r1, r2, r3, r4, r5),
-    };
   }
 
-  run(ctx: RamOffset): number {
-    return Number(BigInt.asUintN(32, this.run64(ctx)));
+  protected override execute(ctx: RamOffset, stackTop: number): number {
+    const r0 = this.enter(this.runtime.ram.kernelAddress(ctx), stackTop, 0);
+    return Number(BigInt.asUintN(32, r0));
   }
 
-  run64(ctx: RamOffset): bigint {
-    const runtime = this.#runtime;
-    const top = this.#state.enterRun();
-    const outerProgram = runtime.running;
-    const outerCtx = this.#ctx;
-    this.#ctx = ctx;
-    runtime.running = this.#running;
-    try {
-      return this.enter(runtime.ram.kernelAddress(ctx), top, 0);
-    } finally {
-      runtime.running = outerProgram;
-      this.#ctx = outerCtx;
-      this.#state.leaveRun(top);
-    }
+  override enter(ctx: bigint, stackTop: number, tailCalls: number): bigint {
+    return this.#invoke(this.program.subprogs[0]!.start, [ctx], stackTop, tailCalls);
   }
 
-  enter(ctx: bigint, stackTop: number, tailCalls: number): bigint {
-    return this.#invoke(this.#program.subprogs[0]!.start, [ctx], stackTop, tailCalls);
-  }
-
-  text(): string {
+  override text(): string {
     return '';
-  }
-
-  free(): void {
-    for (const [subprog, func] of this.#callbacks) {
-      this.#state.unbind(this.#program, subprog, func);
-    }
   }
 
   #invoke(start: number, args: readonly bigint[], stackTop: number, tailCalls: number): bigint {
@@ -156,8 +118,6 @@ class Interpreted implements Executable {
       if (this.#onStep) this.#executeChecked(start, this.#onStep);
       else this.#execute(start);
       return cpu.registers[0]!;
-    } catch (error) {
-      throw asOops(error);
     } finally {
       leave();
     }
@@ -173,14 +133,8 @@ class Interpreted implements Executable {
     const registers = this.#cpu.registers.subarray(0, R10 + 1);
     let slot = start;
     while (slot !== DONE) {
-      onStep({ program: this.#program, slot, registers, depth: this.#cpu.depth });
+      onStep({ program: this.program, slot, registers, depth: this.#cpu.depth });
       slot = this.#steps[slot]!();
     }
   }
-}
-
-/** Callbacks and nested programs may exhaust the host's stack: the guest's fault, not ours. */
-function asOops(error: unknown): unknown {
-  if (!(error instanceof RangeError)) return error;
-  return new BpfOops('kernel stack overflow', NULL_GUARD_BYTES as RamOffset);
 }
