@@ -62,9 +62,12 @@ export class StringTable {
   /** Names are ASCII in practice, but source lines of .BTF.ext are whatever the author wrote. */
   readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   readonly #known = new Map<number, string>();
+  /** Every name's tail may be a name too; a file that makes much of that is hostile. */
+  #budget: number;
 
   constructor(bytes: Uint8Array, base?: StringTable) {
     this.bytes = bytes;
+    this.#budget = 4 * bytes.length + 65536;
     this.#base = base;
     this.start = base === undefined ? 0 : base.end;
     if (base === undefined && (bytes.length === 0 || bytes[0] !== 0)) {
@@ -84,7 +87,10 @@ export class StringTable {
     if (known !== undefined) return known;
     const from = offset - this.start;
     if (from >= this.bytes.length) return undefined;
-    const name = this.#decoder.decode(this.bytes.subarray(from, this.bytes.indexOf(0, from)));
+    const end = this.bytes.indexOf(0, from);
+    this.#budget -= end - from;
+    if (this.#budget < 0) throw new BtfError('Strings overlap too much', errno.E2BIG);
+    const name = this.#decoder.decode(this.bytes.subarray(from, end));
     this.#known.set(offset, name);
     return name;
   }
