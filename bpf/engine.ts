@@ -44,6 +44,10 @@ export interface Executable {
   readonly tableIndex?: number;
   /** Size of the generated code in bytes; 0 for the interpreter. */
   readonly imageBytes: number;
+  /** The generated code: a WASM module, machine code. */
+  image?(): Uint8Array;
+  /** Bytes of code of each subprogram, for bpf_prog_info.jited_func_lens. */
+  functionBytes?(): readonly number[];
   /** The generated code as text, for `bpftool prog dump jited`; empty for the interpreter. */
   text(): string;
   /** Give back what the code holds (table slots, stack). */

@@ -25,6 +25,9 @@ export interface LineInfo {
   readonly text: string;
   readonly line: number;
   readonly column: number;
+  /** Where file and text stand in the strings of the program's BTF. */
+  readonly fileOff: number;
+  readonly textOff: number;
 }
 
 export interface ProgramSpec {

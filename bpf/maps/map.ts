@@ -49,6 +49,10 @@ export interface BpfMap {
   readonly directValue?: RamOffset;
   /** Bytes between the values of two neighbouring elements of a flat array. */
   readonly elementBytes: number;
+  /** Queues, stacks and hash tables: take an element out. 0 or -errno. */
+  lookupAndDelete?(key: RamOffset, out: RamOffset, flags: number): number;
+  /** Where a struct bpf_spin_lock stands in the value. */
+  readonly spinLockOffset?: number;
   /** prog_array: id of the program in slot `index` (below max_entries), 0 where it is empty. */
   progIdAt?(index: number): number;
   free(): void;

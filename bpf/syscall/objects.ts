@@ -67,10 +67,14 @@ export class MapObject extends Counted {
   readonly kind = 'map';
   readonly map: BpfMap;
   readonly btf: BtfObject | undefined;
-  /** Type and jit-ness of the programs in a prog_array: all must agree with the first. */
-  owner: { readonly type: string; readonly jited: boolean } | undefined;
+  /** Type of the programs in a prog_array: all must agree with the first. */
+  owner: { readonly type: string } | undefined;
+  /** Objects that elements refer to, by key. */
+  readonly #held = new Map<string, Counted>();
   readonly #ids: IdTable<MapObject>;
   readonly #byOffset: Map<number, MapObject>;
+  /** Writable mmaps of the map; while there are any it cannot be frozen. */
+  writableMappings = 0;
 
   constructor(
     map: BpfMap,
@@ -87,9 +91,21 @@ export class MapObject extends Counted {
     byOffset.set(map.offset, this);
   }
 
+  /** An element now refers to `object`; the caller's reference passes to the map. */
+  hold(key: string, object: Counted): void {
+    this.#held.get(key)?.put();
+    this.#held.set(key, object);
+  }
+
+  drop(key: string): void {
+    this.#held.get(key)?.put();
+    this.#held.delete(key);
+  }
+
   protected override destroy(): void {
     this.#ids.remove(this.map.id);
     this.#byOffset.delete(this.map.offset);
+    for (const object of this.#held.values()) object.put();
     this.map.free();
     this.btf?.put();
   }
@@ -99,7 +115,7 @@ export class ProgObject extends Counted {
   readonly kind = 'prog';
   readonly id: number;
   readonly prog: BpfProg;
-  readonly maps: readonly MapObject[];
+  readonly maps: MapObject[];
   readonly btf: BtfObject | undefined;
   readonly loadedAtNs: Ns;
   readonly uid: number;
@@ -126,6 +142,11 @@ export class ProgObject extends Counted {
     this.attachType = of.attachType;
     this.#ids = ids;
     this.id = ids.add(this);
+  }
+
+  /** Keep a map alive that no instruction names (.rodata of metadata, for one). */
+  bindMap(map: MapObject): void {
+    if (!this.maps.includes(map)) this.maps.push(map.get());
   }
 
   protected override destroy(): void {
@@ -165,6 +186,8 @@ export class BtfObject extends Counted {
 /** What a hook gives back for an attachment; bpf(2) makes a link of it. */
 export interface Attachment {
   readonly type: LinkType;
+  /** BPF_LINK_DETACH is allowed; detach() itself is also what the last put does. */
+  readonly detachable: boolean;
   detach(): void;
   /** Swap the program in place: 0 or a negative errno. Absent: links of this type cannot. */
   replace?(program: ProgObject): number;
@@ -172,8 +195,12 @@ export interface Attachment {
   info(): LinkInfo;
 }
 
-/** Fields of the union in struct bpf_link_info, by their names there. */
-export type LinkInfo = Readonly<Record<string, number | string>>;
+/** Fields of the union in struct bpf_link_info by their names in bpf/info.ts; strings apart. */
+export interface LinkInfo {
+  readonly fields: Readonly<Record<string, number | bigint>>;
+  /** A name that goes to the caller's buffer at `tp_name`. */
+  readonly name?: string;
+}
 
 export class LinkObject extends Counted {
   readonly kind = 'link';
@@ -210,4 +237,19 @@ export class LinkObject extends Counted {
   }
 }
 
-export type BpfObject = MapObject | ProgObject | BtfObject | LinkObject;
+/** Counts run times while its descriptor is open (BPF_ENABLE_STATS). */
+export class StatsObject extends Counted {
+  readonly kind = 'stats';
+  readonly #end: () => void;
+
+  constructor(end: () => void) {
+    super();
+    this.#end = end;
+  }
+
+  protected override destroy(): void {
+    this.#end();
+  }
+}
+
+export type BpfObject = MapObject | ProgObject | BtfObject | LinkObject | StatsObject;

@@ -1,0 +1,295 @@
+/** BPF_MAP_CREATE, the element commands and BPF_MAP_FREEZE (kernel/bpf/syscall.c of 6.1). */
+import { errno } from '../../kernel/types/errno.ts';
+import { OutOfMemory } from '../../kernel/ram/page-allocator.ts';
+import type { RamOffset } from '../../kernel/types/units.ts';
+import { ATTR } from '../attr.ts';
+import type { MapSpec } from '../maps/map.ts';
+import { MAP_TYPES, uapi } from '../uapi.ts';
+import type { BpfCaller } from './caller.ts';
+import { btfOfFd, install, objectName, mapOfFd, openMap, type OpenMap } from './lookup.ts';
+import { MapObject } from './objects.ts';
+import type { Attr, BpfSubsystem } from './subsystem.ts';
+import { dropUserValue, setUserValue, userValueIsFd, userValueOfFdMap } from './fd-maps.ts';
+
+const NULL = 0 as RamOffset;
+
+export function mapCreate(
+  bpf: BpfSubsystem,
+  attr: Attr<'map_create'>,
+  caller: BpfCaller,
+  raw: Uint8Array,
+): number {
+  const type = MAP_TYPES[attr.map_type];
+  if (attr.btf_vmlinux_value_type_id !== 0) {
+    if (type !== 'struct_ops' || attr.btf_key_type_id !== 0 || attr.btf_value_type_id !== 0) {
+      return -errno.EINVAL;
+    }
+  } else if (attr.btf_key_type_id !== 0 && attr.btf_value_type_id === 0) {
+    return -errno.EINVAL;
+  }
+  if (type !== 'bloom_filter' && attr.map_extra !== 0n) return -errno.EINVAL;
+  const access = fdAccess(attr.map_flags);
+  if (access === undefined) return -errno.EINVAL;
+  if (type === undefined || type === 'unspec') return -errno.EINVAL;
+  const nameAt = ATTR.map_create.offsets.map_name;
+  const name = objectName(raw.subarray(nameAt, nameAt + uapi.BPF_OBJ_NAME_LEN));
+  if (name === undefined) return -errno.EINVAL;
+  if (needsBpfCap(type) && !caller.caps.bpf) return -errno.EPERM;
+  if (needsNetAdmin(type) && !caller.caps.netAdmin) return -errno.EPERM;
+
+  let btf;
+  if (attr.btf_key_type_id !== 0 || attr.btf_value_type_id !== 0) {
+    const object = btfOfFd(caller, attr.btf_fd);
+    if (typeof object === 'number') return object;
+    if (object.isKernel) return -errno.EACCES;
+    btf = object;
+  }
+  let inner: MapObject | undefined;
+  if (type === 'array_of_maps' || type === 'hash_of_maps') {
+    const object = mapOfFd(caller, attr.inner_map_fd);
+    if (typeof object === 'number') return object;
+    inner = object;
+  }
+  const spec: MapSpec = {
+    type,
+    keyBytes: attr.key_size,
+    valueBytes: attr.value_size,
+    maxEntries: attr.max_entries,
+    flags: attr.map_flags,
+    name,
+    mapExtra: attr.map_extra,
+    ...(inner && { innerMap: inner.map }),
+    ...(btf && {
+      btf: btf.btf,
+      btfKeyTypeId: attr.btf_key_type_id,
+      btfValueTypeId: attr.btf_value_type_id,
+    }),
+  };
+  const map = bpf.host.createMap(spec);
+  if (typeof map === 'number') return map;
+  return install(caller, new MapObject(map, btf, bpf.maps, bpf.mapsByOffset), access);
+}
+
+/** Unprivileged users may only have a few simple types (each type's alloc_check). */
+function needsBpfCap(type: string): boolean {
+  return ![
+    'hash',
+    'array',
+    'prog_array',
+    'percpu_array',
+    'perf_event_array',
+    'cgroup_array',
+    'array_of_maps',
+    'hash_of_maps',
+    'percpu_hash',
+    'cgroup_storage',
+    'percpu_cgroup_storage',
+    'sockmap',
+    'sockhash',
+    'devmap',
+    'devmap_hash',
+    'xskmap',
+    'ringbuf',
+    'user_ringbuf',
+    'reuseport_sockarray',
+  ].includes(type);
+}
+
+function needsNetAdmin(type: string): boolean {
+  return ['devmap', 'devmap_hash', 'xskmap', 'sockmap', 'sockhash'].includes(type);
+}
+
+/** FMODE of the new descriptor from BPF_F_RDONLY and BPF_F_WRONLY; undefined: both are set. */
+export function fdAccess(
+  flags: number,
+): { readonly canRead: boolean; readonly canWrite: boolean } | undefined {
+  const readOnly = (flags & uapi.BPF_F_RDONLY) !== 0;
+  const writeOnly = (flags & uapi.BPF_F_WRONLY) !== 0;
+  if (readOnly && writeOnly) return undefined;
+  return { canRead: !writeOnly, canWrite: !readOnly };
+}
+
+export function mapLookupElem(
+  bpf: BpfSubsystem,
+  attr: Attr<'map_lookup_elem'>,
+  caller: BpfCaller,
+): number {
+  const flags = Number(attr.flags);
+  if ((flags & ~uapi.BPF_F_LOCK) !== 0) return -errno.EINVAL;
+  const open = openMap(caller, attr.map_fd);
+  if (typeof open === 'number') return open;
+  if (!open.canRead) return -errno.EPERM;
+  if (lockIsWrong(open, flags)) return -errno.EINVAL;
+  const { map } = open.object;
+  return withKey(bpf, open, attr.key, caller, (key) => {
+    const { ram } = bpf.host.runtime;
+    return bpf.withScratch(map.userValueBytes, (value) => {
+      if (
+        map.spec.type === 'bloom_filter' &&
+        !copyIn(bpf, caller, attr.value, value, map.userValueBytes)
+      ) {
+        return -errno.EFAULT;
+      }
+      const result = userValueIsFd(map)
+        ? userValueOfFdMap(bpf, map, key, value)
+        : map.copyValue(key, value, flags);
+      if (result < 0) return result;
+      const bytes = ram.bytes(value, map.userValueBytes);
+      return caller.copyToUser(attr.value, bytes) ? 0 : -errno.EFAULT;
+    });
+  });
+}
+
+export function mapUpdateElem(
+  bpf: BpfSubsystem,
+  attr: Attr<'map_update_elem'>,
+  caller: BpfCaller,
+): number {
+  const open = openMap(caller, attr.map_fd);
+  if (typeof open === 'number') return open;
+  if (!open.canWrite) return -errno.EPERM;
+  const flags = Number(attr.flags);
+  if (lockIsWrong(open, flags)) return -errno.EINVAL;
+  return withKey(bpf, open, attr.key, caller, (key) =>
+    withValue(bpf, open, attr.value, caller, (value) =>
+      updateValue(bpf, open, key, value, flags, caller),
+    ),
+  );
+}
+
+/** One element from user space; values of some maps are descriptors. */
+export function updateValue(
+  bpf: BpfSubsystem,
+  open: OpenMap,
+  key: RamOffset,
+  value: RamOffset,
+  flags: number,
+  caller: BpfCaller,
+): number {
+  const { map } = open.object;
+  try {
+    return userValueIsFd(map)
+      ? setUserValue(bpf, open.object, key, value, flags, caller)
+      : map.updateFromUser(key, value, flags);
+  } catch (error) {
+    if (error instanceof OutOfMemory) return -errno.ENOMEM;
+    throw error;
+  }
+}
+
+export function mapDeleteElem(
+  bpf: BpfSubsystem,
+  attr: Attr<'map_delete_elem'>,
+  caller: BpfCaller,
+): number {
+  const open = openMap(caller, attr.map_fd);
+  if (typeof open === 'number') return open;
+  if (!open.canWrite) return -errno.EPERM;
+  return withKey(bpf, open, attr.key, caller, (key) => {
+    const result = open.object.map.delete(key);
+    if (result >= 0 && userValueIsFd(open.object.map)) dropUserValue(bpf, open.object, key);
+    return result;
+  });
+}
+
+export function mapGetNextKey(
+  bpf: BpfSubsystem,
+  attr: Attr<'map_get_next_key'>,
+  caller: BpfCaller,
+): number {
+  const open = openMap(caller, attr.map_fd);
+  if (typeof open === 'number') return open;
+  if (!open.canRead) return -errno.EPERM;
+  const { map } = open.object;
+  const { ram } = bpf.host.runtime;
+  return bpf.withScratch(map.spec.keyBytes, (next) => {
+    const step = (key: RamOffset): number => {
+      const result = map.nextKey(key, next);
+      if (result < 0) return result;
+      const bytes = ram.bytes(next, map.spec.keyBytes);
+      return caller.copyToUser(attr.next_key, bytes) ? 0 : -errno.EFAULT;
+    };
+    return attr.key === 0n ? step(NULL) : withKey(bpf, open, attr.key, caller, step);
+  });
+}
+
+export function mapLookupAndDeleteElem(
+  bpf: BpfSubsystem,
+  attr: Attr<'map_lookup_and_delete_elem'>,
+  caller: BpfCaller,
+): number {
+  const flags = Number(attr.flags);
+  if ((flags & ~uapi.BPF_F_LOCK) !== 0) return -errno.EINVAL;
+  const open = openMap(caller, attr.map_fd);
+  if (typeof open === 'number') return open;
+  if (!open.canRead || !open.canWrite) return -errno.EPERM;
+  const { map } = open.object;
+  const isStream = map.spec.type === 'queue' || map.spec.type === 'stack';
+  if (flags !== 0 && isStream) return -errno.EINVAL;
+  if (lockIsWrong(open, flags)) return -errno.EINVAL;
+  return withKey(bpf, open, attr.key, caller, (key) =>
+    bpf.withScratch(map.userValueBytes, (value) => {
+      const result = map.lookupAndDelete?.(key, value, flags) ?? -errno.ENOTSUPP;
+      if (result < 0) return result;
+      const bytes = bpf.host.runtime.ram.bytes(value, map.userValueBytes);
+      return caller.copyToUser(attr.value, bytes) ? 0 : -errno.EFAULT;
+    }),
+  );
+}
+
+export function mapFreeze(_bpf: BpfSubsystem, attr: Attr<'map_freeze'>, caller: BpfCaller): number {
+  const object = mapOfFd(caller, attr.map_fd);
+  if (typeof object === 'number') return object;
+  const { map } = object;
+  if (map.spec.type === 'struct_ops') return -errno.ENOTSUPP;
+  if (object.writableMappings > 0 || map.frozen) return -errno.EBUSY;
+  if (!caller.caps.bpf) return -errno.EPERM;
+  map.frozen = true;
+  return 0;
+}
+
+/** BPF_F_LOCK is for maps whose values hold a spin lock. */
+export function lockIsWrong(open: OpenMap, flags: number): boolean {
+  return (flags & uapi.BPF_F_LOCK) !== 0 && open.object.map.spinLockOffset === undefined;
+}
+
+/** The key in RAM while `use` runs. Maps without keys want a NULL address. */
+export function withKey(
+  bpf: BpfSubsystem,
+  open: OpenMap,
+  address: bigint,
+  caller: BpfCaller,
+  use: (key: RamOffset) => number,
+): number {
+  const { keyBytes } = open.object.map.spec;
+  if (keyBytes === 0) return address === 0n ? use(NULL) : -errno.EINVAL;
+  return bpf.withScratch(keyBytes, (key) =>
+    copyIn(bpf, caller, address, key, keyBytes) ? use(key) : -errno.EFAULT,
+  );
+}
+
+export function withValue(
+  bpf: BpfSubsystem,
+  open: OpenMap,
+  address: bigint,
+  caller: BpfCaller,
+  use: (value: RamOffset) => number,
+): number {
+  const { userValueBytes } = open.object.map;
+  return bpf.withScratch(userValueBytes, (value) =>
+    copyIn(bpf, caller, address, value, userValueBytes) ? use(value) : -errno.EFAULT,
+  );
+}
+
+function copyIn(
+  bpf: BpfSubsystem,
+  caller: BpfCaller,
+  address: bigint,
+  to: RamOffset,
+  sizeBytes: number,
+): boolean {
+  const bytes = caller.copyFromUser(address, sizeBytes);
+  if (!bytes) return false;
+  bpf.host.runtime.ram.u8.set(bytes, to);
+  return true;
+}

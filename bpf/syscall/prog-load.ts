@@ -1,0 +1,230 @@
+/** BPF_PROG_LOAD and BPF_PROG_BIND_MAP (bpf_prog_load of 6.1: checks, their order and errnos). */
+import { errno } from '../../kernel/types/errno.ts';
+import type { RamOffset } from '../../kernel/types/units.ts';
+import { ATTR } from '../attr.ts';
+import { decodeInsns } from '../isa/codec.ts';
+import type { BpfMap } from '../maps/map.ts';
+import { BpfProg } from '../prog.ts';
+import type { ProgTypeOps } from '../prog-type.ts';
+import type { ProgramSpec } from '../program.ts';
+import { ATTACH_TYPES, PROG_TYPES, uapi } from '../uapi.ts';
+import { verify } from '../verifier/verify.ts';
+import type { BpfCaller } from './caller.ts';
+import { btfOfFd, install, mapOfFd, objectName, progOfFd, userString } from './lookup.ts';
+import { type BtfObject, ProgObject } from './objects.ts';
+import type { Attr, BpfSubsystem } from './subsystem.ts';
+import { type UserLog, logIsValid, writeLog } from './user-log.ts';
+
+const INSN_BYTES = 8;
+/** Room for the license with its NUL (bpf_prog_load). */
+const LICENSE_BYTES = 128;
+/** BTF_MAX_TYPE */
+const MAX_BTF_ID = 0x000f_ffff;
+const PROG_FLAGS =
+  uapi.BPF_F_STRICT_ALIGNMENT |
+  uapi.BPF_F_ANY_ALIGNMENT |
+  uapi.BPF_F_TEST_STATE_FREQ |
+  uapi.BPF_F_SLEEPABLE |
+  uapi.BPF_F_TEST_RND_HI32 |
+  uapi.BPF_F_XDP_HAS_FRAGS;
+
+export function progLoad(
+  bpf: BpfSubsystem,
+  attr: Attr<'prog_load'>,
+  caller: BpfCaller,
+  raw: Uint8Array,
+): number {
+  const { caps } = caller;
+  if ((attr.prog_flags & ~PROG_FLAGS) !== 0) return -errno.EINVAL;
+  const license = userString(caller, attr.license, LICENSE_BYTES - 1);
+  if (license === undefined) return -errno.EFAULT;
+  const maxInsns = caps.bpf ? uapi.BPF_COMPLEXITY_LIMIT_INSNS : uapi.BPF_MAXINSNS;
+  if (attr.insn_cnt === 0 || attr.insn_cnt > maxInsns) return -errno.E2BIG;
+  const type = PROG_TYPES[attr.prog_type];
+  if (type !== 'socket_filter' && type !== 'cgroup_skb' && !caps.bpf) return -errno.EPERM;
+  const ops = type && bpf.host.progType(type);
+  if (ops?.requires === 'net_admin' && !caps.netAdmin) return -errno.EPERM;
+  if (ops?.requires === 'perfmon' && !caps.perfmon) return -errno.EPERM;
+  const attachType = attachTypeOf(attr, ops);
+  if (attachType === undefined) return -errno.EINVAL;
+  const target = attachTarget(bpf, attr, caller);
+  if (typeof target === 'number') return target;
+  const bytes = caller.copyFromUser(attr.insns, attr.insn_cnt * INSN_BYTES);
+  if (!bytes) return -errno.EFAULT;
+  if (type === undefined || !ops) return -errno.EINVAL;
+  const nameAt = ATTR.prog_load.offsets.prog_name;
+  const name = objectName(raw.subarray(nameAt, nameAt + uapi.BPF_OBJ_NAME_LEN));
+  if (name === undefined) return -errno.EINVAL;
+
+  const log: UserLog = { level: attr.log_level, address: attr.log_buf, bytes: attr.log_size };
+  if (!logIsValid(log)) return -errno.EINVAL;
+  const debug = debugInfo(attr, caller);
+  if (typeof debug === 'number') return debug;
+  const spec: ProgramSpec = {
+    type,
+    expectedAttachType: attachType,
+    name,
+    license,
+    insns: decodeInsns(bytes),
+    flags: attr.prog_flags,
+    mapByFd: (fd) => mapOrUndefined(mapOfFd(caller, fd)),
+    mapByIndex: (index) => mapByIndex(caller, attr.fd_array, index),
+    ...(debug.btf && { btf: debug.btf.btf }),
+    ...(debug.funcInfo && { funcInfo: debug.funcInfo }),
+    ...(debug.lineInfo && { lineInfo: debug.lineInfo }),
+    ...(attr.attach_btf_id !== 0 && { attachBtfId: attr.attach_btf_id }),
+    ...(attr.prog_ifindex !== 0 && { ifindex: attr.prog_ifindex }),
+  };
+  return verifyAndInstall(bpf, spec, ops, debug.btf, log, caller);
+}
+
+function verifyAndInstall(
+  bpf: BpfSubsystem,
+  spec: ProgramSpec,
+  ops: ProgTypeOps,
+  btf: BtfObject | undefined,
+  log: UserLog,
+  caller: BpfCaller,
+): number {
+  const { host } = bpf;
+  const { ram } = host.runtime;
+  const verdict = verify(spec, {
+    ops,
+    caps: caller.caps,
+    level: host.level,
+    logLevel: log.level,
+    logBytes: log.bytes,
+    mapAddress: (map) => ram.kernelAddress(map.offset),
+    readFrozen: (map, offset, bytes) => readFrozen(bpf, map, offset, bytes),
+    ...(bpf.kernelBtf && { kernelBtf: bpf.kernelBtf.btf }),
+    ...(host.symbolAddress && { symbolAddress: (name: string) => host.symbolAddress!(name) }),
+  });
+  const logResult = writeLog(caller, log, verdict.log);
+  if (logResult < 0) return logResult;
+  if (verdict.kind === 'rejected') return -verdict.errno;
+  const prog = new BpfProg(verdict.program, bpf.progHost);
+  const object = new ProgObject(
+    {
+      prog,
+      maps: verdict.program.usedMaps.map((map) => bpf.mapsByOffset.get(map.offset)!),
+      btf,
+      loadedAtNs: host.nowNs(),
+      uid: caller.uid,
+      attachType: spec.expectedAttachType,
+    },
+    bpf.progs,
+  );
+  return install(caller, object);
+}
+
+/** Types that know no attach type take any number, but for those that insist on none. */
+function attachTypeOf(
+  attr: Attr<'prog_load'>,
+  ops: ProgTypeOps | undefined,
+): (typeof ATTACH_TYPES)[number] | undefined {
+  const given = ATTACH_TYPES[attr.expected_attach_type];
+  if (ops?.type === 'syscall' || ops?.type === 'ext') {
+    return attr.expected_attach_type === 0 ? given : undefined;
+  }
+  if (!ops?.attachTypes) return given ?? ATTACH_TYPES[0];
+  /** bpf_prog_load_fixup_attach_type: old user space leaves it 0. */
+  if (attr.expected_attach_type === 0 && ops.type === 'cgroup_sock') {
+    return 'cgroup_inet_sock_create';
+  }
+  if (attr.expected_attach_type === 0 && ops.type === 'sk_reuseport') return 'sk_reuseport_select';
+  return given && ops.attachTypes.includes(given) ? given : undefined;
+}
+
+/** What attach_btf_id and attach_prog_fd refer to must fit the type. 0 or a negative errno. */
+function attachTarget(
+  bpf: BpfSubsystem,
+  attr: Attr<'prog_load'>,
+  caller: BpfCaller,
+): number | undefined {
+  const type = PROG_TYPES[attr.prog_type];
+  let targetProgram = false;
+  if (attr.attach_prog_fd !== 0) {
+    targetProgram = typeof progOfFd(caller, attr.attach_prog_fd) !== 'number';
+    if (!targetProgram) {
+      const btf = btfOfFd(caller, attr.attach_prog_fd);
+      if (typeof btf === 'number') return -errno.EINVAL;
+      if (!btf.isKernel) return -errno.EOPNOTSUPP;
+    }
+  }
+  if (attr.attach_btf_id !== 0) {
+    if (attr.attach_btf_id > MAX_BTF_ID) return -errno.EINVAL;
+    if (!targetProgram && !bpf.kernelBtf) return -errno.EINVAL;
+    if (!['tracing', 'lsm', 'struct_ops', 'ext'].includes(type ?? '')) return -errno.EINVAL;
+  } else if (attr.attach_prog_fd !== 0 && !targetProgram) {
+    return -errno.EINVAL;
+  }
+  if (targetProgram && type !== 'tracing' && type !== 'ext') return -errno.EINVAL;
+  return undefined;
+}
+
+interface DebugInfo {
+  readonly btf?: BtfObject;
+  readonly funcInfo?: { readonly recordBytes: number; readonly records: Uint8Array };
+  readonly lineInfo?: { readonly recordBytes: number; readonly records: Uint8Array };
+}
+
+/** BTF, func_info and line_info as given; their contents are the verifier's to check. */
+function debugInfo(attr: Attr<'prog_load'>, caller: BpfCaller): DebugInfo | number {
+  if (attr.func_info_cnt === 0 && attr.line_info_cnt === 0) return {};
+  const btf = btfOfFd(caller, attr.prog_btf_fd);
+  if (typeof btf === 'number') return btf;
+  if (btf.isKernel) return -errno.EACCES;
+  const read = (address: bigint, count: number, recordBytes: number) => {
+    if (count === 0) return undefined;
+    const records = caller.copyFromUser(address, count * recordBytes);
+    return records && { recordBytes, records };
+  };
+  const funcInfo = read(attr.func_info, attr.func_info_cnt, attr.func_info_rec_size);
+  const lineInfo = read(attr.line_info, attr.line_info_cnt, attr.line_info_rec_size);
+  if ((attr.func_info_cnt > 0 && !funcInfo) || (attr.line_info_cnt > 0 && !lineInfo)) {
+    return -errno.EFAULT;
+  }
+  return { btf, ...(funcInfo && { funcInfo }), ...(lineInfo && { lineInfo }) };
+}
+
+function mapOrUndefined(object: { readonly map: BpfMap } | number): BpfMap | undefined {
+  return typeof object === 'number' ? undefined : object.map;
+}
+
+function mapByIndex(caller: BpfCaller, fdArray: bigint, index: number): BpfMap | undefined {
+  const bytes = caller.copyFromUser(fdArray + BigInt(index * 4), 4);
+  if (!bytes) return undefined;
+  const fd = new DataView(bytes.buffer, bytes.byteOffset, 4).getInt32(0, true);
+  return mapOrUndefined(mapOfFd(caller, fd));
+}
+
+/** What is in a frozen map that programs only read will never change: a constant. */
+function readFrozen(
+  bpf: BpfSubsystem,
+  map: BpfMap,
+  offset: number,
+  sizeBytes: number,
+): bigint | undefined {
+  if (!map.frozen || (map.spec.flags & uapi.BPF_F_RDONLY_PROG) === 0) return undefined;
+  if (map.directValue === undefined || offset + sizeBytes > map.spec.valueBytes) return undefined;
+  const { ram } = bpf.host.runtime;
+  let value = 0n;
+  for (let i = sizeBytes - 1; i >= 0; i--) {
+    value = (value << 8n) | BigInt(ram.u8[(map.directValue + offset + i) as RamOffset]!);
+  }
+  return value;
+}
+
+export function progBindMap(
+  _bpf: BpfSubsystem,
+  attr: Attr<'prog_bind_map'>,
+  caller: BpfCaller,
+): number {
+  if (attr.flags !== 0) return -errno.EINVAL;
+  const program = progOfFd(caller, attr.prog_fd);
+  if (typeof program === 'number') return program;
+  const map = mapOfFd(caller, attr.map_fd);
+  if (typeof map === 'number') return map;
+  program.bindMap(map);
+  return 0;
+}
