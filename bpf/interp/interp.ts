@@ -10,8 +10,8 @@
 import { Bug, type RamOffset } from '../../kernel/types/units.ts';
 import type { Engine, EngineRefusal } from '../engine.ts';
 import { BaseExecutable } from '../executable.ts';
+import { firstUnhandled } from '../refusal.ts';
 import type { IsaRow } from '../isa/row.ts';
-import { rowOf } from '../isa/table.ts';
 import type { VerifiedProgram } from '../program.ts';
 import type { BpfRuntime } from '../runtime.ts';
 import type { Step } from './alu.ts';
@@ -51,20 +51,7 @@ function handles(row: IsaRow): boolean {
 }
 
 function refusal(program: VerifiedProgram): EngineRefusal | undefined {
-  let slot = 0;
-  while (slot < program.insns.length) {
-    const row = rowOf(program.insns[slot]!);
-    if (row === undefined) {
-      const message = `no instruction has opcode 0x${program.insns[slot]!.code.toString(16)}`;
-      return { reason: 'no-such-instruction', insn: slot, message };
-    }
-    if (!handles(row)) {
-      const message = `the interpreter does not execute ${row.name}`;
-      return { reason: 'instruction-not-supported', insn: slot, message };
-    }
-    slot += row.slots;
-  }
-  return undefined;
+  return firstUnhandled('the interpreter', handles, program);
 }
 
 class Interpreted extends BaseExecutable {

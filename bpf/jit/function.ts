@@ -1,0 +1,117 @@
+/**
+ * One subprogram as a WASM function.
+ */
+import { Bug } from '../../kernel/types/units.ts';
+import type { EngineState } from '../engine-state.ts';
+import { imm64At } from '../isa/codec.ts';
+import type { Insn } from '../isa/insn.ts';
+import type { IsaRow, RowOf } from '../isa/row.ts';
+import { rowOf } from '../isa/table.ts';
+import { emitAlu, emitCondition, emitEndian, emitMovsx, emitNeg } from './alu.ts';
+import type { Expr, WasmModule } from './binaryen.ts';
+import { emitCall, functionName, type CodeContext } from './calls.ts';
+import { buildCfg, type Block } from './cfg.ts';
+import { FrameExpressions, functionType, LOCALS } from './frame.ts';
+import { emitAtomic, emitLoad, emitStore } from './memory.ts';
+import { structure } from './structure.ts';
+
+export interface FunctionOptions {
+  readonly module: WasmModule;
+  readonly state: EngineState;
+  /** An expression to put before each instruction, for listings. */
+  readonly mark?: (slot: number) => Expr;
+}
+
+export function emitFunction(c: CodeContext, subprog: number, options: FunctionOptions): void {
+  const { binaryen, program } = c;
+  const { module, mark } = options;
+  const info = program.subprogs[subprog]!;
+  const f = new FrameExpressions(binaryen, module, info.stackBytes);
+  const cfg = buildCfg(program, info);
+  const body = structure(binaryen, module, cfg, {
+    labelLocal: LOCALS.label,
+    body: (block) =>
+      block.slots.flatMap((slot) => {
+        const exprs = emitInsn(c, f, options.state, slot);
+        return mark ? [mark(slot), ...exprs] : exprs;
+      }),
+    condition: (block) => condition(c, f, block),
+  });
+  const { params, locals } = functionType(binaryen);
+  const code = module.block(null, [...f.prologue(), body]);
+  module.addFunction(functionName(subprog), params, binaryen.i64, locals, code);
+}
+
+function condition(c: CodeContext, f: FrameExpressions, block: Block): Expr {
+  const insn = c.program.insns[block.slots.at(-1)!]!;
+  const row = rowOf(insn);
+  if (row?.kind !== 'branch') throw new Bug('a block with two ways out ends in no branch');
+  return emitCondition(f, row, insn);
+}
+
+/** Jumps are the structure's to make. */
+function emitInsn(c: CodeContext, f: FrameExpressions, state: EngineState, slot: number): Expr[] {
+  const insn = c.program.insns[slot]!;
+  const row = rowOf(insn)!;
+  switch (row.kind) {
+    case 'alu':
+      return [emitAlu(f, row, insn)];
+    case 'neg':
+      return [emitNeg(f, row, insn)];
+    case 'movsx':
+      return [emitMovsx(f, row, insn)];
+    case 'endian':
+      return [emitEndian(f, row, insn)];
+    case 'ld_imm64':
+      return [f.set(insn.dst, f.m.i64.const(imm64Value(c, state, row, slot)))];
+    case 'ld_packet':
+      return emitPacketLoad(c, f, row, insn);
+    case 'load':
+      return emitLoad(f, row, insn, c.runtime.ram.sizeBytes);
+    case 'store':
+      return [emitStore(f, row, insn)];
+    case 'atomic':
+      return emitAtomic(f, row, insn);
+    case 'call':
+      return emitCall(c, f, row, slot);
+    case 'exit':
+      return [f.m.return(f.get(0))];
+    case 'goto':
+    case 'branch':
+    case 'nospec':
+      return [];
+  }
+}
+
+function imm64Value(
+  { program }: CodeContext,
+  state: EngineState,
+  row: IsaRow & { kind: 'ld_imm64' },
+  slot: number,
+): bigint {
+  const bits = imm64At(program.insns, slot);
+  return row.form === 'func' ? state.funcAddress(program, Number(bits)) : BigInt.asIntN(64, bits);
+}
+
+/** Crosses as f64, which holds every u32 and -1, so that no BigInt is made. */
+function emitPacketLoad(
+  { binaryen, runtime, imports }: CodeContext,
+  f: FrameExpressions,
+  row: RowOf<'ld_packet'>,
+  { src, imm }: Insn,
+): Expr[] {
+  const { i32, f64 } = binaryen;
+  const { m } = f;
+  const { kernel } = runtime;
+  imports.func('packet_word', [i32, i32, i32], f64, (skb: number, at: number, bytes: number) => {
+    return kernel.packetWord?.((skb >>> 0) as never, at, bytes as 1 | 2 | 4) ?? -1;
+  });
+  const offset = row.mode === 'ind' ? m.i32.add(f.get32(src), m.i32.const(imm)) : m.i32.const(imm);
+  const call = m.call('packet_word', [f.get32(6), offset, m.i32.const(row.bytes)], f64);
+  const word = (): Expr => m.local.get(LOCALS.f64, f64);
+  return [
+    m.local.set(LOCALS.f64, call),
+    m.if(m.f64.lt(word(), m.f64.const(0)), m.return(m.i64.const(0n))),
+    f.set(0, m.i64.trunc_u.f64(word())),
+  ];
+}
