@@ -101,7 +101,9 @@ async function checkRegion(wasm) {
 }
 
 async function compile(sources) {
-  const { commands } = await import('@yowasp/clang');
+  const { commands, runLLVM } = await import('@yowasp/clang');
+  // Loads the compiler without the progress that it would print to standard output.
+  await runLLVM(null, {}, { fetchProgress: () => {} });
   const cFiles = Object.keys(sources).filter((name) => name.endsWith('.c'));
   let messages = '';
   const stderr = (bytes) => {
@@ -112,7 +114,7 @@ async function compile(sources) {
     const result = await commands.clang(
       [...COMPILE_FLAGS, ...LINK_FLAGS, ...cFiles, '-o', 'core.wasm'],
       tree,
-      { stdout: stderr, stderr, fetchProgress: () => {} },
+      { stdout: stderr, stderr },
     );
     return result['core.wasm'];
   } catch (error) {

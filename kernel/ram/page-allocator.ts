@@ -3,6 +3,7 @@
  *
  *   pages.alloc(order)      2^order contiguous pages, aligned to their size
  *   pages.free(offset)      give a block back; a double or foreign free throws Bug
+ *   pages.allocExact(n)     n contiguous pages, as Linux's alloc_pages_exact; pages.freeExact
  *
  * State lives outside RAM, so a guest that scribbles over its pages cannot corrupt the allocator.
  * Lowest address first among equal blocks: allocation order is deterministic.
@@ -95,6 +96,24 @@ export class PageAllocator {
       order++;
     }
     this.#pushFree(page, order);
+  }
+
+  /** `count` contiguous pages; what rounding up to a block would waste is given back at once. */
+  allocExact(count: number): RamOffset {
+    const order = PageAllocator.orderFor(count * 2 ** PAGE_SHIFT);
+    const offset = this.alloc(order);
+    const first = offset / 2 ** PAGE_SHIFT;
+    for (let page = first; page < first + 2 ** order; page++) {
+      this.#state[page] = USED;
+      this.#order[page] = 0;
+    }
+    this.freeExact((offset + count * 2 ** PAGE_SHIFT) as RamOffset, 2 ** order - count);
+    return offset;
+  }
+
+  /** Gives `count` pages of an allocExact back. */
+  freeExact(offset: RamOffset, count: number): void {
+    for (let i = 0; i < count; i++) this.free((offset + i * 2 ** PAGE_SHIFT) as RamOffset);
   }
 
   /** Bytes in the allocated block that starts at `offset`; undefined if none does. */
