@@ -2,6 +2,7 @@
  * The parts of a machine, as they see each other. `Machine` (machine.ts) implements `Kernel`; a
  * subsystem takes the parts that it needs in its constructor and never reaches for a global.
  */
+import type { Vfs } from './fs/vfs.ts';
 import type { Ram } from './ram/ram.ts';
 import type { KernelLog } from './printk.ts';
 import type { KernelTracepoints } from './trace/events.ts';
@@ -41,6 +42,7 @@ export interface Kernel {
   readonly syscalls: SyscallTable;
   readonly tracepoints: KernelTracepoints;
   readonly tracing: Tracing;
+  readonly vfs: Vfs;
   /** The running CPU's clock: the event queue's time plus what has been charged since. */
   clock(): Ns;
   /** The code that runs now takes this long on its CPU. */

@@ -27,7 +27,7 @@ import {
 } from './fcntl.ts';
 import type { Path } from './mount.ts';
 import { isDirectory } from './namei.ts';
-import type { FileOps, Inode } from './vfs-types.ts';
+import type { DirectoryEntry, FileOps, Inode } from './vfs-types.ts';
 
 export class File {
   readonly path: Path;
@@ -35,6 +35,8 @@ export class File {
   /** O_*: access mode and status flags. */
   flags: number;
   position = 0;
+  /** Directories: what getdents64 goes through, as it was when `position` was last 0. */
+  listing: readonly DirectoryEntry[] | undefined;
   /** Run when the last reference goes, before ops.release (epoll forgets the file here). */
   readonly onRelease = new Set<() => void>();
   #references = 1;

@@ -44,8 +44,7 @@ export class Mount {
   }
 }
 
-export const samePath = (a: Path, b: Path): boolean =>
-  a.mount === b.mount && a.dentry === b.dentry;
+export const samePath = (a: Path, b: Path): boolean => a.mount === b.mount && a.dentry === b.dentry;
 
 export class Mounts {
   /** In the order mounted, as /proc/mounts lists them. */

@@ -10,7 +10,15 @@ import { waitOnAny } from '../sched/wait-queue.ts';
 import type { Ns } from '../types/units.ts';
 import type { File } from './file.ts';
 import type { PollSource } from './vfs-types.ts';
-import { POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLRDNORM, POLLWRNORM } from './vfs-types.ts';
+import {
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+  POLLNVAL,
+  POLLOUT,
+  POLLRDNORM,
+  POLLWRNORM,
+} from './vfs-types.ts';
 
 /** linux/poll.h, DEFAULT_POLLMASK. */
 const ALWAYS_READY = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;

@@ -36,6 +36,8 @@ export interface FsEnvironment {
   readonly random: Random;
   /** Time stamps of inodes: nanoseconds since boot. */
   now(): Ns;
+  /** CLOCK_REALTIME at boot, seconds since 1970. */
+  readonly bootEpochSeconds: number;
   /** Send a signal to the running task, as a broken pipe does. */
   raise(signal: number): void;
 }
