@@ -70,6 +70,8 @@ export interface ElfFile {
   /** Relocations by the index of the section that they apply to. */
   readonly relocations: ReadonlyMap<number, readonly ElfRelocation[]>;
   sectionNamed(name: string): ElfSection | undefined;
+  /** The variable or function of that name in a section. */
+  symbolIn(section: number, name: string): ElfSymbol | undefined;
 }
 
 const EHDR_BYTES = 64;
@@ -94,12 +96,19 @@ export function readElf(bytes: Uint8Array, fileName: string): ElfFile {
   for (const section of sections) {
     if (!byName.has(section.name)) byName.set(section.name, section);
   }
+  const bySymbol = new Map<string, ElfSymbol>();
+  for (const symbol of symbols) {
+    if (symbol.type !== 'section' && symbol.type !== 'file') {
+      bySymbol.set(`${symbol.section} ${symbol.name}`, symbol);
+    }
+  }
   return {
     fileName,
     sections,
     symbols,
     relocations: readRelocations(sections, symbols, fail),
     sectionNamed: (name) => byName.get(name),
+    symbolIn: (section, name) => bySymbol.get(`${section} ${name}`),
   };
 }
 
