@@ -46,6 +46,10 @@ export class Stream {
     return this.#error;
   }
 
+  clearError(): void {
+    this.#error = 0;
+  }
+
   /** setvbuf(3). */
   setBuffering(mode: Buffering): void {
     this.#buffering = mode;

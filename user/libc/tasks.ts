@@ -9,7 +9,7 @@ import { errno } from '../../kernel/types/errno.ts';
 import { access, syscall, X_OK } from './files.ts';
 import { layout } from './layout.ts';
 import { NR } from './nr.ts';
-import type { Process} from './process.ts';
+import type { Process } from './process.ts';
 import { runTool } from './process.ts';
 import { encodeText } from './text.ts';
 
