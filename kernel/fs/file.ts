@@ -120,6 +120,7 @@ export function vfsPwrite(file: File, data: Uint8Array, position: number): MaySl
 /** The new position. */
 export function vfsSeek(file: File, offset: number, whence: number): number {
   if (file.flags & O_PATH) return -errno.EBADF;
+  if (file.ops.seek) return file.ops.seek(offset, whence);
   if (file.ops.stream) return -errno.ESPIPE;
   const size = file.inode.size;
   let position: number;

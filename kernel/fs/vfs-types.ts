@@ -87,6 +87,8 @@ export interface FileOps {
   ioctl?(command: number, arg: number): MaySleep<number>;
   /** Ready events now; `watch` is called with wait queues that announce a change. */
   poll?(watch: (queue: PollSource) => void): number;
+  /** Positions that are not bytes (records of /dev/kmsg): the new one, or a negative errno. */
+  seek?(offset: number, whence: number): number;
   /** Last reference is gone. */
   release?(): void;
   /** fdinfo lines beyond pos, flags and mnt_id. */

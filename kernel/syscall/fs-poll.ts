@@ -21,7 +21,6 @@ import {
 import type { Kernel } from '../machine-types.ts';
 import { bytesFromUser, fromUser, structToUser, toUser } from '../mm/user-copy.ts';
 import type { KernelFlow, MaySleep } from '../sched/flow.ts';
-import { KERNEL_ONLY } from '../sched/signal.ts';
 import type { Task } from '../sched/task.ts';
 import { errno } from '../types/errno.ts';
 import type { Ns } from '../types/units.ts';
@@ -219,10 +218,12 @@ function* underMask(
   const view = fromUser(task, maskAddress, 8);
   if (!view) return -errno.EFAULT;
   const before = task.blocked;
-  kernel.processes.setBlocked(task, view.getBigUint64(0, true) & ~KERNEL_ONLY);
+  kernel.signals.setBlocked(task, view.getBigUint64(0, true));
+  task.savedBlocked = before;
   const result = yield* wait;
-  if (result === -errno.EINTR) task.savedBlocked = before;
-  else kernel.processes.setBlocked(task, before);
+  if (result === -errno.EINTR) return result;
+  task.savedBlocked = undefined;
+  kernel.signals.setBlocked(task, before);
   return result;
 }
 

@@ -1,0 +1,130 @@
+/**
+ * sysfs: /sys. What other parts of the kernel show there hangs off this object.
+ *
+ *   sysfs.fs                                   for mounting
+ *   sysfs.addNetDevice(name, bus, attributes)  /sys/class/net/NAME; returns how to remove it
+ *   sysfs.directory('devices/system/cpu')      made as needed; .add(name, node)
+ */
+import type { Ns } from '../types/units.ts';
+import type { PseudoDirectory, TextOptions } from './pseudo.ts';
+import { PseudoFs } from './pseudo.ts';
+
+/** UAPI linux/magic.h */
+const SYSFS_MAGIC = 0x62656572;
+
+/** One attribute file: its text with newline, and what a write does. */
+export interface SysfsAttribute extends TextOptions {
+  readonly show: () => string;
+}
+
+export interface SysfsHost {
+  readonly cpuCount: number;
+  readonly now: () => Ns;
+  /** The kernel's BTF, as /sys/kernel/btf/vmlinux gives it. */
+  readonly kernelBtf: () => Uint8Array;
+}
+
+export class Sysfs {
+  readonly fs: PseudoFs;
+
+  constructor(dev: number, host: SysfsHost) {
+    this.fs = new PseudoFs({ type: 'sysfs', dev, magic: SYSFS_MAGIC, now: host.now });
+    // The tree that every machine has; the mount points among it are empty directories.
+    for (const path of [
+      'block',
+      'bus',
+      'class/net',
+      'dev/block',
+      'dev/char',
+      'devices/system/cpu',
+      'devices/virtual/net',
+      'firmware',
+      'fs/bpf',
+      'fs/cgroup',
+      'kernel/btf',
+      'kernel/debug',
+      'kernel/tracing',
+      'module',
+      'power',
+    ]) {
+      this.directory(path);
+    }
+    const btf = this.fs.special(0o444, () => ({
+      read: (count, position) => host.kernelBtf().slice(position, position + count),
+    }));
+    Object.defineProperty(btf, 'size', { get: () => host.kernelBtf().length });
+    this.directory('kernel/btf').add('vmlinux', btf);
+    this.#addCpus(host.cpuCount);
+  }
+
+  directory(path: string): PseudoDirectory {
+    let at = this.fs.root;
+    for (const name of path.split('/')) {
+      const next = at.lookup(name);
+      at =
+        typeof next === 'number'
+          ? at.add(name, this.fs.directory(0o755))
+          : (next as PseudoDirectory);
+    }
+    return at;
+  }
+
+  #addCpus(count: number): void {
+    const range = count === 1 ? '0\n' : `0-${count - 1}\n`;
+    const cpus = this.directory('devices/system/cpu');
+    for (const name of ['online', 'possible', 'present'])
+      cpus.add(
+        name,
+        this.fs.text(() => range),
+      );
+    cpus.add(
+      'offline',
+      this.fs.text(() => '\n'),
+    );
+    cpus.add(
+      'kernel_max',
+      this.fs.text(() => `${count - 1}\n`),
+    );
+    for (let cpu = 0; cpu < count; cpu++) {
+      const topology = this.directory(`devices/system/cpu/cpu${cpu}/topology`);
+      topology.add(
+        'core_id',
+        this.fs.text(() => `${cpu}\n`),
+      );
+      topology.add(
+        'physical_package_id',
+        this.fs.text(() => '0\n'),
+      );
+      topology.add(
+        'thread_siblings_list',
+        this.fs.text(() => `${cpu}\n`),
+      );
+    }
+  }
+
+  /** `bus` is where the device hangs: 'virtual', or 'pci0000:00/0000:00:03.0'. */
+  addNetDevice(
+    name: string,
+    bus: string,
+    attributes: Readonly<Record<string, SysfsAttribute>>,
+  ): () => void {
+    const parent = this.directory(`devices/${bus}/net`);
+    const device = parent.add(name, this.fs.directory(0o755));
+    for (const [attribute, { show, ...options }] of Object.entries(attributes)) {
+      device.add(attribute, this.fs.text(show, options));
+    }
+    const classNet = this.directory('class/net');
+    classNet.add(
+      name,
+      this.fs.link(() => `../../devices/${bus}/net/${name}`),
+    );
+    device.add(
+      'subsystem',
+      this.fs.link(() => `${'../'.repeat(bus.split('/').length + 3)}class/net`),
+    );
+    return () => {
+      parent.remove(name);
+      classNet.remove(name);
+    };
+  }
+}
