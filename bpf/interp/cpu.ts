@@ -25,6 +25,14 @@ interface Frame {
   readonly saved: BigInt64Array;
 }
 
+/** A run that another one, of the same program, interrupts: a callback or a nested event. */
+interface OuterRun {
+  readonly registers: BigInt64Array;
+  readonly tailCalls: number;
+  readonly depth: number;
+  readonly base: number;
+}
+
 export class Cpu {
   readonly ram: Ram;
   readonly registers: BigInt64Array;
@@ -36,6 +44,7 @@ export class Cpu {
   #depth = 0;
   /** Depth at which the innermost run started: an exit there ends it. */
   #base = 0;
+  #isRunning = false;
 
   constructor(ram: Ram, constants: readonly bigint[]) {
     this.ram = ram;
@@ -50,20 +59,33 @@ export class Cpu {
     return this.#depth - this.#base + 1;
   }
 
-  /** Make room for a run inside the current one; call what it returns when that is over. */
-  nest(): () => void {
-    const saved = this.registers.slice(0, R10 + 1);
-    const { tailCalls } = this;
-    const depth = this.#depth;
-    const base = this.#base;
-    this.#base = depth;
-    this.registers.fill(0n, 0, R10 + 1);
-    return () => {
-      this.registers.set(saved);
-      this.tailCalls = tailCalls;
-      this.#depth = depth;
-      this.#base = base;
-    };
+  /** Make room for a run; give what it returns, the run around it, to `leave` when it is over. */
+  enter(): OuterRun | undefined {
+    const { registers } = this;
+    let outer: OuterRun | undefined;
+    if (this.#isRunning) {
+      outer = {
+        registers: registers.slice(0, R10 + 1),
+        tailCalls: this.tailCalls,
+        depth: this.#depth,
+        base: this.#base,
+      };
+      this.#base = this.#depth;
+    }
+    this.#isRunning = true;
+    registers.fill(0n, 0, R10 + 1);
+    return outer;
+  }
+
+  leave(outer: OuterRun | undefined): void {
+    this.#depth = outer?.depth ?? 0;
+    this.#base = outer?.base ?? 0;
+    if (outer === undefined) {
+      this.#isRunning = false;
+      return;
+    }
+    this.registers.set(outer.registers);
+    this.tailCalls = outer.tailCalls;
   }
 
   /** Enter a subprogram: its frame is below the caller's `stackBytes`. */

@@ -97,16 +97,16 @@ class Interpreted extends BaseExecutable {
 
   #invoke(start: number, args: readonly bigint[], stackTop: number, tailCalls: number): bigint {
     const cpu = this.#cpu;
-    const leave = cpu.nest();
+    const outer = cpu.enter();
     try {
-      args.forEach((value, i) => (cpu.registers[1 + i] = value));
+      for (let i = 0; i < args.length; i++) cpu.registers[1 + i] = args[i]!;
       cpu.setPointer(R10, stackTop);
       cpu.tailCalls = tailCalls;
       if (this.#onStep) this.#executeChecked(start, this.#onStep);
       else this.#execute(start);
       return cpu.registers[0]!;
     } finally {
-      leave();
+      cpu.leave(outer);
     }
   }
 

@@ -90,7 +90,7 @@ function compile(jit: Jit, program: VerifiedProgram, runtime: BpfRuntime): Execu
     return text;
   };
   const exports = instance.exports as unknown as ModuleExports;
-  return new WasmProgram(program, runtime, { exports, table, imageBytes: bytes.length, listing });
+  return new WasmProgram(program, runtime, { exports, table, image: bytes, listing });
 }
 
 function buildModule(
@@ -141,12 +141,13 @@ function addRun(binaryen: Binaryen, module: WasmModule): void {
 interface WasmCode {
   readonly exports: ModuleExports;
   readonly table: ProgramTable;
-  readonly imageBytes: number;
+  readonly image: Uint8Array;
   readonly listing: () => string;
 }
 
 class WasmProgram extends BaseExecutable {
   readonly engine = 'wasm';
+  readonly image: Uint8Array;
   readonly imageBytes: number;
   readonly tableIndex: number;
   readonly #run: ModuleExports['run'];
@@ -156,7 +157,8 @@ class WasmProgram extends BaseExecutable {
   constructor(program: VerifiedProgram, runtime: BpfRuntime, code: WasmCode) {
     super(program, runtime);
     this.#code = code;
-    this.imageBytes = code.imageBytes;
+    this.image = code.image;
+    this.imageBytes = code.image.length;
     this.#run = code.exports.run;
     this.#entry = code.exports[functionName(0)] as (...args: (bigint | number)[]) => bigint;
     this.tableIndex = code.table.add(this.#entry);

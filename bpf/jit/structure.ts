@@ -23,7 +23,7 @@ export interface BlockCode {
 export function structure(binaryen: Binaryen, module: WasmModule, cfg: Cfg, code: BlockCode): Expr {
   if (!cfg.isReducible) return reloop(binaryen, module, cfg, code);
   const out: Expr[] = [];
-  new Nesting(module, cfg.blocks, code).tree(0, out);
+  new Nesting(module, cfg.blocks, code).tree(0, undefined, out);
   return module.block(null, out);
 }
 
@@ -31,52 +31,97 @@ class Nesting {
   readonly #module: WasmModule;
   readonly #blocks: readonly Block[];
   readonly #code: BlockCode;
+  /** Blocks in the dominator tree below each, itself included. */
+  readonly #sizes: Uint32Array;
 
   constructor(module: WasmModule, blocks: readonly Block[], code: BlockCode) {
     this.#module = module;
     this.#blocks = blocks;
     this.#code = code;
+    this.#sizes = new Uint32Array(blocks.length).fill(1);
+    for (let i = blocks.length - 1; i > 0; i--)
+      this.#sizes[blocks[i]!.dominator]! += this.#sizes[i]!;
   }
 
-  /** Append block `index` and all that it dominates; control never falls out at the end. */
-  tree(index: number, out: Expr[]): void {
-    const block = this.#blocks[index]!;
-    const merges = block.dominated.filter((child) => this.#blocks[child]!.forwardEdges > 1);
-    if (!block.isLoopHeader) return this.#within(block, merges, out);
-    const body: Expr[] = [];
-    this.#within(block, merges, body);
-    out.push(this.#module.loop(loopLabel(index), this.#module.block(null, body)));
-  }
-
-  /** The block, then each of `merges` behind the end of a WASM block that it can leave. */
-  #within(block: Block, merges: readonly number[], out: Expr[]): void {
-    let inner: Expr[] = [...this.#code.body(block)];
-    this.#leave(block, inner);
-    for (const merge of merges) {
-      const around = [this.#module.block(blockLabel(merge), inner)];
-      this.tree(merge, around);
-      inner = around;
-    }
-    for (const expr of inner) out.push(expr);
-  }
-
-  #leave(block: Block, out: Expr[]): void {
-    const [next, taken] = block.successors;
-    if (next === undefined) return;
-    if (taken !== undefined) {
-      const condition = this.#code.condition(block);
-      const label = this.#jumpLabel(block.index, taken);
-      if (label !== undefined) {
-        out.push(this.#module.br_if(label, condition));
-      } else {
-        const then: Expr[] = [];
-        this.tree(taken, then);
-        out.push(this.#module.if(condition, this.#module.block(null, then)));
+  /**
+   * Append block `index` and all that it dominates. Control that reaches the end of `out` goes on
+   * at block `following`; without one it must never get there. Recursion is as deep as the
+   * nesting that is made, not as long as the program.
+   */
+  tree(index: number, following: number | undefined, out: Expr[]): void {
+    for (let next: number | undefined = index; next !== undefined;) {
+      const block: Block = this.#blocks[next]!;
+      if (block.isLoopHeader) {
+        const body: Expr[] = [];
+        this.#rest(this.#withMerges(block, following, body), following, body);
+        out.push(this.#module.loop(loopLabel(block.index), this.#module.block(null, body)));
+        return;
       }
+      next = this.#withMerges(block, following, out);
     }
-    const label = this.#jumpLabel(block.index, next);
-    if (label !== undefined) out.push(this.#module.br(label));
-    else this.tree(next, out);
+  }
+
+  #rest(index: number | undefined, following: number | undefined, out: Expr[]): void {
+    if (index !== undefined) this.tree(index, following, out);
+  }
+
+  /**
+   * Append the block, and behind the ends of WASM blocks that it can leave the blocks it dominates
+   * that have several ways in. Returns the one block that is left to append.
+   */
+  #withMerges(block: Block, following: number | undefined, out: Expr[]): number | undefined {
+    const merges = block.dominated.filter((child) => this.#blocks[child]!.forwardEdges > 1);
+    const last = merges.pop();
+    if (last === undefined) {
+      for (const expr of this.#code.body(block)) out.push(expr);
+      return this.#leave(block, following, out);
+    }
+    let inner: Expr[] = [...this.#code.body(block)];
+    const first = merges[0] ?? last;
+    this.#rest(this.#leave(block, first, inner), first, inner);
+    merges.forEach((merge, i) => {
+      const around = [this.#module.block(blockLabel(merge), inner)];
+      this.tree(merge, merges[i + 1] ?? last, around);
+      inner = around;
+    });
+    out.push(this.#module.block(blockLabel(last), inner));
+    return last;
+  }
+
+  /** Append the block's ending. Returns the successor that belongs right behind it, if one does. */
+  #leave(block: Block, following: number | undefined, out: Expr[]): number | undefined {
+    const { index } = block;
+    const [next, taken] = block.successors;
+    if (next === undefined) return undefined;
+    if (taken === undefined) return this.#go(index, next, following, out);
+    const condition = this.#code.condition(block);
+    const takenLabel = this.#jumpLabel(index, taken);
+    const nextLabel = this.#jumpLabel(index, next);
+    if (takenLabel !== undefined) {
+      out.push(this.#module.br_if(takenLabel, condition));
+      return this.#go(index, next, following, out);
+    }
+    const isNotTaken = (): Expr => this.#module.i32.eqz(condition);
+    if (nextLabel !== undefined) {
+      out.push(this.#module.br_if(nextLabel, isNotTaken()));
+      return taken;
+    }
+    // Both belong here: the smaller goes into an `if`, which it always leaves by a jump.
+    const nestTaken = this.#sizes[taken]! < this.#sizes[next]!;
+    const nested: Expr[] = [];
+    this.tree(nestTaken ? taken : next, undefined, nested);
+    const arm = this.#module.block(null, nested);
+    out.push(this.#module.if(nestTaken ? condition : isNotTaken(), arm));
+    return nestTaken ? next : taken;
+  }
+
+  #go(from: number, to: number, following: number | undefined, out: Expr[]): number | undefined {
+    const label = this.#jumpLabel(from, to);
+    if (label === undefined) return to;
+    // A `br` to where control falls anyway is left out: binaryen would search the whole block for
+    // ways to its end, again at each level of nesting.
+    if (to !== following || to <= from) out.push(this.#module.br(label));
+    return undefined;
   }
 
   /** Undefined where the target has no other way in and is placed right here. */
