@@ -121,8 +121,10 @@ function fieldOf(name: string, type: MemberType, offset: number): Field {
       const element = fieldOf(name, type.of, offset);
       return { ...element, size: type.size, count: type.count };
     }
-    case 'pointer':
-      return { type: `struct ${type.to} *`, name, offset, size: 8, signed: false };
+    case 'pointer': {
+      const target = type.to === 'void' ? 'void' : `struct ${type.to}`;
+      return { type: `${target} *`, name, offset, size: 8, signed: false };
+    }
     case 'struct':
       return { type: `struct ${type.struct.name}`, name, offset, size: type.size, signed: false };
     default: {

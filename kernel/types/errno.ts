@@ -44,6 +44,7 @@ export const errno = {
   ENODATA: 61,
   ETIME: 62,
   ENONET: 64,
+  ENOLINK: 67,
   EPROTO: 71,
   EBADMSG: 74,
   EOVERFLOW: 75,
@@ -80,7 +81,10 @@ export const errno = {
   EDQUOT: 122,
   ECANCELED: 125,
   ERESTARTSYS: 512,
+  ERESTARTNOINTR: 513,
+  ERESTARTNOHAND: 514,
   ENOIOCTLCMD: 515,
+  ERESTART_RESTARTBLOCK: 516,
   ENOTSUPP: 524,
 } as const;
 

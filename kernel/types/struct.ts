@@ -72,7 +72,7 @@ type ValueOf<T extends MemberType> = T extends { kind: 'int'; size: 8 }
           : never;
 
 type Scalars<M extends Members> = {
-  [K in keyof M as M[K] extends { kind: 'array' | 'struct' } ? never : K]: ValueOf<M[K]>;
+  -readonly [K in keyof M as M[K] extends { kind: 'array' | 'struct' } ? never : K]: ValueOf<M[K]>;
 };
 type Aggregates<M extends Members> = {
   readonly [K in keyof M as M[K] extends { kind: 'array' | 'struct' } ? K : never]: RamOffset;
