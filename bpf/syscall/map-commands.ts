@@ -34,8 +34,6 @@ export function mapCreate(
   const nameAt = ATTR.map_create.offsets.map_name;
   const name = objectName(raw.subarray(nameAt, nameAt + uapi.BPF_OBJ_NAME_LEN));
   if (name === undefined) return -errno.EINVAL;
-  if (needsBpfCap(type) && !caller.caps.bpf) return -errno.EPERM;
-  if (needsNetAdmin(type) && !caller.caps.netAdmin) return -errno.EPERM;
 
   let btf;
   if (attr.btf_key_type_id !== 0 || attr.btf_value_type_id !== 0) {
@@ -65,38 +63,9 @@ export function mapCreate(
       btfValueTypeId: attr.btf_value_type_id,
     }),
   };
-  const map = bpf.host.createMap(spec);
+  const map = bpf.host.createMap(spec, caller.caps);
   if (typeof map === 'number') return map;
   return install(caller, new MapObject(map, btf, bpf.maps, bpf.mapsByOffset), access);
-}
-
-/** Unprivileged users may only have a few simple types (each type's alloc_check). */
-function needsBpfCap(type: string): boolean {
-  return ![
-    'hash',
-    'array',
-    'prog_array',
-    'percpu_array',
-    'perf_event_array',
-    'cgroup_array',
-    'array_of_maps',
-    'hash_of_maps',
-    'percpu_hash',
-    'cgroup_storage',
-    'percpu_cgroup_storage',
-    'sockmap',
-    'sockhash',
-    'devmap',
-    'devmap_hash',
-    'xskmap',
-    'ringbuf',
-    'user_ringbuf',
-    'reuseport_sockarray',
-  ].includes(type);
-}
-
-function needsNetAdmin(type: string): boolean {
-  return ['devmap', 'devmap_hash', 'xskmap', 'sockmap', 'sockhash'].includes(type);
 }
 
 /** FMODE of the new descriptor from BPF_F_RDONLY and BPF_F_WRONLY; undefined: both are set. */

@@ -20,7 +20,7 @@ import type { ProgTypeOps } from '../prog-type.ts';
 import type { BpfRuntime } from '../runtime.ts';
 import { BPF_COMMANDS, type BpfCommand, type ProgType } from '../uapi.ts';
 import * as btfCommands from './btf-commands.ts';
-import type { BpfCaller } from './caller.ts';
+import type { BpfCaller, BpfCaps } from './caller.ts';
 import * as idCommands from './id-commands.ts';
 import { objGetInfoByFd } from './info.ts';
 import * as linkCommands from './link-commands.ts';
@@ -39,7 +39,7 @@ export interface BpfHost {
   jit(): Engine | undefined;
   readonly level: '6.1' | 'latest';
   progType(type: ProgType): ProgTypeOps | undefined;
-  createMap(spec: MapSpec): BpfMap | number;
+  createMap(spec: MapSpec, caps: BpfCaps): BpfMap | number;
   nowNs(): Ns;
   /** kernel.unprivileged_bpf_disabled is not 0. */
   unprivilegedDisabled(): boolean;
