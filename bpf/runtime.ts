@@ -1,9 +1,12 @@
 /**
  * What a running program and its helpers can reach. `BpfKernel` is the part that a kernel
  * implements; `bpf/testing/` has one that needs nothing but a RAM.
+ *
+ *   createRuntime(ram, core, kernel, programs)   the parts of one machine, put together
  */
 import type { Ram } from '../kernel/ram/ram.ts';
 import type { Ns, RamOffset } from '../kernel/types/units.ts';
+import { Bug } from '../kernel/types/units.ts';
 import type { Executable } from './engine.ts';
 import type { EngineState } from './engine-state.ts';
 import type { BpfMap } from './maps/map.ts';
@@ -30,6 +33,26 @@ export interface BpfKernel {
   /** Copy from the current task's user memory to RAM. False if any byte is not mapped. */
   copyFromUser(destination: RamOffset, source: bigint, sizeBytes: number): boolean;
   copyToUser(destination: bigint, source: RamOffset, sizeBytes: number): boolean;
+  /**
+   * What a perf_event descriptor (cgroup directory) of the current task stands for: a handle above
+   * 0, which the kernel keeps until it is put, or a negative errno.
+   */
+  perfEventOfFd?(fd: number): number;
+  putPerfEvent?(event: number): void;
+  cgroupOfFd?(fd: number): number;
+  putCgroup?(cgroup: number): void;
+  /**
+   * bpf_perf_event_output: a PERF_RECORD_SAMPLE with these bytes of RAM as its raw data, one part
+   * after the other, into the event's ring. 0, or as perf_event_output and its checks fail:
+   * -EINVAL (not a BPF output event), -EOPNOTSUPP (another CPU's), -ENOSPC (ring full).
+   */
+  perfEventOutput?(
+    event: number,
+    raw: readonly { readonly offset: RamOffset; readonly sizeBytes: number }[],
+    ctx: RamOffset,
+  ): number;
+  /** A map's value at `value` goes away: cancel its timer, release its kptrs. */
+  freeSpecialFields?(map: BpfMap, value: RamOffset): void;
   /** Ring buffer or perf buffer of `map` has data and its reader should be woken. */
   wakeMapReaders(map: BpfMap): void;
   /**
@@ -54,10 +77,52 @@ export interface BpfRuntime {
   readonly kernel: BpfKernel;
   /** Innermost running program; undefined outside one. Engines push and pop it. */
   running: RunningProgram | undefined;
+  /** Maps by the offset of their struct bpf_map; a map enters when made, leaves when freed. */
+  readonly maps?: Map<RamOffset, BpfMap>;
   /** The map whose struct bpf_map is at `offset`. */
   mapAt(offset: RamOffset): BpfMap | undefined;
   /** What the engines share: BPF stack and callbacks. Made by the first that compiles. */
   engineState?: EngineState;
   /** The executable that a prog_array slot denotes, for tail calls; by program id. */
   executableOf(progId: number): Executable | undefined;
+}
+
+/** Where programs are found, which bpf(2) keeps. */
+export interface ProgramDirectory {
+  executableOf(progId: number): Executable | undefined;
+}
+
+const NO_PROGRAMS: ProgramDirectory = { executableOf: () => undefined };
+
+export function createRuntime(
+  ram: Ram,
+  core: NativeCore,
+  kernel: BpfKernel,
+  programs: ProgramDirectory = NO_PROGRAMS,
+): BpfRuntime {
+  const maps = new Map<RamOffset, BpfMap>();
+  const mapAt = (offset: RamOffset): BpfMap => {
+    const map = maps.get(offset);
+    if (!map) throw new Bug(`no map is at ${offset.toString(16)}`);
+    return map;
+  };
+  core.host = {
+    wakeReaders: (map) => kernel.wakeMapReaders(mapAt(map)),
+    freeSpecialFields: (map, value) => kernel.freeSpecialFields?.(mapAt(map), value),
+    // References to inner maps are counted where descriptors are, in bpf/syscall.
+    putInnerMap: () => {},
+    lookup: (map, key) => mapAt(map).lookup(key),
+    update: (map, key, value, flags) => mapAt(map).update(key, value, Number(flags)),
+    delete: (map, key) => mapAt(map).delete(key),
+    nextKey: (map, key, next) => mapAt(map).nextKey(key, next),
+  };
+  return {
+    ram,
+    core,
+    kernel,
+    running: undefined,
+    maps,
+    mapAt: (offset) => maps.get(offset),
+    executableOf: (id) => programs.executableOf(id),
+  };
 }

@@ -73,6 +73,7 @@ export type CoreExports = {
   user_ringbuf_peek(map: Offset, length: Offset): number;
   user_ringbuf_release(map: Offset, length: number): void;
 
+  jhash(key: Offset, bytes: number, initval: number): number;
   csum_partial(at: Offset, bytes: number, sum: number): number;
   csum_fold(sum: number): number;
   csum_diff(from: Offset, fromSize: number, to: Offset, toSize: number, seed: number): bigint;
@@ -102,6 +103,8 @@ export interface NativeCore {
   /** Zeroed memory; 0 where there is none. Give it back with the same size. */
   areaAlloc(sizeBytes: number): RamOffset;
   areaFree(area: RamOffset, sizeBytes: number): void;
+  /** Zeroed whole pages; 0 where there are none. Give them back with ram.pages.freeExact. */
+  pageAlloc(count: number): RamOffset;
 }
 
 export function instantiateCore(module: WebAssembly.Module, ram: Ram): NativeCore {
@@ -146,6 +149,7 @@ export function instantiateCore(module: WebAssembly.Module, ram: Ram): NativeCor
     host: undefined,
     areaAlloc,
     areaFree,
+    pageAlloc: (count) => allocatePages(ram, count),
   };
   return core;
 }
@@ -172,12 +176,21 @@ function lateNapiImports(
 }
 
 function allocate(ram: Ram, sizeBytes: number): RamOffset {
-  try {
-    if (sizeBytes <= SLAB_MAX_BYTES) return ram.kzalloc(sizeBytes);
-    const pages = Math.ceil(sizeBytes / PAGE_SIZE);
-    const area = ram.pages.allocExact(pages);
-    ram.u8.fill(0, area, area + pages * PAGE_SIZE);
+  if (sizeBytes > SLAB_MAX_BYTES) return allocatePages(ram, Math.ceil(sizeBytes / PAGE_SIZE));
+  return orNull(() => ram.kzalloc(sizeBytes));
+}
+
+function allocatePages(ram: Ram, count: number): RamOffset {
+  return orNull(() => {
+    const area = ram.pages.allocExact(count);
+    ram.u8.fill(0, area, area + count * PAGE_SIZE);
     return area;
+  });
+}
+
+function orNull(allocation: () => RamOffset): RamOffset {
+  try {
+    return allocation();
   } catch (error) {
     if (error instanceof OutOfMemory) return 0 as RamOffset;
     throw error;

@@ -1,6 +1,10 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { BPF_ARRAY_VALUE, BpfArrayStruct, BpfMapStruct } from '../../kernel/types/bpf-map.ts';
 import { Ram } from '../../kernel/ram/ram.ts';
+import { BLOOM_BITSET } from '../maps/bloom-filter.ts';
+import { BPF_HTAB_BYTES } from '../maps/hash.ts';
+import { LPM_TRIE_BYTES } from '../maps/lpm-trie.ts';
+import { QUEUE_STACK_ELEMENTS } from '../maps/queue-stack.ts';
 import { coreModule } from '../../test/support/assets.ts';
 import type { NativeCore } from './core.ts';
 import { CORE_RESERVED_BYTES, instantiateCore } from './core.ts';
@@ -35,6 +39,14 @@ describe('layout of maps', () => {
     expect(c.get('bpf_array.elem_size')).toBe(BpfArrayStruct.offsets.elem_size);
     expect(c.get('bpf_array.index_mask')).toBe(BpfArrayStruct.offsets.index_mask);
     expect(c.get('bpf_array.value')).toBe(BPF_ARRAY_VALUE);
+  });
+
+  it('has the sizes that bpf/maps allocates', () => {
+    const c = layoutOfC();
+    expect(c.get('sizeof bpf_htab')).toBe(BPF_HTAB_BYTES);
+    expect(c.get('sizeof lpm_trie')).toBe(LPM_TRIE_BYTES);
+    expect(c.get('sizeof queue_stack')).toBe(QUEUE_STACK_ELEMENTS);
+    expect(c.get('sizeof bloom')).toBe(BLOOM_BITSET);
   });
 });
 

@@ -1,0 +1,90 @@
+/** Maps whose elements are plain bytes and whose operations are the C core's. */
+import { errno } from '../../kernel/types/errno.ts';
+import type { RamOffset } from '../../kernel/types/units.ts';
+import { allocStruct, BaseMap, NULL } from './base-map.ts';
+import type { BpfMap, MapSpec } from './map.ts';
+import type { MapHost } from './map-type.ts';
+import { roundUp } from './map-type.ts';
+
+/** How the core makes and unmakes one type. */
+export interface CoreMapType {
+  /** Size of the struct in RAM, with elements where they follow it. */
+  structBytes(spec: MapSpec): number;
+  /** Runs in the core once struct bpf_map is filled in: 0 or -errno. */
+  alloc(host: MapHost, map: RamOffset, spec: MapSpec): number;
+  /** Gives back what alloc took; also after alloc failed. */
+  release(host: MapHost, map: RamOffset): void;
+}
+
+export class CoreMap extends BaseMap {
+  readonly #type: CoreMapType;
+  readonly #core;
+
+  constructor(host: MapHost, spec: MapSpec, offset: RamOffset, type: CoreMapType) {
+    const percpu = spec.type.includes('percpu');
+    const perUser = percpu ? roundUp(spec.valueBytes, 8) * host.kernel.cpuCount : spec.valueBytes;
+    super(host, spec, offset, type.structBytes(spec), perUser);
+    this.#type = type;
+    this.#core = host.core.exports;
+  }
+
+  override lookup(key: RamOffset): RamOffset {
+    return (this.#core.map_lookup_elem(this.offset, key) >>> 0) as RamOffset;
+  }
+
+  override update(key: RamOffset, value: RamOffset, flags: number): number {
+    return this.#core.map_update_elem(this.offset, key, value, BigInt(flags));
+  }
+
+  override delete(key: RamOffset): number {
+    return this.#core.map_delete_elem(this.offset, key);
+  }
+
+  override copyValue(key: RamOffset, out: RamOffset, _flags: number): number {
+    return this.#core.map_copy_value(this.offset, key, out);
+  }
+
+  override updateFromUser(key: RamOffset, value: RamOffset, flags: number): number {
+    return this.#core.map_update_value(this.offset, key, value, BigInt(flags));
+  }
+
+  override nextKey(key: RamOffset, out: RamOffset): number {
+    return this.#core.map_get_next_key(this.offset, key, out);
+  }
+
+  lookupAndDelete(key: RamOffset, out: RamOffset, flags: number): number {
+    switch (this.spec.type) {
+      case 'queue':
+      case 'stack':
+        return this.#core.map_pop_elem(this.offset, out);
+      case 'hash':
+      case 'percpu_hash':
+      case 'lru_hash':
+      case 'lru_percpu_hash':
+        return this.copyValue(key, out, flags) || this.delete(key);
+      default:
+        return -errno.ENOTSUPP;
+    }
+  }
+
+  protected override release(): void {
+    this.#type.release(this.host, this.offset);
+  }
+}
+
+/** Allocate the struct, let the core make the map: the struct's offset or -errno. */
+export function makeStruct(host: MapHost, spec: MapSpec, type: CoreMapType): RamOffset | number {
+  const offset = allocStruct(host, spec, type.structBytes(spec));
+  if (offset === NULL) return -errno.ENOMEM;
+  const result = type.alloc(host, offset, spec);
+  if (result === 0) return offset;
+  type.release(host, offset);
+  host.core.areaFree(offset, type.structBytes(spec));
+  return result;
+}
+
+export function createCoreMap(host: MapHost, spec: MapSpec, type: CoreMapType): BpfMap | number {
+  const offset = makeStruct(host, spec, type);
+  if (offset < 0) return offset;
+  return new CoreMap(host, spec, offset as RamOffset, type);
+}

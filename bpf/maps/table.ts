@@ -1,0 +1,54 @@
+/**
+ * The map types that skep has, and the one way to make a map.
+ *
+ *   createMap(host, spec, caps)   the map, or -errno as Linux 6.1's BPF_MAP_CREATE
+ *   mapTypes                      the rows, by type
+ */
+import { errno } from '../../kernel/types/errno.ts';
+import type { MapType } from '../uapi.ts';
+import { arrayMap, percpuArrayMap } from './array.ts';
+import { specialFieldsOf } from './base-map.ts';
+import { bloomFilterMap } from './bloom-filter.ts';
+import { arrayOfMapsMap, cgroupArrayMap, perfEventArrayMap, progArrayMap } from './fd-array.ts';
+import { hashOfMapsMap } from './hash-of-maps.ts';
+import { hashMap, lruHashMap, lruPercpuHashMap, percpuHashMap } from './hash.ts';
+import { lpmTrieMap } from './lpm-trie.ts';
+import type { BpfMap, MapSpec } from './map.ts';
+import type { MapCaps, MapHost, MapTypeRow } from './map-type.ts';
+import { mayBpf } from './map-type.ts';
+import { queueMap, stackMap } from './queue-stack.ts';
+import { ringbufMap, userRingbufMap } from './ringbuf.ts';
+import { checkBtf } from './special-fields.ts';
+
+const rows: readonly MapTypeRow[] = [
+  hashMap,
+  arrayMap,
+  progArrayMap,
+  perfEventArrayMap,
+  percpuHashMap,
+  percpuArrayMap,
+  cgroupArrayMap,
+  lruHashMap,
+  lruPercpuHashMap,
+  lpmTrieMap,
+  arrayOfMapsMap,
+  hashOfMapsMap,
+  queueMap,
+  stackMap,
+  ringbufMap,
+  bloomFilterMap,
+  userRingbufMap,
+];
+
+export const mapTypes: ReadonlyMap<MapType, MapTypeRow> = new Map(
+  rows.map((row) => [row.type, row]),
+);
+
+const ALL_CAPS: MapCaps = { bpf: true, netAdmin: true, sysAdmin: true };
+
+export function createMap(host: MapHost, spec: MapSpec, caps: MapCaps = ALL_CAPS): BpfMap | number {
+  const row = mapTypes.get(spec.type);
+  if (!row) return -errno.EINVAL;
+  const refused = row.check(spec, caps) || checkBtf(spec, specialFieldsOf(spec), mayBpf(caps));
+  return refused < 0 ? refused : row.create(host, spec);
+}
