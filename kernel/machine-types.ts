@@ -2,13 +2,16 @@
  * The parts of a machine, as they see each other. `Machine` (machine.ts) implements `Kernel`; a
  * subsystem takes the parts that it needs in its constructor and never reaches for a global.
  */
-import type { Vfs } from './fs/vfs.ts';
 import type { Ram } from './ram/ram.ts';
 import type { KernelLog } from './printk.ts';
+import type { KernelSettings } from './settings.ts';
 import type { KernelTracepoints } from './trace/events.ts';
 import type { Tracing } from './trace/tracing.ts';
 import type { Scheduler } from './sched/scheduler.ts';
 import type { Softirqs } from './sched/softirq.ts';
+import type { Signals } from './sched/signals.ts';
+import type { UserPages } from './mm/user-pages.ts';
+import type { Vfs } from './fs/vfs.ts';
 import type { ProcessTable } from './sched/process-table.ts';
 import type { Random } from './time/random.ts';
 import type { Ns } from './types/units.ts';
@@ -36,17 +39,24 @@ export interface Kernel {
   readonly events: Events;
   readonly random: Random;
   readonly log: KernelLog;
+  readonly settings: KernelSettings;
   readonly sched: Scheduler;
   readonly softirqs: Softirqs;
   readonly processes: ProcessTable;
+  readonly signals: Signals;
+  readonly userPages: UserPages;
+  readonly vfs: Vfs;
   readonly syscalls: SyscallTable;
   readonly tracepoints: KernelTracepoints;
   readonly tracing: Tracing;
-  readonly vfs: Vfs;
   /** The running CPU's clock: the event queue's time plus what has been charged since. */
   clock(): Ns;
   /** The code that runs now takes this long on its CPU. */
   charge(ns: number): void;
+  /** Log the reason and stop the machine for good. */
+  panic(reason: string): void;
+  /** reboot(2): the machine stops; `run` says so. */
+  halt(how: 'poweroff' | 'reboot' | 'panic'): void;
 }
 
 /** One line of a machine's input record: the only door from outside. */

@@ -3,6 +3,7 @@
  * files. Errors are negative errnos, as in Linux; bytes are kernel-side copies, and the syscall
  * layer moves them to and from user memory.
  */
+import type { MappedPages, MmapRequest } from '../mm/file-mapping.ts';
 import type { MaySleep } from '../sched/flow.ts';
 import type { Ns } from '../types/units.ts';
 import type { Cred } from './cred.ts';
@@ -49,7 +50,7 @@ export interface Inode {
   rmdir?(name: string): number;
   rename?(name: string, to: Inode, newName: string): number;
   /** Symbolic links. */
-  readlink?(): string;
+  readlink?(): string | number;
   /** Links that lead to an object, whatever its name (/proc/PID/fd/N, cwd, exe). */
   magicLink?(): Path | number;
   /** Called once per open; the returned object serves that open file. A FIFO may sleep. */
@@ -95,6 +96,8 @@ export interface FileOps {
   fdinfo?(): string;
   /** Name in /proc/PID/fd, e.g. 'anon_inode:bpf-map', 'pipe:[12]'. */
   readonly linkName?: string;
+  /** Pages to map into a process, or -errno; without it a mapping is a private copy. */
+  mmap?(request: MmapRequest): MappedPages | number;
   /** Anything a subsystem wants to recognise its own files by (a map, a program, a socket). */
   readonly object?: object;
 }

@@ -195,7 +195,7 @@ export class AddressSpace implements UserMemory {
   /** Map an area; the caller has chosen a free and page-aligned range. */
   map(vma: Vma): void {
     this.areas.insert(vma);
-    this.#publish();
+    this.publish();
   }
 
   /** A free range for `size` bytes (page-aligned), near `hint` if it is free there. */
@@ -213,7 +213,7 @@ export class AddressSpace implements UserMemory {
 
   unmap(start: number, end: number): void {
     for (const vma of this.areas.remove(start, end)) this.#dropPages(vma.start, vma.end);
-    this.#publish();
+    this.publish();
   }
 
   /** 0, or -ENOMEM if a part of the range is not mapped. */
@@ -247,7 +247,7 @@ export class AddressSpace implements UserMemory {
       this.unmap(newEnd, oldEnd);
     }
     this.brk = wanted;
-    this.#publish();
+    this.publish();
     return wanted;
   }
 
@@ -268,7 +268,7 @@ export class AddressSpace implements UserMemory {
     }
     const { startBrk, brk, argStart, argEnd, envStart, envEnd, startStack } = this;
     Object.assign(copy, { startBrk, brk, argStart, argEnd, envStart, envEnd, startStack });
-    copy.#publish();
+    copy.publish();
     return copy;
   }
 
@@ -352,7 +352,8 @@ export class AddressSpace implements UserMemory {
     throw new UserFault(at);
   }
 
-  #publish(): void {
+  /** Put what programs can see into struct mm_struct. */
+  publish(): void {
     const { struct } = this;
     struct.map_count = this.areas.all.length;
     struct.start_brk = BigInt(this.startBrk);

@@ -49,6 +49,8 @@ export class Process {
   /** wait4's status once the process is a zombie. */
   exitStatus = 0;
   zombie = false;
+  /** Waited for: pid and structs are on their way out. */
+  reaped = false;
   /** PR_SET_CHILD_SUBREAPER */
   isSubreaper = false;
 
@@ -59,7 +61,21 @@ export class Process {
     this.childExit = new WaitQueue(sleeper);
   }
 
+  /** CPU time of threads that are gone, and of children that were waited for. */
+  deadUtimeNs = 0;
+  deadStimeNs = 0;
+  childrenUtimeNs = 0;
+  childrenStimeNs = 0;
+
   get pid(): Pid {
     return this.leader.pid;
+  }
+
+  get utimeNs(): number {
+    return this.threads.reduce((sum, thread) => sum + thread.utimeNs, this.deadUtimeNs);
+  }
+
+  get stimeNs(): number {
+    return this.threads.reduce((sum, thread) => sum + thread.stimeNs, this.deadStimeNs);
   }
 }

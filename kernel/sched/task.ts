@@ -6,7 +6,7 @@ import type { FileTable } from '../fs/file-table.ts';
 import type { FsStruct } from '../fs/fs-struct.ts';
 import type { AddressSpace } from '../mm/address-space.ts';
 import type { Ram } from '../ram/ram.ts';
-import type { ChildMain, UserFlow, UserRequest } from '../syscall/abi.ts';
+import type { UserFlow, UserRequest } from '../syscall/abi.ts';
 import type { SyscallRow } from '../syscall/row.ts';
 import type { ViewOf } from '../types/struct.ts';
 import { CredStruct, SchedEntityStruct, TaskStruct, ThreadInfoStruct } from '../types/task.ts';
@@ -21,16 +21,25 @@ import type { EventHandle } from '../machine-types.ts';
 /** One activation in user mode: the program itself, or a signal handler on top of it. */
 export interface UserFrame {
   readonly flow: UserFlow<unknown>;
-  /** Handlers: what to put back when it returns. */
-  readonly onReturn?: { readonly blocked: SignalSet; readonly value: number };
+  /** Handlers: what to put back when it returns, and the call to make again (SA_RESTART). */
+  readonly onReturn?: {
+    readonly blocked: SignalSet;
+    readonly value: number;
+    readonly restart: SyscallRequest | undefined;
+  };
 }
+
+export type SyscallRequest = Extract<UserRequest, { kind: 'syscall' }>;
 
 /** The system call a task is in. */
 export interface ActiveSyscall {
-  readonly row: SyscallRow;
-  readonly request: Extract<UserRequest, { kind: 'syscall' }>;
+  /** Undefined for a number that the table does not have. */
+  readonly row: SyscallRow | undefined;
+  readonly request: SyscallRequest;
   /** Result, once there is one. */
   result: number;
+  /** Its exit has been traced; what remains is signals. */
+  left: boolean;
 }
 
 export interface TaskInit {
@@ -49,6 +58,7 @@ export class Task {
   readonly #se: ViewOf<typeof SchedEntityStruct>;
   readonly #threadInfo: ViewOf<typeof ThreadInfoStruct>;
   readonly #cred: ViewOf<typeof CredStruct>;
+  readonly #ram: Ram;
   #credentials!: Credentials;
 
   /** Null for kernel threads, and once the task has exited. */
@@ -85,20 +95,27 @@ export class Task {
   syscall: ActiveSyscall | undefined;
   /** Handed to the user frame when it goes on. */
   userValue = 0;
-  /** sys_restart_syscall: what goes on after a stop and continue (ERESTART_RESTARTBLOCK). */
-  restart: (() => KernelFlow<number>) | undefined;
+  /** What an ERESTART_RESTARTBLOCK call goes on with, where no handler ran. */
+  restartBlock: (() => KernelFlow<number>) | undefined;
+  /** The call to make again once the handler that is being set up returns. */
+  restartRequest: SyscallRequest | undefined;
 
   /** Signals. */
   blocked: SignalSet = 0n;
   readonly pending = new PendingSignals();
   /** TIF_SIGPENDING: something unblocked is pending; signal-delivery.ts keeps it. */
   signalPending = false;
-  /** Fixed stack of sigsuspend: the mask to restore after the handler ran. */
+  /** Another thread of its process calls exec: this one is to end. */
+  killedByExec = false;
+  /** The signal of a fault of its own: kills even the first process. */
+  forced = 0;
+  /** sigsuspend: the mask to restore once a handler has run. */
   savedBlocked: SignalSet | undefined;
   clearChildTid = 0;
   exited = false;
 
   constructor(ram: Ram, cpuCount: number, init: TaskInit) {
+    this.#ram = ram;
     this.pid = init.pid;
     this.process = init.process;
     this.struct = TaskStruct.alloc(ram);
@@ -177,7 +194,7 @@ export class Task {
     view.sgid = values.sgid;
     view.fsuid = values.fsuid;
     view.fsgid = values.fsgid;
-    const { ram } = view;
+    const ram = this.#ram;
     ram.writeU64(view.cap_inheritable, values.capInheritable);
     ram.writeU64(view.cap_permitted, values.capPermitted);
     ram.writeU64(view.cap_effective, values.capEffective);
@@ -198,11 +215,14 @@ export class Task {
     this.struct.wake_cpu = this.cpu;
   }
 
+  publishNice(): void {
+    this.struct.static_prio = 120 + this.nice;
+    this.struct.normal_prio = 120 + this.nice;
+    this.struct.prio = 120 + this.nice;
+  }
+
   freeStructs(): void {
-    const { ram } = this.struct;
-    ram.kfree(this.#cred.offset);
-    ram.kfree(this.offset);
+    this.#ram.kfree(this.#cred.offset);
+    this.#ram.kfree(this.offset);
   }
 }
-
-export type { ChildMain };

@@ -64,7 +64,7 @@ export const schedSwitch = traceEvent({
     record.prev_comm = prev.comm;
     record.prev_pid = prev.pid;
     record.prev_prio = prev.prio;
-    record.prev_state = BigInt(reportedState(preempt, prevState));
+    record.prev_state = BigInt(reportedState(preempt, prevState | prev.struct.exit_state));
     record.next_comm = next.comm;
     record.next_pid = next.pid;
     record.next_prio = next.prio;
@@ -83,11 +83,13 @@ export const schedSwitch = traceEvent({
     'REC->next_comm, REC->next_pid, REC->next_prio',
 });
 
-/** __trace_sched_switch_state: a preempted task shows as R+, TASK_IDLE as I. */
+/** __trace_sched_switch_state: the highest bit of TASK_REPORT; R+ if preempted, I for TASK_IDLE. */
 function reportedState(preempt: boolean, state: number): number {
   if (preempt) return TASK_REPORT_MAX;
   const TASK_IDLE = 0x402;
-  return (state & TASK_IDLE) === TASK_IDLE ? 0x80 : state & 0x7f;
+  if ((state & TASK_IDLE) === TASK_IDLE) return 0x80;
+  const reported = state & 0x7f;
+  return reported === 0 ? 0 : 2 ** Math.floor(Math.log2(reported));
 }
 
 const wakeupFields = { comm, pid: pidT, prio: i32, target_cpu: i32 } as const;
@@ -399,7 +401,7 @@ export const rawSysEnter = traceEvent({
   assign(record, _strings, _regs: RamOffset, id: number, args: readonly number[]) {
     record.id = BigInt(id);
     for (let i = 0; i < 6; i++) {
-      record.ram.writeU64((record.args + i * 8) as RamOffset, BigInt(args[i] ?? 0));
+      record.ram.view.setBigUint64(record.args + i * 8, BigInt.asUintN(64, BigInt(args[i] ?? 0)), true);
     }
   },
   print: (r) =>
