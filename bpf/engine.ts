@@ -42,8 +42,6 @@ export interface Executable {
   enter(ctx: bigint, stackTop: number, tailCalls: number): bigint;
   /** Slot in the WASM function table, where the code has one. */
   readonly tableIndex?: number;
-  /** The generated code, as bpf_prog_info.jited_prog_insns shows it; the interpreter has none. */
-  readonly image?: Uint8Array;
   /** Size of the generated code in bytes; 0 for the interpreter. */
   readonly imageBytes: number;
   /** The generated code: a WASM module, machine code. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Ns, RamOffset } from '../kernel/types/units.ts';
 import { bareRuntime } from '../test/support/bare-runtime.ts';
-import { ldImm64, op, program } from '../test/support/insns.ts';
+import { insn, ldImm64 } from './asm/build.ts';
 import { unverifiedProgram } from '../test/support/unverified.ts';
 import { createInterpreter } from './interp/interp.ts';
 import { decodeInsns } from './isa/codec.ts';
@@ -25,7 +25,7 @@ function host(overrides: Partial<ProgHost> = {}): ProgHost & { oopses: BpfOops[]
 }
 
 describe('program tags', () => {
-  const returning = (action: number): Insn[] => [op('mov64_imm', { imm: action }), op('exit')];
+  const returning = (action: number): Insn[] => [insn('mov64_imm', { imm: action }), insn('exit')];
 
   it('equal the ones that `ip link` prints for XDP_PASS and XDP_DROP', () => {
     expect(progTag(returning(2))).toBe('3b185187f1855c4c');
@@ -34,7 +34,7 @@ describe('program tags', () => {
 
   it('do not depend on map descriptors, but on immediates', () => {
     const tagOf = (name: 'ld_map_fd' | 'ld_map_value' | 'ld_imm64', value: bigint): string =>
-      progTag(program(ldImm64(1, value, name), returning(0)));
+      progTag([ldImm64(1, value, name), returning(0)].flat());
     expect(tagOf('ld_map_fd', 3n)).toBe(tagOf('ld_map_fd', 17n));
     expect(tagOf('ld_map_value', 3n)).toBe(tagOf('ld_map_value', 0x20_0000_0011n));
     expect(tagOf('ld_imm64', 3n)).not.toBe(tagOf('ld_imm64', 17n));
@@ -46,10 +46,10 @@ describe('a program in the machine', () => {
   it('turns a fault into a report and 0, and lives on', () => {
     const machine = host();
     const insns = [
-      op('jne64_imm', { dst: 1, imm: 0, off: 1 }),
-      op('ldx64', { dst: 0, src: 1 }),
-      op('mov64_imm', { imm: 5 }),
-      op('exit'),
+      insn('jne64_imm', { dst: 1, imm: 0, off: 1 }),
+      insn('ldx64', { dst: 0, src: 1 }),
+      insn('mov64_imm', { imm: 5 }),
+      insn('exit'),
     ];
     const prog = new BpfProg(unverifiedProgram(insns), machine);
     expect(prog.run(NULL)).toBe(0);

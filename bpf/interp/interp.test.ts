@@ -3,7 +3,7 @@ import { KERNEL_BASE } from '../../kernel/ram/ram.ts';
 import { Bug, type RamOffset } from '../../kernel/types/units.ts';
 import { bareRuntime } from '../../test/support/bare-runtime.ts';
 import { INSTRUCTION_CASES } from '../../test/support/instruction-cases.ts';
-import { ldImm64, op, program } from '../../test/support/insns.ts';
+import { insn, ldImm64 } from '../asm/build.ts';
 import { unverifiedProgram } from '../../test/support/unverified.ts';
 import type { Insn } from '../isa/insn.ts';
 import { ISA, isaRow, rowOf } from '../isa/table.ts';
@@ -31,11 +31,11 @@ describe('the interpreter', () => {
   });
 
   it('returns the low 32 bits of r0 unsigned', () => {
-    expect(compile(program(ldImm64(0, -1n), op('exit'))).run(NULL)).toBe(0xffff_ffff);
+    expect(compile([ldImm64(0, -1n), insn('exit')].flat()).run(NULL)).toBe(0xffff_ffff);
   });
 
   it('passes the kernel address of the context', () => {
-    const insns = [op('mov64_reg', { dst: 0, src: 1 }), op('exit')];
+    const insns = [insn('mov64_reg', { dst: 0, src: 1 }), insn('exit')];
     const address = compile(insns).run64(0x12340 as RamOffset);
     expect(BigInt.asUintN(64, address)).toBe(KERNEL_BASE + 0x12340n);
   });
@@ -43,14 +43,14 @@ describe('the interpreter', () => {
   it.each([0n, 0xffffn, KERNEL_BASE + 0xffffn, KERNEL_BASE + 2n ** 20n, 2n ** 40n])(
     'oopses on a load at %d, and the next run is unharmed',
     (address) => {
-      const insns = program(
-        op('jne64_imm', { dst: 1, imm: 0, off: 4 }),
+      const insns = [
+        insn('jne64_imm', { dst: 1, imm: 0, off: 4 }),
         ldImm64(2, address),
-        op('ldx8', { dst: 0, src: 2 }),
-        op('exit'),
-        op('ldx32', { dst: 0, src: 1 }),
-        op('exit'),
-      );
+        insn('ldx8', { dst: 0, src: 2 }),
+        insn('exit'),
+        insn('ldx32', { dst: 0, src: 1 }),
+        insn('exit'),
+      ].flat();
       const runtime = bareRuntime();
       const executable = compile(insns, runtime);
       expect(() => executable.run(NULL)).toThrow(BpfOops);
@@ -61,7 +61,11 @@ describe('the interpreter', () => {
   );
 
   it('oopses on a ninth frame and on endless recursion', () => {
-    const insns = [op('call_subprog', { imm: 0 }), op('call_subprog', { imm: -1 }), op('exit')];
+    const insns = [
+      insn('call_subprog', { imm: 0 }),
+      insn('call_subprog', { imm: -1 }),
+      insn('exit'),
+    ];
     expect(() => compile(insns).run(NULL)).toThrow(BpfOops);
   });
 
@@ -69,7 +73,7 @@ describe('the interpreter', () => {
     const interpreter = createInterpreter();
     const unknown = unverifiedProgram([{ code: 0xff, dst: 0, src: 0, off: 0, imm: 0 }]);
     expect(interpreter.refusal(unknown)).toMatchObject({ reason: 'no-such-instruction', insn: 0 });
-    const kfunc = unverifiedProgram([op('call_kfunc', { imm: 1 }), op('exit')]);
+    const kfunc = unverifiedProgram([insn('call_kfunc', { imm: 1 }), insn('exit')]);
     expect(interpreter.refusal(kfunc)?.reason).toBe('instruction-not-supported');
     expect(() => interpreter.compile(kfunc, bareRuntime())).toThrow(Bug);
     expect(interpreter.handles(isaRow('call_kfunc'))).toBe(false);
@@ -83,14 +87,14 @@ describe('the interpreter', () => {
         return packet.slice(offset, offset + bytes).reduce((word, byte) => word * 256 + byte, 0);
       },
     });
-    const load = (name: Parameters<typeof op>[0], imm: number, index = 0): number =>
+    const load = (name: Parameters<typeof insn>[0], imm: number, index = 0): number =>
       compile(
         [
-          op('mov64_reg', { dst: 6, src: 1 }),
-          op('mov64_imm', { dst: 2, imm: index }),
-          op(name, { src: name.startsWith('ldind') ? 2 : 0, imm }),
-          op('add64_imm', { imm: 1 }),
-          op('exit'),
+          insn('mov64_reg', { dst: 6, src: 1 }),
+          insn('mov64_imm', { dst: 2, imm: index }),
+          insn(name, { src: name.startsWith('ldind') ? 2 : 0, imm }),
+          insn('add64_imm', { imm: 1 }),
+          insn('exit'),
         ],
         runtime,
       ).run(0x20000 as RamOffset);
@@ -110,12 +114,12 @@ describe('the interpreter', () => {
       seen.push(`${slot} ${depth} ${registers[1]}`);
     };
     const insns = [
-      op('mov64_imm', { dst: 1, imm: 5 }),
-      op('call_subprog', { imm: 1 }),
-      op('exit'),
-      op('add64_imm', { dst: 1, imm: 1 }),
-      op('mov64_reg', { dst: 0, src: 1 }),
-      op('exit'),
+      insn('mov64_imm', { dst: 1, imm: 5 }),
+      insn('call_subprog', { imm: 1 }),
+      insn('exit'),
+      insn('add64_imm', { dst: 1, imm: 1 }),
+      insn('mov64_reg', { dst: 0, src: 1 }),
+      insn('exit'),
     ];
     const program = unverifiedProgram(insns);
     expect(createInterpreter({ onStep }).compile(program, bareRuntime()).run(NULL)).toBe(6);

@@ -18,8 +18,8 @@ import { structure } from './structure.ts';
 export interface FunctionOptions {
   readonly module: WasmModule;
   readonly state: EngineState;
-  /** An expression to put before each instruction, for listings. */
-  readonly mark?: (slot: number) => Expr;
+  /** An expression to put before each instruction, for listings and traces. */
+  readonly mark?: ((slot: number, f: FrameExpressions) => Expr) | undefined;
 }
 
 export function emitFunction(c: CodeContext, subprog: number, options: FunctionOptions): void {
@@ -33,7 +33,7 @@ export function emitFunction(c: CodeContext, subprog: number, options: FunctionO
     body: (block) =>
       block.slots.flatMap((slot) => {
         const exprs = emitInsn(c, f, options.state, slot);
-        return mark ? [mark(slot), ...exprs] : exprs;
+        return mark ? [mark(slot, f), ...exprs] : exprs;
       }),
     condition: (block) => condition(c, f, block),
   });

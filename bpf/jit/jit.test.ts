@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { RamOffset } from '../../kernel/types/units.ts';
 import { bareRuntime } from '../../test/support/bare-runtime.ts';
 import { INSTRUCTION_CASES } from '../../test/support/instruction-cases.ts';
-import { op } from '../../test/support/insns.ts';
+import { insn } from '../asm/build.ts';
 import { unverifiedProgram } from '../../test/support/unverified.ts';
 import type { Insn } from '../isa/insn.ts';
 import { ISA, rowOf } from '../isa/table.ts';
@@ -34,7 +34,7 @@ describe('the WASM JIT', () => {
   });
 
   it('turns an access outside RAM into an oops', () => {
-    const insns = [op('ldx64', { dst: 0, src: 1, off: 4 }), op('exit')];
+    const insns = [insn('ldx64', { dst: 0, src: 1, off: 4 }), insn('exit')];
     const runtime = bareRuntime();
     const executable = compile(insns, runtime);
     expect(() => executable.run((2 ** 20 - 4) as RamOffset)).toThrow(BpfOops);

@@ -17,16 +17,20 @@ import type { IsaRow } from '../isa/row.ts';
 import { firstUnhandled } from '../refusal.ts';
 import type { VerifiedProgram } from '../program.ts';
 import type { BpfRuntime } from '../runtime.ts';
-import type { Binaryen, WasmModule } from './binaryen.ts';
+import type { Binaryen, Expr, WasmModule } from './binaryen.ts';
 import { functionName } from './calls.ts';
 import { emitFunction } from './function.ts';
+import type { FrameExpressions } from './frame.ts';
 import { Imports } from './imports.ts';
 import { annotatedText } from './listing.ts';
 import { ProgramTable } from './program-table.ts';
+import { disassembleWasm } from './wasm-disasm.ts';
 
 export interface WasmJitOptions {
   /** Inline helpers where the verifier's facts allow it; true by default. */
   readonly inline?: boolean;
+  /** Called before each instruction with r0 to r10, to find where engines part. Slow. */
+  readonly onStep?: (slot: number, registers: readonly bigint[]) => void;
 }
 
 /** A function's code must stay below V8's 7,654,321 bytes (wasm-limits.h); this is far below. */
@@ -36,6 +40,7 @@ export function createWasmJit(binaryen: Binaryen, options: WasmJitOptions = {}):
   const jit: Jit = {
     binaryen,
     inline: options.inline ?? true,
+    onStep: options.onStep,
     hasTailCalls: hostHasTailCalls(binaryen),
     tables: new WeakMap(),
   };
@@ -54,6 +59,7 @@ export function createWasmJit(binaryen: Binaryen, options: WasmJitOptions = {}):
 interface Jit {
   readonly binaryen: Binaryen;
   readonly inline: boolean;
+  readonly onStep: WasmJitOptions['onStep'];
   readonly hasTailCalls: boolean;
   readonly tables: WeakMap<BpfRuntime, ProgramTable>;
 }
@@ -111,18 +117,36 @@ function buildModule(
   imports.memory(runtime.ram);
   const context = { ...jit, program, runtime, imports, table: table.table };
   const state = engineState(runtime);
-  const mark = (slot: number): number => {
-    const name = imports.func(`insn_${slot}`, [], binaryen.none, undefined);
-    return module.call(name, [], binaryen.none);
-  };
+  const mark = isListing ? listingMark(binaryen, module, imports) : traceMark(jit, imports);
   program.subprogs.forEach((info, subprog) => {
-    emitFunction(context, subprog, isListing ? { module, state, mark } : { module, state });
+    emitFunction(context, subprog, { module, state, mark });
     if (subprog === 0 || info.isCallback) {
       module.addFunctionExport(functionName(subprog), functionName(subprog));
     }
   });
   addRun(binaryen, module);
   return { module, imports };
+}
+
+/** A call that does nothing but show in the text where an instruction begins. */
+function listingMark(binaryen: Binaryen, module: WasmModule, imports: Imports) {
+  return (slot: number): Expr => {
+    const name = imports.func(`insn_${slot}`, [], binaryen.none, undefined);
+    return module.call(name, [], binaryen.none);
+  };
+}
+
+function traceMark({ binaryen, onStep }: Jit, imports: Imports) {
+  if (onStep === undefined) return undefined;
+  const { i32, i64, none } = binaryen;
+  const params = [i32, ...Array.from({ length: 11 }, () => i64)];
+  imports.func('on_step', params, none, (slot: number, ...registers: bigint[]) => {
+    onStep(slot, registers);
+  });
+  return (slot: number, f: FrameExpressions): Expr => {
+    const registers = Array.from({ length: 11 }, (_, register) => f.get(register));
+    return f.m.call('on_step', [f.m.i32.const(slot), ...registers], none);
+  };
 }
 
 /** run(ctx, stackTop): no 64-bit value crosses, so no BigInt is made. */
@@ -147,7 +171,6 @@ interface WasmCode {
 
 class WasmProgram extends BaseExecutable {
   readonly engine = 'wasm';
-  readonly image: Uint8Array;
   readonly imageBytes: number;
   readonly tableIndex: number;
   readonly #run: ModuleExports['run'];
@@ -157,7 +180,6 @@ class WasmProgram extends BaseExecutable {
   constructor(program: VerifiedProgram, runtime: BpfRuntime, code: WasmCode) {
     super(program, runtime);
     this.#code = code;
-    this.image = code.image;
     this.imageBytes = code.image.length;
     this.#run = code.exports.run;
     this.#entry = code.exports[functionName(0)] as (...args: (bigint | number)[]) => bigint;
@@ -175,6 +197,15 @@ class WasmProgram extends BaseExecutable {
 
   override enter(ctx: bigint, stackTop: number, tailCalls: number): bigint {
     return this.#entry(ctx, 0n, 0n, 0n, 0n, stackTop, tailCalls);
+  }
+
+  image(): Uint8Array {
+    return this.#code.image;
+  }
+
+  functionBytes(): readonly number[] {
+    const functions = disassembleWasm(this.#code.image);
+    return this.program.subprogs.map((_, subprog) => functions[subprog]!.sizeBytes);
   }
 
   override text(): string {

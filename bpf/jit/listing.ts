@@ -3,6 +3,8 @@
  * comment above the WASM that it became. The text comes from a module with a marker call before
  * each instruction; here the markers become the comments.
  */
+import { helperName } from '../helpers/table.ts';
+import { disasmInsn } from '../isa/disasm.ts';
 import type { VerifiedProgram } from '../program.ts';
 
 const MARKER = /^(\s*)\(call \$insn_(\d+)\)$/;
@@ -20,6 +22,6 @@ export function annotatedText(program: VerifiedProgram, text: string): string {
 }
 
 function describe({ insns }: VerifiedProgram, slot: number): string {
-  const { code } = insns[slot]!;
-  return `${slot}: (${code.toString(16).padStart(2, '0')})`;
+  const helper = (id: number): string => `bpf_${helperName(id) ?? id}`;
+  return `${slot}: ${disasmInsn(insns, slot, { helper })}`;
 }

@@ -5,7 +5,7 @@
 import type { Insn } from '../../bpf/isa/insn.ts';
 import type { AluOperation, Condition } from '../../bpf/isa/row.ts';
 import type { OpName } from '../../bpf/isa/table.ts';
-import { ldImm64, op, program } from './insns.ts';
+import { insn, ldImm64 } from '../../bpf/asm/build.ts';
 
 export interface InstructionCase {
   readonly name: string;
@@ -134,12 +134,12 @@ function aluCases(): InstructionCase[] {
     const cases: InstructionCase[] = [
       {
         name: `${reg} ${dst.toString(16)}, ${operand.toString(16)}`,
-        insns: program(
+        insns: [
           ldImm64(0, dst),
           ldImm64(3, operand),
-          op(reg, { dst: 0, src: 3 }),
-          op('exit'),
-        ),
+          insn(reg, { dst: 0, src: 3 }),
+          insn('exit'),
+        ].flat(),
         r0,
       },
     ];
@@ -148,7 +148,7 @@ function aluCases(): InstructionCase[] {
     if (fitsImm(immediate)) {
       cases.push({
         name: `${imm} ${dst.toString(16)}, ${operand.toString(16)}`,
-        insns: program(ldImm64(0, dst), op(imm, { imm: Number(immediate) }), op('exit')),
+        insns: [ldImm64(0, dst), insn(imm, { imm: Number(immediate) }), insn('exit')].flat(),
         r0,
       });
     }
@@ -157,7 +157,12 @@ function aluCases(): InstructionCase[] {
 }
 
 function branchCases(): InstructionCase[] {
-  const tail = [op('mov64_imm', { imm: 0 }), op('exit'), op('mov64_imm', { imm: 1 }), op('exit')];
+  const tail = [
+    insn('mov64_imm', { imm: 0 }),
+    insn('exit'),
+    insn('mov64_imm', { imm: 1 }),
+    insn('exit'),
+  ];
   return BRANCHES.flatMap(([condition, width, dst, operand, taken]) => {
     const reg = `j${condition}${width}_reg` as OpName;
     const imm = `j${condition}${width}_imm` as OpName;
@@ -165,12 +170,12 @@ function branchCases(): InstructionCase[] {
     const cases: InstructionCase[] = [
       {
         name: `${reg} ${dst.toString(16)}, ${operand.toString(16)}`,
-        insns: program(
+        insns: [
           ldImm64(2, dst),
           ldImm64(3, operand),
-          op(reg, { dst: 2, src: 3, off: 2 }),
+          insn(reg, { dst: 2, src: 3, off: 2 }),
           tail,
-        ),
+        ].flat(),
         r0,
       },
     ];
@@ -178,7 +183,11 @@ function branchCases(): InstructionCase[] {
     if (fitsImm(immediate)) {
       cases.push({
         name: `${imm} ${dst.toString(16)}, ${operand.toString(16)}`,
-        insns: program(ldImm64(2, dst), op(imm, { dst: 2, off: 2, imm: Number(immediate) }), tail),
+        insns: [
+          ldImm64(2, dst),
+          insn(imm, { dst: 2, off: 2, imm: Number(immediate) }),
+          tail,
+        ].flat(),
         r0,
       });
     }
@@ -215,25 +224,25 @@ const UNARY: readonly (readonly [OpName, bigint, bigint])[] = [
 function unaryCases(): InstructionCase[] {
   return UNARY.map(([name, before, r0]) => ({
     name: `${name} ${before.toString(16)}`,
-    insns: program(
+    insns: [
       ldImm64(0, before),
-      op(name, name.startsWith('movsx') ? { src: 0 } : {}),
-      op('exit'),
-    ),
+      insn(name, name.startsWith('movsx') ? { src: 0 } : {}),
+      insn('exit'),
+    ].flat(),
     r0,
   }));
 }
 
 /** The 16 bytes of stack below r10 hold PATTERN and then its complement. */
 const withStack = (...insns: readonly Insn[]): Insn[] =>
-  program(
+  [
     ldImm64(1, PATTERN),
     ldImm64(2, u64(~PATTERN)),
-    op('stx64', { dst: 10, src: 1, off: -16 }),
-    op('stx64', { dst: 10, src: 2, off: -8 }),
+    insn('stx64', { dst: 10, src: 1, off: -16 }),
+    insn('stx64', { dst: 10, src: 2, off: -8 }),
     ...insns,
-    op('exit'),
-  );
+    insn('exit'),
+  ].flat();
 
 const LOADS: readonly (readonly [OpName, number, bigint])[] = [
   ['ldx8', -16, 0xf8n],
@@ -257,7 +266,7 @@ const LOADS: readonly (readonly [OpName, number, bigint])[] = [
 function loadCases(): InstructionCase[] {
   return LOADS.map(([name, off, r0]) => ({
     name: `${name} at r10${off}`,
-    insns: withStack(op(name, { dst: 0, src: 10, off })),
+    insns: withStack(insn(name, { dst: 0, src: 10, off })),
     r0,
   }));
 }
@@ -289,12 +298,12 @@ function probeCases(): InstructionCase[] {
     BAD_ADDRESSES.filter((address) => name === 'probe64' || (address & 7n) !== 5n).map(
       (address) => ({
         name: `${name} of bad address ${address.toString(16)}`,
-        insns: program(
+        insns: [
           ldImm64(0, 0x55n),
           ldImm64(1, u64(address - 4n)),
-          op(name, { dst: 0, src: 1, off: 4 }),
-          op('exit'),
-        ),
+          insn(name, { dst: 0, src: 1, off: 4 }),
+          insn('exit'),
+        ].flat(),
         r0: 0n,
       }),
     ),
@@ -316,8 +325,11 @@ function storeCases(): InstructionCase[] {
   return STORES.map(([name, imm, r0]) => ({
     name,
     insns: withStack(
-      op(name, name.startsWith('stx') ? { dst: 10, src: 2, off: -16 } : { dst: 10, off: -16, imm }),
-      op('ldx64', { dst: 0, src: 10, off: -16 }),
+      insn(
+        name,
+        name.startsWith('stx') ? { dst: 10, src: 2, off: -16 } : { dst: 10, off: -16, imm },
+      ),
+      insn('ldx64', { dst: 0, src: 10, off: -16 }),
     ),
     r0,
   }));
@@ -341,17 +353,17 @@ function atomicCases(): InstructionCase[] {
     return forms.flatMap((form) =>
       [64, 32].flatMap((width) => {
         const name = `atomic${width}_${form}` as OpName;
-        const run = [...ldImm64(3, operand), op(name, { dst: 10, src: 3, off: -16 })];
+        const run = [...ldImm64(3, operand), insn(name, { dst: 10, src: 3, off: -16 })];
         const fetches = form !== operation || form === 'xchg';
         return [
           {
             name: `${name}: memory`,
-            insns: withStack(...run, op('ldx64', { dst: 0, src: 10, off: -16 })),
+            insns: withStack(...run, insn('ldx64', { dst: 0, src: 10, off: -16 })),
             r0: width === 64 ? after64 : after32,
           },
           {
             name: `${name}: src afterwards`,
-            insns: withStack(...run, op('mov64_reg', { dst: 0, src: 3 })),
+            insns: withStack(...run, insn('mov64_reg', { dst: 0, src: 3 })),
             r0: !fetches ? operand : width === 64 ? PATTERN : PATTERN32,
           },
         ];
@@ -366,13 +378,13 @@ function cmpxchgCases(): InstructionCase[] {
     const run = [
       ...ldImm64(0, expected),
       ...ldImm64(3, 0x77n),
-      op(name, { dst: 10, src: 3, off: -16 }),
+      insn(name, { dst: 10, src: 3, off: -16 }),
     ];
     const about = `${name} expecting ${expected.toString(16)}`;
     return [
       {
         name: `${about}: memory`,
-        insns: withStack(...run, op('ldx64', { dst: 0, src: 10, off: -16 })),
+        insns: withStack(...run, insn('ldx64', { dst: 0, src: 10, off: -16 })),
         r0: stored,
       },
       {
@@ -393,91 +405,91 @@ function cmpxchgCases(): InstructionCase[] {
 }
 
 function controlCases(): InstructionCase[] {
-  const one = op('mov64_imm', { imm: 1 });
+  const one = insn('mov64_imm', { imm: 1 });
   return [
     {
       name: 'goto forward and back',
       insns: [
-        op('goto', { off: 2 }),
-        op('mov64_imm', { imm: 7 }),
-        op('exit'),
-        op('goto', { off: -3 }),
+        insn('goto', { off: 2 }),
+        insn('mov64_imm', { imm: 7 }),
+        insn('exit'),
+        insn('goto', { off: -3 }),
       ],
       r0: 7n,
     },
     {
       name: 'gotol',
       insns: [
-        op('gotol', { imm: 2 }),
-        op('mov64_imm', { imm: 7 }),
-        op('exit'),
-        op('gotol', { imm: -3 }),
+        insn('gotol', { imm: 2 }),
+        insn('mov64_imm', { imm: 7 }),
+        insn('exit'),
+        insn('gotol', { imm: -3 }),
       ],
       r0: 7n,
     },
-    { name: 'nospec does nothing', insns: [one, op('nospec'), op('exit')], r0: 1n },
+    { name: 'nospec does nothing', insns: [one, insn('nospec'), insn('exit')], r0: 1n },
     {
       name: 'a loop of 1000 rounds',
       insns: [
-        op('mov64_imm', { dst: 0, imm: 0 }),
-        op('mov64_imm', { dst: 1, imm: 1000 }),
-        op('add64_reg', { dst: 0, src: 1 }),
-        op('add64_imm', { dst: 1, imm: -1 }),
-        op('jne64_imm', { dst: 1, imm: 0, off: -3 }),
-        op('exit'),
+        insn('mov64_imm', { dst: 0, imm: 0 }),
+        insn('mov64_imm', { dst: 1, imm: 1000 }),
+        insn('add64_reg', { dst: 0, src: 1 }),
+        insn('add64_imm', { dst: 1, imm: -1 }),
+        insn('jne64_imm', { dst: 1, imm: 0, off: -3 }),
+        insn('exit'),
       ],
       r0: 500500n,
     },
     {
       name: 'a subprogram has its own r6 to r9 and stack',
       insns: [
-        op('mov64_imm', { dst: 6, imm: 60 }),
-        op('mov64_imm', { dst: 9, imm: 90 }),
-        op('st64', { dst: 10, off: -8, imm: 8 }),
-        op('mov64_imm', { dst: 1, imm: 1 }),
-        op('mov64_imm', { dst: 5, imm: 5 }),
-        op('call_subprog', { imm: 5 }),
-        op('add64_reg', { dst: 0, src: 6 }),
-        op('add64_reg', { dst: 0, src: 9 }),
-        op('ldx64', { dst: 1, src: 10, off: -8 }),
-        op('add64_reg', { dst: 0, src: 1 }),
-        op('exit'),
-        op('mov64_imm', { dst: 6, imm: 1000 }),
-        op('mov64_imm', { dst: 9, imm: 1000 }),
-        op('st64', { dst: 10, off: -8, imm: 4000 }),
-        op('mov64_reg', { dst: 0, src: 1 }),
-        op('add64_reg', { dst: 0, src: 5 }),
-        op('exit'),
+        insn('mov64_imm', { dst: 6, imm: 60 }),
+        insn('mov64_imm', { dst: 9, imm: 90 }),
+        insn('st64', { dst: 10, off: -8, imm: 8 }),
+        insn('mov64_imm', { dst: 1, imm: 1 }),
+        insn('mov64_imm', { dst: 5, imm: 5 }),
+        insn('call_subprog', { imm: 5 }),
+        insn('add64_reg', { dst: 0, src: 6 }),
+        insn('add64_reg', { dst: 0, src: 9 }),
+        insn('ldx64', { dst: 1, src: 10, off: -8 }),
+        insn('add64_reg', { dst: 0, src: 1 }),
+        insn('exit'),
+        insn('mov64_imm', { dst: 6, imm: 1000 }),
+        insn('mov64_imm', { dst: 9, imm: 1000 }),
+        insn('st64', { dst: 10, off: -8, imm: 4000 }),
+        insn('mov64_reg', { dst: 0, src: 1 }),
+        insn('add64_reg', { dst: 0, src: 5 }),
+        insn('exit'),
       ],
       r0: 6n + 60n + 90n + 8n,
     },
     {
       name: 'a recursion 8 frames deep',
       insns: [
-        op('mov64_imm', { dst: 1, imm: 7 }),
-        op('call_subprog', { imm: 1 }),
-        op('exit'),
-        op('mov64_reg', { dst: 6, src: 1 }),
-        op('mov64_imm', { dst: 0, imm: 0 }),
-        op('add64_imm', { dst: 1, imm: -1 }),
-        op('jeq64_imm', { dst: 1, imm: 0, off: 1 }),
-        op('call_subprog', { imm: -5 }),
-        op('add64_reg', { dst: 0, src: 6 }),
-        op('exit'),
+        insn('mov64_imm', { dst: 1, imm: 7 }),
+        insn('call_subprog', { imm: 1 }),
+        insn('exit'),
+        insn('mov64_reg', { dst: 6, src: 1 }),
+        insn('mov64_imm', { dst: 0, imm: 0 }),
+        insn('add64_imm', { dst: 1, imm: -1 }),
+        insn('jeq64_imm', { dst: 1, imm: 0, off: 1 }),
+        insn('call_subprog', { imm: -5 }),
+        insn('add64_reg', { dst: 0, src: 6 }),
+        insn('exit'),
       ],
       r0: 28n,
     },
     {
       name: 'a subprogram writes its caller’s stack through a pointer',
       insns: [
-        op('mov64_reg', { dst: 1, src: 10 }),
-        op('add64_imm', { dst: 1, imm: -8 }),
-        op('call_subprog', { imm: 2 }),
-        op('ldx64', { dst: 0, src: 10, off: -8 }),
-        op('exit'),
-        op('st64', { dst: 1, off: 0, imm: -3 }),
-        op('mov64_imm', { dst: 0, imm: 0 }),
-        op('exit'),
+        insn('mov64_reg', { dst: 1, src: 10 }),
+        insn('add64_imm', { dst: 1, imm: -8 }),
+        insn('call_subprog', { imm: 2 }),
+        insn('ldx64', { dst: 0, src: 10, off: -8 }),
+        insn('exit'),
+        insn('st64', { dst: 1, off: 0, imm: -3 }),
+        insn('mov64_imm', { dst: 0, imm: 0 }),
+        insn('exit'),
       ],
       r0: u64(-3n),
     },
@@ -492,21 +504,21 @@ function controlCases(): InstructionCase[] {
       ] as const
     ).map((name) => ({
       name: `${name} holds its final value`,
-      insns: program(ldImm64(0, PATTERN, name), op('exit')),
+      insns: [ldImm64(0, PATTERN, name), insn('exit')].flat(),
       r0: PATTERN,
     })),
     {
       // Two entries into one loop: no structured program has this shape.
       name: 'a loop with two entries',
       insns: [
-        op('mov64_imm', { dst: 0, imm: 0 }),
-        op('mov64_imm', { dst: 2, imm: 5 }),
-        op('jeq64_imm', { dst: 1, imm: 0, off: 1 }),
-        op('add64_imm', { dst: 0, imm: 100 }),
-        op('add64_imm', { dst: 0, imm: 1 }),
-        op('add64_imm', { dst: 2, imm: -1 }),
-        op('jne64_imm', { dst: 2, imm: 0, off: -4 }),
-        op('exit'),
+        insn('mov64_imm', { dst: 0, imm: 0 }),
+        insn('mov64_imm', { dst: 2, imm: 5 }),
+        insn('jeq64_imm', { dst: 1, imm: 0, off: 1 }),
+        insn('add64_imm', { dst: 0, imm: 100 }),
+        insn('add64_imm', { dst: 0, imm: 1 }),
+        insn('add64_imm', { dst: 2, imm: -1 }),
+        insn('jne64_imm', { dst: 2, imm: 0, off: -4 }),
+        insn('exit'),
       ],
       r0: 405n,
     },
