@@ -49,6 +49,8 @@ export interface Kernel {
   readonly syscalls: SyscallTable;
   readonly tracepoints: KernelTracepoints;
   readonly tracing: Tracing;
+  /** What uname(2) and sethostname(2) share. */
+  readonly uts: { hostname: string; domainname: string };
   /** The running CPU's clock: the event queue's time plus what has been charged since. */
   clock(): Ns;
   /** The code that runs now takes this long on its CPU. */

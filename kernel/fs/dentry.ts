@@ -39,10 +39,9 @@ export class Dentry {
 
   /** True once the name is gone or means something else: '(deleted)' in /proc/PID/fd. */
   get unlinked(): boolean {
-    for (let at: Dentry = this; at.parent; at = at.parent) {
-      if (at.parent.inode.lookup?.(at.name) !== at.inode) return true;
-    }
-    return false;
+    const { parent } = this;
+    if (!parent) return false;
+    return parent.inode.lookup?.(this.name) !== this.inode || parent.unlinked;
   }
 
   /** After the file system has renamed: take this dentry along, and what is below it. */
@@ -55,7 +54,6 @@ export class Dentry {
   }
 
   isBelowOrSame(ancestor: Dentry): boolean {
-    for (let at: Dentry | undefined = this; at; at = at.parent) if (at === ancestor) return true;
-    return false;
+    return this === ancestor || (this.parent?.isBelowOrSame(ancestor) ?? false);
   }
 }

@@ -101,6 +101,7 @@ export function resolve(
       continue;
     }
     const target = child.inode.readlink!();
+    if (typeof target === 'number') return target;
     if (target === '') return -errno.ENOENT;
     if (target.startsWith('/')) at = root;
     if (isLast && target.endsWith('/')) mustBeDirectory = true;

@@ -40,13 +40,15 @@ export class PseudoFs implements FileSystem {
     readonly now: () => Ns;
     readonly options?: string;
     readonly rootMode?: number;
+    /** Makes the root where it is not a plain directory. */
+    readonly root?: (fs: PseudoFs) => PseudoDirectory;
   }) {
     this.type = config.type;
     this.dev = config.dev;
     this.magic = config.magic;
     this.#now = config.now;
     if (config.options !== undefined) this.options = config.options;
-    this.root = this.directory(config.rootMode);
+    this.root = config.root?.(this) ?? this.directory(config.rootMode);
   }
 
   directory(mode = 0o555): PseudoDirectory {
@@ -69,16 +71,17 @@ export class PseudoFs implements FileSystem {
     const inode = this.special(mode, () => ({
       read: (count, position) => bytes().slice(position, position + count),
     }));
-    inode.size = bytes().length;
+    // The bytes may be expensive to make: they are, when somebody asks how many there are.
+    Object.defineProperty(inode, 'size', { get: () => bytes().length });
     return inode;
   }
 
-  link(target: () => string, mode = 0o777): Inode {
+  link(target: () => string | number, mode = 0o777): Inode {
     return new PseudoLink(this, this.#nextIno++, S_IFLNK | mode, this.#now(), target);
   }
 
   /** `target` names the object for readlink, `path` leads there whatever its name. */
-  magicLink(target: () => string, path: () => Path | number, mode = 0o777): Inode {
+  magicLink(target: () => string | number, path: () => Path | number, mode = 0o777): Inode {
     return new MagicLink(this, this.#nextIno++, S_IFLNK | mode, this.#now(), target, path);
   }
 
@@ -153,14 +156,14 @@ class PseudoFile extends BaseInode {
 }
 
 class PseudoLink extends BaseInode {
-  readonly #target: () => string;
+  readonly #target: () => string | number;
 
-  constructor(fs: FileSystem, ino: number, mode: number, now: Ns, target: () => string) {
+  constructor(fs: FileSystem, ino: number, mode: number, now: Ns, target: () => string | number) {
     super(fs, ino, mode, now);
     this.#target = target;
   }
 
-  readlink(): string {
+  readlink(): string | number {
     return this.#target();
   }
 }
@@ -173,7 +176,7 @@ class MagicLink extends PseudoLink {
     ino: number,
     mode: number,
     now: Ns,
-    target: () => string,
+    target: () => string | number,
     path: () => Path | number,
   ) {
     super(fs, ino, mode, now, target);

@@ -49,11 +49,7 @@ export class Sysfs {
     ]) {
       this.directory(path);
     }
-    const btf = this.fs.special(0o444, () => ({
-      read: (count, position) => host.kernelBtf().slice(position, position + count),
-    }));
-    Object.defineProperty(btf, 'size', { get: () => host.kernelBtf().length });
-    this.directory('kernel/btf').add('vmlinux', btf);
+    this.directory('kernel/btf').add('vmlinux', this.fs.binary(host.kernelBtf));
     this.#addCpus(host.cpuCount);
   }
 

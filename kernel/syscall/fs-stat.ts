@@ -56,7 +56,9 @@ function readlinkAt(
   if (typeof path === 'number') return path;
   const { inode } = path.dentry;
   if (!isSymlink(inode)) return -errno.EINVAL;
-  const target = new TextEncoder().encode(inode.readlink!()).subarray(0, size);
+  const text = inode.readlink!();
+  if (typeof text === 'number') return text;
+  const target = new TextEncoder().encode(text).subarray(0, size);
   const refused = toUser(task, buffer, target);
   return refused < 0 ? refused : target.length;
 }

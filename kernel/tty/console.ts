@@ -4,7 +4,8 @@
  *
  *   console.feed(bytes)            keys, through the machine's input record
  *   console.resize(columns, rows)  SIGWINCH to the foreground group
- *   console.onOutput = (bytes) => …   what to show; set by whoever presents the machine
+ *   console.onOutput((bytes) => …)    what to show; returns how to stop
+ *   console.awaitsInput            somebody waits for a key
  *   console.print(text)            the kernel's own lines, whatever the tty's settings
  */
 import { makeDev } from '../fs/inode.ts';
@@ -22,7 +23,7 @@ const BACKLOG_BYTES = 1 << 20;
 
 export class ConsoleTty {
   readonly tty: Tty;
-  #listener: ((bytes: Uint8Array) => void) | undefined;
+  #listeners: ((bytes: Uint8Array) => void)[] = [];
   #backlog: Uint8Array[] = [];
   #backlogBytes = 0;
 
@@ -33,16 +34,20 @@ export class ConsoleTty {
     this.tty.windowSize = { rows: 24, columns: 80, xPixels: 0, yPixels: 0 };
   }
 
-  get onOutput(): ((bytes: Uint8Array) => void) | undefined {
-    return this.#listener;
-  }
-
-  set onOutput(listener: ((bytes: Uint8Array) => void) | undefined) {
-    this.#listener = listener;
-    if (!listener) return;
+  /** Called with what the terminal is to show; the first listener also gets what came before it. */
+  onOutput(listener: (bytes: Uint8Array) => void): () => void {
+    this.#listeners = [...this.#listeners, listener];
     for (const bytes of this.#backlog) listener(bytes);
     this.#backlog = [];
     this.#backlogBytes = 0;
+    return () => {
+      this.#listeners = this.#listeners.filter((other) => other !== listener);
+    };
+  }
+
+  /** Somebody sleeps until a key is pressed, and all typed so far has been read. */
+  get awaitsInput(): boolean {
+    return this.tty.readers.hasWaiters && this.tty.inputIsEmpty;
   }
 
   feed(bytes: Uint8Array): void {
@@ -58,7 +63,8 @@ export class ConsoleTty {
   }
 
   #show(bytes: Uint8Array): void {
-    if (this.#listener) return this.#listener(bytes);
+    for (const listener of this.#listeners) listener(bytes);
+    if (this.#listeners.length > 0) return;
     if (this.#backlogBytes + bytes.length > BACKLOG_BYTES) return;
     this.#backlog.push(bytes);
     this.#backlogBytes += bytes.length;

@@ -119,6 +119,11 @@ export class Tty implements ControllingTty, Terminal {
     return Math.max(0, INBOUND_BYTES - this.#inboundBytes);
   }
 
+  /** Nothing typed waits for a reader. */
+  get inputIsEmpty(): boolean {
+    return this.#inboundBytes === 0 && this.input.available === 0;
+  }
+
   feed(bytes: Uint8Array): void {
     this.#inbound.push(bytes);
     this.#inboundBytes += bytes.length;
