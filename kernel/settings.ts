@@ -1,18 +1,8 @@
 /**
- * Settings of a running kernel that several parts read and that user space changes: the names of
- * uname(2), and values behind /proc/sys. One object a machine, made at boot.
+ * Settings of a running kernel that several parts read and that user space changes through
+ * /proc/sys. One object a machine, made at boot.
  */
 import type { BootConfig } from './config.ts';
-
-/** struct new_utsname. */
-export interface UtsNames {
-  readonly sysname: 'Linux';
-  nodename: string;
-  readonly release: string;
-  readonly version: string;
-  readonly machine: string;
-  domainname: string;
-}
 
 export interface IntegerSetting {
   value: number;
@@ -21,7 +11,6 @@ export interface IntegerSetting {
 }
 
 export interface KernelSettings {
-  readonly uts: UtsNames;
   /** kernel.printk: console, default message, minimum and default console level. */
   readonly printkLevels: [number, number, number, number];
   readonly bpf: {
@@ -36,20 +25,9 @@ export interface KernelSettings {
   };
 }
 
-/** The Linux release that this kernel follows. */
-export const KERNEL_RELEASE = '6.1.0-skep';
-
 export function defaultSettings(config: BootConfig): KernelSettings {
   const quiet = /(^|\s)quiet(\s|$)/.test(config.cmdline);
   return {
-    uts: {
-      sysname: 'Linux',
-      nodename: config.hostname,
-      release: KERNEL_RELEASE,
-      version: '#1 SMP PREEMPT_DYNAMIC',
-      machine: config.arch === 'arm64' ? 'aarch64' : 'x86_64',
-      domainname: '(none)',
-    },
     // CONSOLE_LOGLEVEL_DEFAULT 7, with `quiet` 4 (include/linux/printk.h).
     printkLevels: [quiet ? 4 : 7, 4, 1, 7],
     bpf: {

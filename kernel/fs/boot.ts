@@ -34,8 +34,6 @@ export interface FileSystems {
 export interface FileSystemsOptions {
   /** Content of /sys/kernel/btf/vmlinux; asked when somebody looks. */
   readonly kernelBtf: () => Uint8Array;
-  /** CLOCK_REALTIME at boot. */
-  readonly bootEpochSeconds: number;
 }
 
 export function bootFileSystems(kernel: Kernel, options: FileSystemsOptions): FileSystems {
@@ -44,7 +42,7 @@ export function bootFileSystems(kernel: Kernel, options: FileSystemsOptions): Fi
     sleeper: sched,
     random,
     now: () => kernel.clock(),
-    bootEpochSeconds: options.bootEpochSeconds,
+    bootEpochSeconds: config.bootEpochSeconds,
     raise: (signal) => void kernel.signals.sendThread(sched.current, kernelInfo(signal)),
     jobs: jobControl(kernel),
   };

@@ -1,6 +1,6 @@
 /**
- * Waiting for files: poll, select, epoll. A signal ends a wait with -EINTR.
- * `// differs:` Linux restarts poll and select after a stop and continue; here they give -EINTR.
+ * Waiting for files: poll, select, epoll. A signal ends a wait with -EINTR if its handler runs;
+ * after a stop and continue, poll and select go on until their old end.
  */
 import { EPOLL_CTL_DEL, EventPoll } from '../fs/eventpoll.ts';
 import type { EpollEvent } from '../fs/eventpoll.ts';
@@ -55,7 +55,7 @@ function* poll(
   task: Task,
   address: number,
   count: number,
-  timeoutNs: number | undefined,
+  until: Ns | undefined,
 ): KernelFlow<number> {
   if (count > task.files!.limit) return -errno.EINVAL;
   const bytes = bytesFromUser(task, address, count * POLLFD_BYTES);
@@ -70,9 +70,8 @@ function* poll(
   // The files stay open while we sleep, even if another thread closes their descriptors.
   for (const { file } of wants) file?.get();
   try {
-    const until = deadline(kernel, timeoutNs);
     const ready = yield* pollFiles(kernel.sched, wants, until);
-    if (ready === 'signal') return -errno.EINTR;
+    if (ready === 'signal') return -errno.ERESTARTNOHAND;
     for (const [i, events] of ready.entries()) {
       view.setUint16(i * POLLFD_BYTES + 6, events, true);
     }
@@ -96,7 +95,7 @@ function* select(
   task: Task,
   n: number,
   addresses: readonly [number, number, number],
-  timeoutNs: number | undefined,
+  until: Ns | undefined,
 ): KernelFlow<number> {
   if (n < 0) return -errno.EINVAL;
   const count = Math.min(n, task.files!.limit);
@@ -122,9 +121,8 @@ function* select(
   }
   for (const { file } of wants) file!.get();
   try {
-    const until = deadline(kernel, timeoutNs);
     const ready = yield* pollFiles(kernel.sched, wants, until);
-    if (ready === 'signal') return -errno.EINTR;
+    if (ready === 'signal') return -errno.ERESTARTNOHAND;
     let total = 0;
     for (const [i, set] of sets.entries()) {
       if (!set) continue;
@@ -202,7 +200,34 @@ function* epollWait(
   }
 }
 
-// --- with another signal mask meanwhile ---
+// --- around a wait ---
+
+/** A call that is made again, where no handler ran, with the same end as before. */
+function* resumable(task: Task, wait: () => KernelFlow<number>): KernelFlow<number> {
+  const result = yield* wait();
+  if (result !== -errno.ERESTARTNOHAND) return result;
+  task.restartBlock = () => resumable(task, wait);
+  return -errno.ERESTART_RESTARTBLOCK;
+}
+
+/** Leave in the caller's timeout what was not used of it (poll_select_finish). */
+function* withRemaining(
+  kernel: Kernel,
+  task: Task,
+  address: number,
+  unitNs: number,
+  until: Ns | undefined,
+  wait: KernelFlow<number>,
+): KernelFlow<number> {
+  const result = yield* wait;
+  if (address === 0 || until === undefined) return result;
+  const left = Math.max(0, until - kernel.clock());
+  structToUser(task, address, 16, (view) => {
+    view.setBigInt64(0, BigInt(Math.floor(left / 1e9)), true);
+    view.setBigInt64(8, BigInt(Math.floor((left % 1e9) / unitNs)), true);
+  });
+  return result;
+}
 
 /**
  * The *p* calls block other signals while they wait. If a signal ends the wait, the old mask comes
@@ -221,21 +246,22 @@ function* underMask(
   kernel.signals.setBlocked(task, view.getBigUint64(0, true));
   task.savedBlocked = before;
   const result = yield* wait;
-  if (result === -errno.EINTR) return result;
+  if (result === -errno.ERESTARTNOHAND || result === -errno.EINTR) return result;
   task.savedBlocked = undefined;
   kernel.signals.setBlocked(task, before);
   return result;
 }
 
-const pollRow = syscall(
-  7,
-  'poll',
-  'struct pollfd *ufds, unsigned int nfds, int timeout_msecs',
-  (kernel, task, fds, count, timeout) => poll(kernel, task, fds, count, milliseconds(timeout)),
-);
-
 export const pollRows = [
-  pollRow,
+  syscall(
+    7,
+    'poll',
+    'struct pollfd *ufds, unsigned int nfds, int timeout_msecs',
+    (kernel, task, fds, count, timeout) => {
+      const until = deadline(kernel, milliseconds(timeout));
+      return resumable(task, () => poll(kernel, task, fds, count, until));
+    },
+  ),
   syscall(
     23,
     'select',
@@ -243,7 +269,9 @@ export const pollRows = [
     (kernel, task, n, inp, outp, exp, tvp) => {
       const timeout = intervalArg(task, tvp, 1000);
       if (timeout === null) return -errno.EINVAL;
-      return select(kernel, task, asInt(n), [inp, outp, exp], timeout);
+      const until = deadline(kernel, timeout);
+      const wait = () => select(kernel, task, asInt(n), [inp, outp, exp], until);
+      return withRemaining(kernel, task, tvp, 1000, until, resumable(task, wait));
     },
   ),
   syscall(213, 'epoll_create', 'int size', (kernel, task, size) =>
@@ -273,8 +301,9 @@ export const pollRows = [
       const packed = sig === 0 ? undefined : fromUser(task, sig, 16);
       if (packed === null) return -errno.EFAULT;
       const mask = packed ? Number(packed.getBigUint64(0, true)) : 0;
-      const wait = select(kernel, task, asInt(n), [inp, outp, exp], timeout);
-      return underMask(kernel, task, mask, wait);
+      const until = deadline(kernel, timeout);
+      const wait = select(kernel, task, asInt(n), [inp, outp, exp], until);
+      return withRemaining(kernel, task, tsp, 1, until, underMask(kernel, task, mask, wait));
     },
   ),
   syscall(
@@ -286,7 +315,9 @@ export const pollRows = [
       const timeout = intervalArg(task, tsp, 1);
       if (timeout === null) return -errno.EINVAL;
       if (mask !== 0 && maskBytes !== 8) return -errno.EINVAL;
-      return underMask(kernel, task, mask, poll(kernel, task, fds, count, timeout));
+      const until = deadline(kernel, timeout);
+      const wait = poll(kernel, task, fds, count, until);
+      return withRemaining(kernel, task, tsp, 1, until, underMask(kernel, task, mask, wait));
     },
   ),
   syscall(

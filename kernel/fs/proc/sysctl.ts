@@ -5,6 +5,7 @@
 import { errno } from '../../types/errno.ts';
 import { CAP_SYS_ADMIN } from '../cred.ts';
 import type { IntegerSetting } from '../../settings.ts';
+import { KERNEL_RELEASE, KERNEL_VERSION } from '../../version.ts';
 import type { Procfs } from './procfs.ts';
 import { PID_MAX } from '../../sched/process-table.ts';
 
@@ -33,17 +34,17 @@ export function integerSysctl(setting: IntegerSetting, isAllowed?: (value: numbe
 }
 
 export function addSysctls(procfs: Procfs): void {
-  const { uts } = procfs.kernel.settings;
+  const { uts } = procfs.kernel;
   const readOnly = (path: string, show: () => string): void => procfs.sysctl(path, { show });
-  readOnly('kernel/ostype', () => uts.sysname);
-  readOnly('kernel/osrelease', () => uts.release);
-  readOnly('kernel/version', () => uts.version);
+  readOnly('kernel/ostype', () => 'Linux');
+  readOnly('kernel/osrelease', () => KERNEL_RELEASE);
+  readOnly('kernel/version', () => KERNEL_VERSION);
   readOnly('kernel/ngroups_max', () => '65536');
   readOnly('kernel/pid_max', () => String(PID_MAX));
   procfs.sysctl('kernel/hostname', {
-    show: () => uts.nodename,
+    show: () => uts.hostname,
     store: (text) => {
-      uts.nodename = text.replace(/\n.*$/s, '').slice(0, 64);
+      uts.hostname = text.replace(/\n.*$/s, '').slice(0, 64);
       return 0;
     },
   });

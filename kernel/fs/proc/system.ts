@@ -2,6 +2,7 @@
 import { SOFTIRQS } from '../../trace/events.ts';
 import { TASK_RUNNING, TASK_UNINTERRUPTIBLE } from '../../types/task.ts';
 import type { Kernel } from '../../machine-types.ts';
+import { KERNEL_BANNER } from '../../version.ts';
 import type { Procfs } from './procfs.ts';
 import { cpuinfo } from './cpuinfo.ts';
 
@@ -38,7 +39,7 @@ export function addSystemFiles(procfs: Procfs): void {
     'net',
     fs.link(() => 'self/net'),
   );
-  text('version', () => versionText(kernel));
+  text('version', () => `${KERNEL_BANNER}\n`);
   text('cmdline', () => `${kernel.config.cmdline}\n`);
   text('uptime', () => uptimeText(kernel));
   const averages = load(kernel);
@@ -66,11 +67,6 @@ const DEVICES = `Character devices:
 
 Block devices:
 `;
-
-export function versionText({ settings: { uts } }: Kernel): string {
-  const { sysname, release, version } = uts;
-  return `${sysname} version ${release} (skep@skep) (skep) ${version}\n`;
-}
 
 /** Time that a CPU has had nothing to do. */
 function idleNs(kernel: Kernel, cpuId: number): number {
