@@ -40,6 +40,15 @@ export async function main(
     });
 
   program
+    .command('batch')
+    .description(
+      'answer requests, one JSON object a line on stdin, with skep’s BPF (see docs/batch.md)',
+    )
+    .action(async () => {
+      status = await (await import('./batch/batch.ts')).batch();
+    });
+
+  program
     .command('bench')
     .description('measure: rows of name, value, unit and, for ratios, against what')
     .argument('[filter]', 'only rows whose name contains this')

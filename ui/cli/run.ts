@@ -99,7 +99,7 @@ class PlainTerminal {
   write(bytes: Uint8Array): void {
     const text = this.#decoder
       .decode(bytes)
-      // eslint-disable-next-line no-control-regex
+
       .replace(/\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|\x1b[=>]|\r|\x07/g, '');
     if (text === '') return;
     this.#write(text);
