@@ -26,6 +26,8 @@ export interface MachineConfig {
   readonly programs?: ProgramRegistry;
   /** Path of the first process; '/sbin/init' by default. No init: the machine idles. */
   readonly init?: string;
+  /** CLOCK_REALTIME at boot, seconds since 1970. Fixed, so that runs are alike. */
+  readonly bootEpochSeconds?: number;
 }
 
 /** What the host has to provide, loaded by ui/ or by a test: nothing below ui/ reads files. */
@@ -48,4 +50,25 @@ export interface BootConfig extends MachineConfig {
   readonly files: Readonly<Record<string, Uint8Array | string>>;
   readonly programs: ProgramRegistry;
   readonly init: string;
+  readonly bootEpochSeconds: number;
+}
+
+/** Fixed, so that runs are alike: 1 December 2025, 00:00 UTC. */
+const BOOT_EPOCH_SECONDS = 1_764_547_200;
+
+export function resolveConfig(config: MachineConfig): BootConfig {
+  return {
+    cpus: 2,
+    ramMiB: 256,
+    seed: 1,
+    arch: 'x86_64',
+    cmdline: 'console=ttyS0 quiet',
+    nics: [],
+    hostname: 'skep',
+    files: {},
+    programs: new Map(),
+    init: '/sbin/init',
+    bootEpochSeconds: BOOT_EPOCH_SECONDS,
+    ...config,
+  };
 }

@@ -98,7 +98,10 @@ export class KernelLog {
   /** What dmesg shows: records since the last clear, as syslog(2) formats them. */
   text({ withLevel = false } = {}): string {
     return this.after(this.#clearedBefore)
-      .map((record) => `${withLevel ? `<${record.level + record.facility * 8}>` : ''}${lineOf(record)}\n`)
+      .map(
+        (record) =>
+          `${withLevel ? `<${record.level + record.facility * 8}>` : ''}${lineOf(record)}\n`,
+      )
       .join('');
   }
 

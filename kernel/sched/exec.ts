@@ -138,12 +138,14 @@ function beginAnew(
   process.vforkDone?.();
   process.vforkDone = undefined;
   rename(kernel, task, fileName.slice(fileName.lastIndexOf('/') + 1));
-  task.exePath = 
+  task.exePath =
     kernel.vfs.mounts.pathName(binary.path, kernel.vfs.mounts.rootPath) ?? binary.pathName;
   task.flags &= ~PF_FORKNOEXEC;
   task.files?.closeOnExec();
   process.actions = process.actions.map((action) =>
-    action.token === BigInt(s.SIG_IGN) ? { ...s.DEFAULT_ACTION, token: action.token } : s.DEFAULT_ACTION,
+    action.token === BigInt(s.SIG_IGN)
+      ? { ...s.DEFAULT_ACTION, token: action.token }
+      : s.DEFAULT_ACTION,
   );
   const { mode, uid, gid } = binary.path.dentry.inode;
   let cred = task.cred;

@@ -78,6 +78,8 @@ function endProcess(kernel: Kernel, process: Process, status: number): void {
     kernel.panic(`Attempted to kill init! exitcode=0x${status.toString(16).padStart(8, '0')}`);
   }
   process.exitStatus = status;
+  process.alarm?.event.cancel();
+  process.alarm = undefined;
   process.zombie = true;
   if (process.sid === process.pid) process.tty?.sessionLeaderExited(process.sid);
   forsakeChildren(kernel, process);

@@ -63,7 +63,8 @@ export class ProcessTable {
       this.#lastPid = this.#lastPid + 1 < PID_MAX ? this.#lastPid + 1 : RESERVED_PIDS;
       const pid = this.#lastPid as Pid;
       const taken =
-        this.#tasks.has(pid) || this.all.some((process) => process.pgid === pid || process.sid === pid);
+        this.#tasks.has(pid) ||
+        this.all.some((process) => process.pgid === pid || process.sid === pid);
       if (!taken) return pid;
     }
     return undefined;

@@ -2,6 +2,7 @@
  * What the threads of one process share: Linux's signal_struct and sighand_struct, and its place
  * among process groups and sessions.
  */
+import type { EventHandle } from '../machine-types.ts';
 import type { Pid } from '../types/units.ts';
 import type { SignalAction } from './signal.ts';
 import { DEFAULT_ACTION, PendingSignals } from './signal.ts';
@@ -61,6 +62,8 @@ export class Process {
     this.childExit = new WaitQueue(sleeper);
   }
 
+  /** alarm(2) that has not gone off. */
+  alarm: { readonly atNs: number; readonly event: EventHandle } | undefined;
   /** CPU time of threads that are gone, and of children that were waited for. */
   deadUtimeNs = 0;
   deadStimeNs = 0;

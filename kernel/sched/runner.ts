@@ -13,7 +13,7 @@ import { errno } from '../types/errno.ts';
 import { TASK_RUNNING } from '../types/task.ts';
 import type { Cpu } from './cpu.ts';
 import { exitCode, exitGroup, exitTask } from './exit.ts';
-import type { KernelFlow, WakeReason } from './flow.ts';
+import type { Block, KernelFlow, WakeReason } from './flow.ts';
 import { isFlow } from './flow.ts';
 import { logSegfault } from './segfault.ts';
 import type { Runner } from './scheduler.ts';
@@ -70,8 +70,7 @@ export class TaskRunner implements Runner {
     }
     if (step.done) return this.#frameDone(task, frame, step.value);
     const request = step.value as { kind: string } & (
-      | SyscallRequest
-      | { kind: 'compute'; ns: number }
+      SyscallRequest | { kind: 'compute'; ns: number }
     );
     if (request.kind === 'syscall') return this.#enterSyscall(task, request);
     cpu.inUserMode = true;
@@ -130,11 +129,7 @@ export class TaskRunner implements Runner {
   }
 
   /** Run a handler, or the flow that goes on for it. */
-  #call(
-    task: Task,
-    active: ActiveSyscall,
-    handler: () => number | KernelFlow<number>,
-  ): void {
+  #call(task: Task, active: ActiveSyscall, handler: () => number | KernelFlow<number>): void {
     let result: number | KernelFlow<number>;
     try {
       result = handler();
@@ -160,7 +155,7 @@ export class TaskRunner implements Runner {
     let reason: WakeReason | undefined = task.wakeReason;
     task.wakeReason = 'woken';
     for (;;) {
-      let step: IteratorResult<import('./flow.ts').Block, number>;
+      let step: IteratorResult<Block, number>;
       try {
         const failed = this.#hostOutcome();
         step = failed ? flow.throw(failed.error) : flow.next(reason);
@@ -171,6 +166,8 @@ export class TaskRunner implements Runner {
       if (step.done) {
         task.kernelFlow = undefined;
         if (task.syscall) this.#finish(task, task.syscall, step.value);
+        // The first process has exec'ed itself into user space.
+        else if (task.userFrames.length > 0) this.#kernel.charge(SYSCALL_EXTRA_NS.execve!);
         else exitTask(this.#kernel, task, exitCode(step.value));
         return;
       }

@@ -51,8 +51,17 @@ export class Scheduler implements Sleeper {
   readonly #tunables: SchedTunables;
   #active: Cpu | undefined;
 
-  constructor(events: EventQueue, idleTasks: readonly Task[]) {
+  readonly #onCpuChange: (cpu: number) => void;
+
+  /** `onCpuChange` is told which CPU runs, whenever that changes. */
+  constructor(
+    events: EventQueue,
+    makeIdleTasks: (sleeper: Sleeper) => readonly Task[],
+    onCpuChange: (cpu: number) => void,
+  ) {
     this.#events = events;
+    this.#onCpuChange = onCpuChange;
+    const idleTasks = makeIdleTasks(this);
     this.cpus = idleTasks.map((idle, id) => {
       idle.cpu = id;
       idle.onCpu = true;
@@ -78,6 +87,11 @@ export class Scheduler implements Sleeper {
   /** Hardware is free: outside of any CPU nothing is charged. */
   charge(ns: number): void {
     if (this.#active) this.#active.pendingNs += ns;
+  }
+
+  #activate(cpu: Cpu | undefined): void {
+    if (cpu !== undefined && cpu !== this.#active) this.#onCpuChange(cpu.id);
+    this.#active = cpu;
   }
 
   // --- sleeping and waking ---
@@ -146,6 +160,16 @@ export class Scheduler implements Sleeper {
     if (!last) return;
     task.vruntime = Math.max(task.vruntime, last.vruntime);
     this.cpu.needResched = true;
+  }
+
+  /** Change what a task's place on its queue depends on. */
+  requeue(task: Task, change: () => void): void {
+    const cpu = this.cpus[task.cpu]!;
+    this.#account(cpu);
+    const waiting = task.onRq && !task.onCpu;
+    if (waiting) cpu.queue.remove(task);
+    change();
+    if (waiting) this.#add(task, cpu);
   }
 
   /** After a change of affinity: move off a CPU that is not allowed any more. */
@@ -260,12 +284,12 @@ export class Scheduler implements Sleeper {
   #inContext(cpu: Cpu, run: () => void): number {
     const outer = this.#active;
     const pending = cpu.pendingNs;
-    this.#active = cpu;
+    this.#activate(cpu);
     cpu.pendingNs = 0;
     run();
     const cost = cpu.pendingNs;
     cpu.pendingNs = pending;
-    this.#active = outer;
+    this.#activate(outer);
     const start = Math.max(this.#events.now, cpu.irqUntil);
     cpu.irqUntil = (start + cost) as Ns;
     if (!cpu.isIdle && cost > 0) {
@@ -347,7 +371,7 @@ export class Scheduler implements Sleeper {
   }
 
   #run(cpu: Cpu): void {
-    this.#active = cpu;
+    this.#activate(cpu);
     cpu.inUserMode = false;
     this.runner.run(cpu.current, cpu);
     this.#active = undefined;
@@ -375,7 +399,7 @@ export class Scheduler implements Sleeper {
   }
 
   #schedule(cpu: Cpu): void {
-    this.#active = cpu;
+    this.#activate(cpu);
     const prev = cpu.current;
     const prevState = prev.state;
     const wasUserMode = cpu.inUserMode;
@@ -466,7 +490,9 @@ export class Scheduler implements Sleeper {
     }
     const waiting = cpu.queue.first;
     if (!waiting) return;
-    const idle = this.cpus.find((other) => this.#isIdle(other) && waiting.cpusAllowed.has(other.id));
+    const idle = this.cpus.find(
+      (other) => this.#isIdle(other) && waiting.cpusAllowed.has(other.id),
+    );
     if (idle) {
       // What nohz idle balancing does: an idle CPU is told to fetch the work.
       cpu.queue.remove(waiting);
@@ -476,7 +502,8 @@ export class Scheduler implements Sleeper {
     }
     const ran = task.sumExecNs - task.pickedAtRuntimeNs;
     const slice = this.#sliceOf(task, cpu);
-    const behind = ran > this.#tunables.minGranularityNs && task.vruntime - waiting.vruntime > slice;
+    const behind =
+      ran > this.#tunables.minGranularityNs && task.vruntime - waiting.vruntime > slice;
     if (ran > slice || behind) cpu.needResched = true;
   }
 

@@ -263,12 +263,18 @@ export const processRows = [
     setpgid(kernel, task, pid, pgid),
   ),
   syscall(111, 'getpgrp', '', (_kernel, task) => task.process.pgid),
-  syscall(121, 'getpgid', 'pid_t pid', (kernel, task, pid) =>
-    processOf(kernel, task, pid | 0)?.pgid ?? -errno.ESRCH,
+  syscall(
+    121,
+    'getpgid',
+    'pid_t pid',
+    (kernel, task, pid) => processOf(kernel, task, pid | 0)?.pgid ?? -errno.ESRCH,
   ),
   syscall(112, 'setsid', '', (kernel, task) => setsid(kernel, task)),
-  syscall(124, 'getsid', 'pid_t pid', (kernel, task, pid) =>
-    processOf(kernel, task, pid | 0)?.sid ?? -errno.ESRCH,
+  syscall(
+    124,
+    'getsid',
+    'pid_t pid',
+    (kernel, task, pid) => processOf(kernel, task, pid | 0)?.sid ?? -errno.ESRCH,
   ),
   syscall(
     157,

@@ -401,7 +401,11 @@ export const rawSysEnter = traceEvent({
   assign(record, _strings, _regs: RamOffset, id: number, args: readonly number[]) {
     record.id = BigInt(id);
     for (let i = 0; i < 6; i++) {
-      record.ram.view.setBigUint64(record.args + i * 8, BigInt.asUintN(64, BigInt(args[i] ?? 0)), true);
+      record.ram.view.setBigUint64(
+        record.args + i * 8,
+        BigInt.asUintN(64, BigInt(args[i] ?? 0)),
+        true,
+      );
     }
   },
   print: (r) =>

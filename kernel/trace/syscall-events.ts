@@ -51,10 +51,7 @@ export function syscallExitEvent(row: SyscallRow): TraceEvent<[nr: number, resul
     system: 'syscalls',
     name: `sys_exit_${row.name}`,
     args: ['struct pt_regs *regs', 'long ret'],
-    fields: [
-      NR_FIELD,
-      { type: 'long', name: 'ret', offset: ARGS_AT, size: 8, signed: true },
-    ],
+    fields: [NR_FIELD, { type: 'long', name: 'ret', offset: ARGS_AT, size: 8, signed: true }],
     fixedBytes: ARGS_AT + 8,
     assign(ram, at, _strings, nr, result) {
       ram.view.setInt32(at + 8, nr, true);

@@ -1,0 +1,19 @@
+/** All system calls of the kernel, from the files that define them. */
+import { credRows } from './creds.ts';
+import { fsRows } from './fs.ts';
+import { memoryRows } from './memory.ts';
+import { processRows } from './process.ts';
+import type { SyscallRow } from './row.ts';
+import { signalRows } from './signal.ts';
+import { systemRows } from './system.ts';
+import { timeRows } from './time.ts';
+
+export const syscallRows: readonly SyscallRow[] = [
+  ...fsRows,
+  ...processRows,
+  ...credRows,
+  ...signalRows,
+  ...memoryRows,
+  ...timeRows,
+  ...systemRows,
+];

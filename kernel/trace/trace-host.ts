@@ -1,0 +1,43 @@
+/** How tracepoints see the kernel they are in: CPU, task, context flags, and the ring. */
+import type { TraceHost } from '../../hooks/tracepoint.ts';
+import type { Kernel } from '../machine-types.ts';
+import * as flag from './tracing.ts';
+
+export function traceHost(kernel: Kernel): TraceHost {
+  const cpu = () => kernel.sched.cpu;
+  return {
+    ram: kernel.ram,
+    cpuCount: kernel.config.cpus,
+    cpu: () => cpu().id,
+    pid: () => kernel.sched.current.pid,
+    flags() {
+      const { irqsOff, inHardirq, inSoftirq, needResched } = cpu();
+      return (
+        (irqsOff || inHardirq ? flag.TRACE_FLAG_IRQS_OFF : 0) |
+        (needResched ? flag.TRACE_FLAG_NEED_RESCHED : 0) |
+        (inHardirq ? flag.TRACE_FLAG_HARDIRQ : 0) |
+        (inSoftirq ? flag.TRACE_FLAG_SOFTIRQ : 0)
+      );
+    },
+    preemptCount() {
+      const { preemptDepth, migrateDisabled } = cpu();
+      return Math.min(preemptDepth, 15) | (Math.min(migrateDisabled, 15) << 4);
+    },
+    record: (_tracepoint, bytes) =>
+      kernel.tracing.record(cpu().id, kernel.clock(), kernel.sched.current.comm, bytes),
+    enterBpf() {
+      const running = cpu();
+      if (running.bpfActive) return false;
+      running.bpfActive = true;
+      running.migrateDisabled++;
+      running.preemptDepth++;
+      return true;
+    },
+    leaveBpf() {
+      const running = cpu();
+      running.bpfActive = false;
+      running.migrateDisabled--;
+      running.preemptDepth--;
+    },
+  };
+}
