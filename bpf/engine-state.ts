@@ -39,30 +39,35 @@ export type BpfFunction = (
 ) => bigint;
 
 export class EngineState {
-  readonly #bottom: number;
-  /** r10 of the next run's first frame. */
-  #top: number;
+  readonly runBytes = RUN_BYTES;
+  /** Lowest byte that a run may use. */
+  readonly bottom: number;
+  /** Where in RAM, as u32, r10 of the next run's first frame is kept: generated code reads it. */
+  readonly topAt: RamOffset;
+  readonly #u32: Uint32Array;
   readonly #firstFunc = new WeakMap<VerifiedProgram, number>();
   readonly #functions: (BpfFunction | undefined)[] = [];
 
   constructor(runtime: BpfRuntime) {
     const sizeBytes = RUN_BYTES * MAX_NESTED_RUNS;
-    this.#bottom = runtime.ram.kzalloc(sizeBytes);
-    this.#top = this.#bottom + sizeBytes;
+    this.bottom = runtime.ram.kzalloc(sizeBytes);
+    this.topAt = runtime.ram.kzalloc(8);
+    this.#u32 = runtime.ram.u32;
+    this.leaveRun(this.bottom + sizeBytes);
   }
 
   /** r10 for a new run. Give the result to `leaveRun`, also after a fault. */
   enterRun(): number {
-    const top = this.#top;
-    if (top - RUN_BYTES < this.#bottom) {
+    const top = this.#u32[this.topAt >>> 2]!;
+    if (top - RUN_BYTES < this.bottom) {
       throw new BpfOops('BPF programs nested too deeply', top as RamOffset);
     }
-    this.#top = top - RUN_BYTES;
+    this.#u32[this.topAt >>> 2] = top - RUN_BYTES;
     return top;
   }
 
   leaveRun(top: number): void {
-    this.#top = top;
+    this.#u32[this.topAt >>> 2] = top;
   }
 
   /** The same address whichever engine runs the program. */

@@ -9,6 +9,7 @@ import { errno } from '../../kernel/types/errno.ts';
 import type { RamOffset } from '../../kernel/types/units.ts';
 import { HELPER_TAIL_CALL, helperOfCall, tailCallTarget } from '../calls.ts';
 import type { Executable } from '../engine.ts';
+import type { EngineState } from '../engine-state.ts';
 import type { HelperImplementation } from '../helpers/helper.ts';
 import type { RowOf } from '../isa/row.ts';
 import type { VerifiedProgram } from '../program.ts';
@@ -24,6 +25,7 @@ export interface CodeContext {
   readonly binaryen: Binaryen;
   readonly program: VerifiedProgram;
   readonly runtime: BpfRuntime;
+  readonly state: EngineState;
   readonly imports: Imports;
   readonly table: WebAssembly.Table;
   /** The host's WASM has tail calls; without them they nest, 33 deep at most. */
@@ -33,17 +35,19 @@ export interface CodeContext {
 
 export const functionName = (subprog: number): string => `f${subprog}`;
 
+/** @param before slots of the block up to the call, where its arguments were made */
 export function emitCall(
   c: CodeContext,
   f: FrameExpressions,
   row: RowOf<'call'>,
   slot: number,
+  before: readonly number[],
 ): Expr[] {
   const { imm } = c.program.insns[slot]!;
   if (row.target === 'subprog') return [emitSubprogCall(c, f, slot + 1 + imm)];
   if (imm === HELPER_TAIL_CALL) return emitTailCall(c, f);
   const helper = helperOfCall(c.program, slot);
-  const inlined = c.inline ? inlinedHelper(c, f, helper?.name, slot) : undefined;
+  const inlined = c.inline ? inlinedHelper(c, f, helper?.name, { slot, before }) : undefined;
   if (inlined) return inlined;
   if (helper?.implementation === undefined) {
     return [f.set(0, f.m.i64.const(BigInt(-errno.EOPNOTSUPP)))];

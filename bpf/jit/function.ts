@@ -2,7 +2,6 @@
  * One subprogram as a WASM function.
  */
 import { Bug } from '../../kernel/types/units.ts';
-import type { EngineState } from '../engine-state.ts';
 import { imm64At } from '../isa/codec.ts';
 import type { Insn } from '../isa/insn.ts';
 import type { IsaRow, RowOf } from '../isa/row.ts';
@@ -17,7 +16,6 @@ import { structure } from './structure.ts';
 
 export interface FunctionOptions {
   readonly module: WasmModule;
-  readonly state: EngineState;
   /** An expression to put before each instruction, for listings and traces. */
   readonly mark?: ((slot: number, f: FrameExpressions) => Expr) | undefined;
 }
@@ -31,8 +29,8 @@ export function emitFunction(c: CodeContext, subprog: number, options: FunctionO
   const body = structure(binaryen, module, cfg, {
     labelLocal: LOCALS.label,
     body: (block) =>
-      block.slots.flatMap((slot) => {
-        const exprs = emitInsn(c, f, options.state, slot);
+      block.slots.flatMap((slot, i) => {
+        const exprs = emitInsn(c, f, slot, block.slots.slice(0, i));
         return mark ? [mark(slot, f), ...exprs] : exprs;
       }),
     condition: (block) => condition(c, f, block),
@@ -50,7 +48,12 @@ function condition(c: CodeContext, f: FrameExpressions, block: Block): Expr {
 }
 
 /** Jumps are the structure's to make. */
-function emitInsn(c: CodeContext, f: FrameExpressions, state: EngineState, slot: number): Expr[] {
+function emitInsn(
+  c: CodeContext,
+  f: FrameExpressions,
+  slot: number,
+  before: readonly number[],
+): Expr[] {
   const insn = c.program.insns[slot]!;
   const row = rowOf(insn)!;
   switch (row.kind) {
@@ -63,7 +66,7 @@ function emitInsn(c: CodeContext, f: FrameExpressions, state: EngineState, slot:
     case 'endian':
       return [emitEndian(f, row, insn)];
     case 'ld_imm64':
-      return [f.set(insn.dst, f.m.i64.const(imm64Value(c, state, row, slot)))];
+      return [f.set(insn.dst, f.m.i64.const(imm64Value(c, row, slot)))];
     case 'ld_packet':
       return emitPacketLoad(c, f, row, insn);
     case 'load':
@@ -73,7 +76,7 @@ function emitInsn(c: CodeContext, f: FrameExpressions, state: EngineState, slot:
     case 'atomic':
       return emitAtomic(f, row, insn);
     case 'call':
-      return emitCall(c, f, row, slot);
+      return emitCall(c, f, row, slot, before);
     case 'exit':
       return [f.m.return(f.get(0))];
     case 'goto':
@@ -84,8 +87,7 @@ function emitInsn(c: CodeContext, f: FrameExpressions, state: EngineState, slot:
 }
 
 function imm64Value(
-  { program }: CodeContext,
-  state: EngineState,
+  { program, state }: CodeContext,
   row: IsaRow & { kind: 'ld_imm64' },
   slot: number,
 ): bigint {

@@ -115,11 +115,11 @@ function buildModule(
   );
   const imports = new Imports(binaryen, module);
   imports.memory(runtime.ram);
-  const context = { ...jit, program, runtime, imports, table: table.table };
   const state = engineState(runtime);
+  const context = { ...jit, program, runtime, state, imports, table: table.table };
   const mark = isListing ? listingMark(binaryen, module, imports) : traceMark(jit, imports);
   program.subprogs.forEach((info, subprog) => {
-    emitFunction(context, subprog, { module, state, mark });
+    emitFunction(context, subprog, { module, mark });
     if (subprog === 0 || info.isCallback) {
       module.addFunctionExport(functionName(subprog), functionName(subprog));
     }

@@ -80,7 +80,7 @@ function statements(options: GeneratorOptions): fc.Arbitrary<Body> {
     count: fc.integer({ min: 1, max: 4 }),
   });
   const simple: { arbitrary: fc.Arbitrary<Statement>; weight: number }[] = [
-    { arbitrary: straight, weight: 20 },
+    { arbitrary: straight, weight: 30 },
     { arbitrary: constant, weight: 3 },
     { arbitrary: skip, weight: 2 },
     { arbitrary: fc.constant<Statement>({ kind: 'exit' }), weight: 1 },
@@ -136,10 +136,11 @@ function statements(options: GeneratorOptions): fc.Arbitrary<Body> {
         ...simple,
         ...structures,
       ),
-      body: fc.array(tie('statement'), { maxLength: 12, depthIdentifier: 'body' }),
+      body: fc.array(tie('statement'), { maxLength: 8, size: 'max' }),
     };
   });
-  return body;
+  // The outermost body is longer than those inside.
+  return fc.array(body, { minLength: 1, maxLength: 4, size: 'max' }).map((parts) => parts.flat());
 }
 
 const packetAccess: fc.Arbitrary<Statement> = fc.record({
