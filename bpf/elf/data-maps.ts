@@ -65,16 +65,18 @@ export function globalDataMap(
   };
 }
 
-/** Where the section's variables are, for its DATASEC: compilers leave that to the linker. */
-export function dataLayout(elf: ElfFile, section: ElfSection, btf: Btf): DataLayout | undefined {
-  const datasec = btf.typeAs(btf.find(section.name, 'datasec') ?? 0, 'datasec');
-  if (datasec === undefined) return undefined;
-  const offsets = new Map<string, number>();
-  for (const { type } of datasec.vars) {
-    const { name } = btf.types[type]!;
-    const symbol = elf.symbolIn(section.index, name);
-    // Static variables may have no symbol; then the compiler filled in the offset.
-    if (symbol !== undefined) offsets.set(name, symbol.value);
-  }
-  return { section: section.name, sizeBytes: section.sizeBytes, offsets };
+/** Where variables are, for each DATASEC: compilers leave size and places to the linker. */
+export function dataLayouts(elf: ElfFile, btf: Btf): DataLayout[] {
+  return btf.types.flatMap((type) => {
+    const section = type.kind === 'datasec' ? elf.sectionNamed(type.name) : undefined;
+    if (type.kind !== 'datasec' || section === undefined) return [];
+    const offsets = new Map<string, number>();
+    for (const variable of type.vars) {
+      const { name } = btf.types[variable.type]!;
+      const symbol = elf.symbolIn(section.index, name);
+      // Static variables may have no symbol; then the compiler filled in the offset.
+      if (symbol !== undefined) offsets.set(name, symbol.value);
+    }
+    return [{ section: type.name, sizeBytes: section.sizeBytes, offsets }];
+  });
 }

@@ -21,7 +21,7 @@ export interface ObjectSpec {
   readonly maps: readonly ObjectMap[];
   readonly programs: readonly ObjectProgram[];
   readonly externs: readonly ObjectExtern[];
-  /** Global data sections whose BTF needs its layout filled in: size and variables' offsets. */
+  /** What BTF's DATASECs lack in the file: sizes, and offsets of variables. */
   readonly dataLayouts: readonly DataLayout[];
   /** Functions with global linkage that must be verified as static ones (hidden visibility). */
   readonly hiddenFunctions: readonly string[];

@@ -12,7 +12,7 @@ import { parseBtfExt } from '../btf/ext.ts';
 import { BtfError } from '../btf/types.ts';
 import { uapi } from '../uapi.ts';
 import { readBtfMaps } from './btf-maps.ts';
-import { dataLayout, dataMap, globalDataMap, isDataSection } from './data-maps.ts';
+import { dataLayouts, dataMap, globalDataMap, isDataSection } from './data-maps.ts';
 import type { ElfFile, ElfSection } from './elf-file.ts';
 import { SHF, readElf } from './elf-file.ts';
 import { ObjectError } from './error.ts';
@@ -22,7 +22,7 @@ import { functionSymbols, isCodeSection, readFunctions } from './functions.ts';
 import { readLegacyMaps } from './legacy-maps.ts';
 import type { LinkContext } from './link.ts';
 import { linkProgram } from './link.ts';
-import type { DataLayout, ObjectMap, ObjectProgram, ObjectSpec } from './object-spec.ts';
+import type { ObjectMap, ObjectProgram, ObjectSpec } from './object-spec.ts';
 import { sectionDef } from './section-defs.ts';
 import { readStructOps } from './struct-ops.ts';
 
@@ -59,7 +59,7 @@ export function readObject(bytes: Uint8Array, fileName: string): ObjectSpec {
     maps: [...fillElfMapSlots(maps.defined, programs), ...maps.data, ...structOps],
     programs,
     externs,
-    dataLayouts: maps.layouts,
+    dataLayouts: btf === undefined ? [] : dataLayouts(elf, btf),
     hiddenFunctions: elf.symbols
       .filter(({ type, hidden, binding }) => type === 'func' && hidden && binding !== 'local')
       .map(({ name }) => name),
@@ -93,7 +93,6 @@ interface MapsRead {
   readonly data: ObjectMap[];
   readonly dataBySection: ReadonlyMap<number, ObjectMap>;
   readonly definedAt: ReadonlyMap<number, ReadonlyMap<number, ObjectMap>>;
-  readonly layouts: readonly DataLayout[];
   readonly notes: readonly string[];
 }
 
@@ -102,7 +101,6 @@ function readMaps(elf: ElfFile, btf: Btf | undefined): MapsRead {
   const data: ObjectMap[] = [];
   const dataBySection = new Map<number, ObjectMap>();
   const definedAt = new Map<number, Map<number, ObjectMap>>();
-  const layouts: DataLayout[] = [];
   const notes: string[] = [];
   const define = (section: ElfSection, maps: readonly ObjectMap[]) => {
     const byName = new Map(maps.map((map) => [map.name, map]));
@@ -127,8 +125,6 @@ function readMaps(elf: ElfFile, btf: Btf | undefined): MapsRead {
       if (map === undefined) continue;
       data.push(map);
       dataBySection.set(section.index, map);
-      const layout = btf && dataLayout(elf, section, btf);
-      if (layout !== undefined) layouts.push(layout);
       const pointers = elf.relocations.get(section.index)?.length ?? 0;
       if (pointers > 0) {
         notes.push(`section ${section.name}: ${pointers} pointers in data stay unrelocated`);
@@ -136,7 +132,7 @@ function readMaps(elf: ElfFile, btf: Btf | undefined): MapsRead {
     }
   }
   refuseTwins(elf, [...defined, ...data]);
-  return { defined, data, dataBySection, definedAt, layouts, notes };
+  return { defined, data, dataBySection, definedAt, notes };
 }
 
 function refuseTwins(elf: ElfFile, maps: readonly ObjectMap[]): void {

@@ -1,0 +1,217 @@
+/**
+ * One program brought into the kernel: CO-RE, relocation, BPF_PROG_LOAD; on refusal again with a
+ * log, in a buffer that grows until the log fits.
+ */
+import { errno } from '../../kernel/types/errno.ts';
+import type { Btf } from '../btf/btf.ts';
+import type { CoreRelocator, PoisonedRelo } from '../btf/core-relo.ts';
+import { CORE_POISON } from '../btf/core-relo.ts';
+import { BtfError } from '../btf/types.ts';
+import type { ObjectProgram, ObjectSpec } from '../elf/object-spec.ts';
+import { encodeInsns } from '../isa/codec.ts';
+import type { Insn } from '../isa/insn.ts';
+import type { AttachType, ProgType } from '../uapi.ts';
+import { ATTACH_TYPES, PROG_TYPES } from '../uapi.ts';
+import type { Logged, ProgramInput } from './commands.ts';
+import { progLoad } from './commands.ts';
+import { LoadError } from './failure.ts';
+import type { CreatedMap } from './maps.ts';
+import { relocateProgram } from './relocate.ts';
+import type { ResolvedExtern } from './resolve.ts';
+import type { BpfFlow, BpfUser } from './user.ts';
+
+export interface ProgramContext {
+  readonly spec: ObjectSpec;
+  readonly btfFd: number;
+  readonly kernelBtf: Btf | undefined;
+  readonly relocator: CoreRelocator | undefined;
+  readonly maps: ReadonlyMap<string, CreatedMap>;
+  readonly externs: ReadonlyMap<string, ResolvedExtern>;
+  readonly ifindex: number;
+  readonly logLevel: number;
+  readonly strerror: (errno: number) => string;
+  /** What a freplace program replaces a function of. */
+  readonly replaces: { readonly progFd: number; readonly btf: Btf } | undefined;
+}
+
+export interface ProgramKind {
+  readonly type: ProgType;
+  readonly attachType: AttachType | undefined;
+}
+
+export interface LoadedCode {
+  readonly fd: number;
+  /** The verifier's log, if one was asked for. */
+  readonly log: string;
+}
+
+/** First size of the log buffer. differs: libbpf starts with 16 MiB of address space. */
+const LOG_BYTES = 64 * 1024;
+/** The kernel takes no more (kernel/bpf/verifier.c: UINT_MAX >> 2). */
+const MAX_LOG_BYTES = 0x3fff_ffff;
+/** A log that long is cut off rather than asked for again. */
+const LOG_PATIENCE_BYTES = 64 * 1024 * 1024;
+
+export function* loadProgram<Y>(
+  user: BpfUser<Y>,
+  program: ObjectProgram,
+  kind: ProgramKind,
+  context: ProgramContext,
+): BpfFlow<Y, LoadedCode> {
+  const { name } = program;
+  if (kind.type === 'unspec') {
+    throw refused(program, errno.EINVAL, [
+      `libbpf: prog '${name}': missing BPF prog type, check ELF section name '${program.section}'`,
+    ]);
+  }
+  const { insns, poisoned } = relocateCore(program, context);
+  const linked = relocateProgram(program, insns, context.maps, context.externs);
+  const input = programInput(program, kind, linked, context);
+  let { result, log } = yield* attempt(user, input, context.logLevel, LOG_BYTES);
+  if (result < 0 && context.logLevel === 0) {
+    ({ result, log } = yield* attempt(user, input, 1, LOG_BYTES));
+  }
+  for (
+    let size = LOG_BYTES * 2;
+    result === -errno.ENOSPC && size <= LOG_PATIENCE_BYTES;
+    size *= 2
+  ) {
+    const level = context.logLevel || 1;
+    ({ result, log } = yield* attempt(user, input, level, Math.min(size, MAX_LOG_BYTES)));
+  }
+  if (result >= 0) return { fd: result, log };
+  const text = tellCoreFailures(log, poisoned);
+  throw refused(
+    program,
+    -result,
+    [
+      `libbpf: prog '${name}': BPF program load failed: ${context.strerror(-result)}`,
+      ...(text === ''
+        ? []
+        : [`libbpf: prog '${name}': -- BEGIN PROG LOAD LOG --\n${text}-- END PROG LOAD LOG --`]),
+    ],
+    text,
+  );
+}
+
+function refused(
+  { name }: ObjectProgram,
+  code: number,
+  messages: readonly string[],
+  log?: string,
+): LoadError {
+  const failed = `libbpf: prog '${name}': failed to load: -${code}`;
+  return new LoadError(code, [...messages, failed], {
+    program: name,
+    ...(log !== undefined && { log }),
+  });
+}
+
+function* attempt<Y>(
+  user: BpfUser<Y>,
+  input: ProgramInput,
+  level: number,
+  sizeBytes: number,
+): BpfFlow<Y, Logged> {
+  const outcome = yield* progLoad(user, input, level > 0 ? { level, sizeBytes } : undefined);
+  yield* user.release();
+  return outcome;
+}
+
+function relocateCore(
+  program: ObjectProgram,
+  { relocator, spec }: ProgramContext,
+): { insns: readonly Insn[]; poisoned: readonly PoisonedRelo[] } {
+  if (program.coreRelos.length === 0) return { insns: program.insns, poisoned: [] };
+  if (relocator === undefined) {
+    throw refused(program, errno.ESRCH, [
+      `libbpf: failed to get target BTF: ${-errno.ESRCH}`,
+      `libbpf: failed to perform CO-RE relocations: ${-errno.ESRCH}`,
+    ]);
+  }
+  try {
+    return relocator.relocate(program.insns, program.coreRelos);
+  } catch (error) {
+    if (!(error instanceof BtfError)) throw error;
+    throw refused(program, error.errno, [
+      `libbpf: prog '${program.name}': ${error.message}`,
+      `libbpf: ${spec.file}: failed to perform CO-RE relocations: -${error.errno}`,
+    ]);
+  }
+}
+
+function programInput(
+  program: ObjectProgram,
+  kind: ProgramKind,
+  insns: readonly Insn[],
+  context: ProgramContext,
+): ProgramInput {
+  const { spec, btfFd } = context;
+  const { funcInfo, lineInfo } = program;
+  const typed = btfFd > 0;
+  const attachType = kind.attachType;
+  return {
+    insns: encodeInsns(insns),
+    license: spec.license,
+    funcInfo: typed ? funcInfo?.records : undefined,
+    lineInfo: typed ? lineInfo?.records : undefined,
+    values: {
+      prog_type: PROG_TYPES.indexOf(kind.type),
+      prog_name: program.name.slice(0, 15),
+      prog_flags: program.flags,
+      prog_ifindex: context.ifindex,
+      kern_version: spec.version,
+      expected_attach_type: attachType === undefined ? 0 : ATTACH_TYPES.indexOf(attachType),
+      ...(typed && { prog_btf_fd: btfFd }),
+      ...(typed &&
+        funcInfo && {
+          func_info_rec_size: funcInfo.recordBytes,
+          func_info_cnt: funcInfo.records.length / funcInfo.recordBytes,
+        }),
+      ...(typed &&
+        lineInfo && {
+          line_info_rec_size: lineInfo.recordBytes,
+          line_info_cnt: lineInfo.records.length / lineInfo.recordBytes,
+        }),
+      ...attachTarget(program, context),
+    },
+  };
+}
+
+/** attach_btf_id: the kernel's function or type that the section's name points at. */
+function attachTarget(
+  program: ObjectProgram,
+  { kernelBtf, replaces }: ProgramContext,
+): { attach_btf_id?: number; attach_prog_fd?: number } {
+  const prefix = program.def?.btfPrefix;
+  if (prefix === undefined || program.target === '') return {};
+  const name = prefix + program.target;
+  const kind = prefix === 'btf_trace_' ? 'typedef' : 'func';
+  const btf = program.type === 'ext' ? replaces?.btf : kernelBtf;
+  const id = btf?.find(name, kind);
+  if (id === undefined) {
+    throw refused(program, errno.ESRCH, [
+      `libbpf: prog '${program.name}': failed to find kernel BTF type ID of '${program.target}': ${-errno.ESRCH}`,
+    ]);
+  }
+  return program.type === 'ext'
+    ? { attach_btf_id: id, attach_prog_fd: replaces!.progFd }
+    : { attach_btf_id: id };
+}
+
+/** Says in the log which relocation failed, where the verifier saw only a call of nothing. */
+function tellCoreFailures(log: string, poisoned: readonly PoisonedRelo[]): string {
+  const call = `call unknown#${CORE_POISON}`;
+  if (poisoned.length === 0 || !log.includes(call)) return log;
+  const lines = log.split('\n').filter((line) => line !== `invalid func unknown#${CORE_POISON}`);
+  return lines
+    .map((line) => {
+      const at = /^(\d+): .*/.exec(line);
+      if (at === null || !line.includes(call)) return line;
+      // A two-slot load is poisoned in both slots; the relocation is that of the first.
+      const slot = Number(at[1]);
+      const relo = poisoned.find(({ insn }) => insn === slot || insn === slot - 1);
+      return `${slot}: <invalid CO-RE relocation>\nfailed to resolve CO-RE relocation ${relo?.what}`;
+    })
+    .join('\n');
+}
