@@ -1,0 +1,140 @@
+/**
+ * The judge: a real Linux 6.1 (Debian's cloud kernel) under QEMU, asked in batches.
+ *
+ *   findJudge()                     what it needs, fetched and built where possible; or why not
+ *   judge.ask(requests)             answers in order; a crash or hang is named, not hidden
+ *
+ * The kernel is downloaded with apt-get and unpacked, never installed; init.c is built with the
+ * system's gcc. Both are kept in .build/oracle.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import type { BatchAnswer } from '../../ui/cli/batch/answer.ts';
+import type { BatchRequest } from '../../ui/cli/batch/request.ts';
+import { initramfs } from './cpio.ts';
+import { decodeAnswers, encodeRequests } from './protocol.ts';
+
+const HOME = join(import.meta.dirname, '../../.build/oracle');
+const KERNEL_PACKAGE = 'linux-image-cloud-amd64';
+const PACKAGES = ['qemu-system-x86'];
+/** Requests a boot: a crash costs no more than these. */
+const BATCH = 2000;
+/** Wall time without a new byte of answer after which the kernel counts as hung, ms. */
+const SILENCE_MS = 60_000;
+
+export type Answer = BatchAnswer | { readonly id: unknown; readonly error: string };
+
+export interface Judge {
+  ask(requests: readonly BatchRequest[], progress?: (done: number) => void): Promise<Answer[]>;
+}
+
+export function findJudge(): Judge | { readonly missing: string } {
+  mkdirSync(HOME, { recursive: true });
+  const qemu = ensureQemu();
+  if (qemu) return { missing: qemu };
+  const kernel = ensureKernel();
+  if (typeof kernel !== 'string') return kernel;
+  const init = ensureInit();
+  if (typeof init !== 'string') return init;
+  return { ask: (requests, progress) => ask(kernel, init, requests, progress) };
+}
+
+function run(command: string, args: readonly string[], cwd = HOME) {
+  return spawnSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+const has = (command: string) => run('sh', ['-c', `command -v ${command}`]).status === 0;
+
+function ensureQemu(): string | undefined {
+  if (has('qemu-system-x86_64')) return undefined;
+  if (process.getuid?.() !== 0 || !has('apt-get')) {
+    return 'qemu-system-x86_64 is not installed, and installing it needs apt-get and root';
+  }
+  run('apt-get', ['update', '-qq']);
+  run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...PACKAGES]);
+  return has('qemu-system-x86_64') ? undefined : 'apt-get could not install qemu-system-x86';
+}
+
+/** Path of the unpacked vmlinuz. */
+function ensureKernel(): string | { missing: string } {
+  const boot = join(HOME, 'kernel/boot');
+  const found = () =>
+    existsSync(boot) && readdirSync(boot).find((name) => name.startsWith('vmlinuz'));
+  if (!found()) {
+    if (!has('apt-get')) return { missing: 'there is no apt-get to download a kernel with' };
+    if (process.getuid?.() === 0) run('apt-get', ['update', '-qq']);
+    const depends = run('apt-cache', ['depends', KERNEL_PACKAGE]).stdout;
+    const image = /Depends: (linux-image-\S+)/.exec(depends)?.[1];
+    if (!image) return { missing: `${KERNEL_PACKAGE} is not among apt's packages` };
+    run('apt-get', ['download', image]);
+    const deb = readdirSync(HOME).find((name) => name.startsWith(image) && name.endsWith('.deb'));
+    if (!deb) return { missing: `apt-get could not download ${image}` };
+    run('dpkg-deb', ['-x', deb, 'kernel']);
+  }
+  const name = found();
+  return name ? join(boot, name) : { missing: 'the kernel package holds no vmlinuz' };
+}
+
+function ensureInit(): string | { missing: string } {
+  const source = join(import.meta.dirname, 'init.c');
+  const binary = join(HOME, 'init');
+  if (existsSync(binary) && statSync(binary).mtimeMs > statSync(source).mtimeMs) return binary;
+  if (!has('gcc')) return { missing: 'there is no gcc to build the judge’s init with' };
+  const built = run('gcc', ['-O2', '-Wall', '-static', source, '-o', binary]);
+  return built.status === 0 ? binary : { missing: `gcc: ${built.stderr}` };
+}
+
+async function ask(
+  kernel: string,
+  init: string,
+  requests: readonly BatchRequest[],
+  progress?: (done: number) => void,
+): Promise<Answer[]> {
+  const answers: Answer[] = [];
+  while (answers.length < requests.length) {
+    const batch = requests.slice(answers.length, answers.length + BATCH);
+    const output = decodeAnswers(await boot(kernel, init, encodeRequests(batch)), batch);
+    const end = output.stoppedAt ?? batch.length;
+    for (let i = 0; i < end; i++) {
+      answers.push(output.answers.get(i) ?? { id: batch[i]!.id, error: 'no answer' });
+    }
+    if (output.stoppedAt !== undefined) {
+      answers.push({ id: batch[end]!.id, error: 'the kernel crashed or hung on this request' });
+    }
+    progress?.(answers.length);
+  }
+  return answers;
+}
+
+/** One boot: what came out of the second serial port. */
+function boot(kernel: string, init: string, requests: string): Promise<Uint8Array> {
+  const initrd = join(HOME, `initrd-${process.pid}.gz`);
+  const files = { init: readFileSync(init), requests: Buffer.from(requests) };
+  writeFileSync(initrd, gzipSync(initramfs(files, ['dev', 'proc', 'sys']), { level: 1 }));
+  const args = [
+    ...['-accel', 'tcg', '-m', '1024', '-smp', '1', '-display', 'none', '-no-reboot'],
+    ...['-kernel', kernel, '-initrd', initrd, '-nodefaults', '-serial', 'null', '-serial', 'stdio'],
+    ...['-append', 'console=ttyS0 quiet panic=-1 mitigations=off rdinit=/init'],
+  ];
+  return new Promise((resolve, reject) => {
+    const qemu = spawn('qemu-system-x86_64', args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const chunks: Buffer[] = [];
+    let errors = '';
+    let silence = setTimeout(() => qemu.kill('SIGKILL'), SILENCE_MS);
+    qemu.stdout.on('data', (chunk: Buffer) => {
+      chunks.push(chunk);
+      clearTimeout(silence);
+      silence = setTimeout(() => qemu.kill('SIGKILL'), SILENCE_MS);
+    });
+    qemu.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));
+    qemu.on('error', reject);
+    qemu.on('close', () => {
+      clearTimeout(silence);
+      const output = Buffer.concat(chunks);
+      if (output.length === 0) reject(new Error(`the judge said nothing: ${errors}`));
+      else resolve(output);
+    });
+  });
+}
