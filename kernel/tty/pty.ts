@@ -15,6 +15,8 @@ import type { FileOps, PollSource } from '../fs/vfs-types.ts';
 import { POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../fs/vfs-types.ts';
 import { errno } from '../types/errno.ts';
 import * as io from './ioctl.ts';
+import type { Termios } from './termios.ts';
+import { HUPCL, standardTermios } from './termios.ts';
 import { terminalIoctl } from './tty-file.ts';
 import type { TtyDriver, TtyEnvironment } from './tty.ts';
 import { Tty } from './tty.ts';
@@ -113,6 +115,12 @@ class Outbound implements TtyDriver {
   }
 }
 
+/** A pty has no line to hang up (drivers/tty/pty.c, unix98_pty_init). */
+function slaveTermios(): Termios {
+  const termios = standardTermios();
+  return { ...termios, cflag: termios.cflag & ~HUPCL };
+}
+
 class PtyMaster implements FileOps {
   readonly stream = true;
   readonly #environment: TtyEnvironment;
@@ -126,7 +134,7 @@ class PtyMaster implements FileOps {
     const queue = new WaitQueue(environment.sleeper);
     this.#outbound = new Outbound(queue, () => this.#forgetIfClosed());
     const device = makeDev(PTS_MAJOR, number);
-    const tty = new Tty(`pts/${number}`, device, environment, this.#outbound);
+    const tty = new Tty(`pts/${number}`, device, environment, this.#outbound, slaveTermios);
     const { fsuid: uid } = environment.jobs.current.cred;
     this.#slave = { number, tty, locked: true, uid };
     slaves.set(number, this.#slave);

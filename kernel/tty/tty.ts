@@ -157,6 +157,8 @@ export class Tty implements ControllingTty, Terminal {
 
   signal(signal: number, flush: boolean): void {
     if (flush) {
+      // What the terminal would have shown already if the bytes had come one by one.
+      this.flushEcho();
       this.input.flush();
       this.#pendingEcho = [];
       this.driver.flushOutput?.();
