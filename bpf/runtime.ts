@@ -26,6 +26,10 @@ export interface BpfKernel {
   currentUid(): number;
   currentGid(): number;
   currentComm(): string;
+  /** Of the default hierarchy; where there are no cgroups, all is the root's. */
+  currentCgroupId?(): bigint;
+  /** 0 where the task's cgroup is not that deep. */
+  currentAncestorCgroupId?(level: number): bigint;
   /** Seeded; the same sequence for the same machine. */
   random32(): number;
   /** One line into the trace ring, as bpf_trace_printk writes it (without newline handling). */
@@ -60,8 +64,18 @@ export interface BpfKernel {
    * host order; undefined beyond its end. Negative offsets are Linux's SKF_NET_OFF and SKF_LL_OFF.
    */
   packetWord?(skb: RamOffset, offset: number, bytes: 1 | 2 | 4): number | undefined;
-  /** `name` for a kernel address (`%pS`), undefined if it is no symbol's. */
-  symbolAt?(address: bigint): { readonly name: string; readonly offset: number } | undefined;
+  /** The symbol that a kernel address is in (`%pS`), undefined if it is in none. */
+  symbolAt?(
+    address: bigint,
+  ): { readonly name: string; readonly offset: number; readonly size?: number } | undefined;
+}
+
+/** Where a program that returned XDP_REDIRECT or TC_ACT_REDIRECT wants its packet (redirect_info). */
+export interface Redirect {
+  /** Interface index, or the index in `map`. */
+  readonly index: number;
+  readonly map: BpfMap | undefined;
+  readonly flags: number;
 }
 
 /** The engine's side of a running program, for helpers that call back into it. */
@@ -77,6 +91,8 @@ export interface BpfRuntime {
   readonly kernel: BpfKernel;
   /** Innermost running program; undefined outside one. Engines push and pop it. */
   running: RunningProgram | undefined;
+  /** What the last redirect helper asked for; the kernel reads it when the program returns so. */
+  redirect?: Redirect | undefined;
   /** Maps by the offset of their struct bpf_map; a map enters when made, leaves when freed. */
   readonly maps?: Map<RamOffset, BpfMap>;
   /** The map whose struct bpf_map is at `offset`. */

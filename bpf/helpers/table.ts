@@ -9,6 +9,7 @@
  */
 import { Bug } from '../../kernel/types/units.ts';
 import type { Helper } from './helper.ts';
+import { implementations } from './implementations.ts';
 import { cgroupHelpers } from './protos-cgroup.ts';
 import { coreHelpers } from './protos-core.ts';
 import { mapHelpers } from './protos-map.ts';
@@ -19,7 +20,7 @@ import { xdpHelpers } from './protos-xdp.ts';
 
 export const MAX_HELPER_ID = 209;
 
-export const helpers: readonly Helper[] = [
+const prototypes = [
   ...mapHelpers,
   ...coreHelpers,
   ...traceHelpers,
@@ -28,6 +29,11 @@ export const helpers: readonly Helper[] = [
   ...socketHelpers,
   ...cgroupHelpers,
 ];
+
+export const helpers: readonly Helper[] = prototypes.map((prototype) => ({
+  ...prototype,
+  implementation: implementations[prototype.proto],
+}));
 
 const byProto = new Map(helpers.map((helper) => [helper.proto, helper]));
 const nameById = new Map(helpers.map((helper) => [helper.id, helper.name]));

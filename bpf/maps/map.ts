@@ -53,6 +53,8 @@ export interface BpfMap {
   lookupAndDelete?(key: RamOffset, out: RamOffset, flags: number): number;
   /** Where a struct bpf_spin_lock stands in the value. */
   readonly spinLockOffset?: number;
+  /** devmap, cpumap, xskmap: there is something at `index` to redirect a packet to. */
+  redirectTarget?(index: number): boolean;
   /** prog_array: id of the program in slot `index` (below max_entries), 0 where it is empty. */
   progIdAt?(index: number): number;
   free(): void;

@@ -1,0 +1,72 @@
+/** bpf_perf_event_output and its variants: bytes into the ring of a CPU's perf event. */
+import { errno } from '../../kernel/types/errno.ts';
+import type { RamOffset } from '../../kernel/types/units.ts';
+import { XdpBuff } from '../../kernel/types/xdp.ts';
+import { FdArrayMap } from '../maps/fd-array.ts';
+import type { BpfRuntime } from '../runtime.ts';
+import type { HelperImplementation } from './helper.ts';
+import type { Implementations } from './implement.ts';
+import { offset } from './implement.ts';
+
+/** BPF_F_INDEX_MASK, BPF_F_CURRENT_CPU, BPF_F_CTXLEN_MASK (UAPI linux/bpf.h). */
+const INDEX_MASK = 0xffff_ffffn;
+const CURRENT_CPU = 0xffff_ffffn;
+const CTXLEN_MASK = 0xfffffn << 32n;
+
+interface Part {
+  readonly offset: RamOffset;
+  readonly sizeBytes: number;
+}
+
+function output(
+  runtime: BpfRuntime,
+  mapAt: number,
+  flags: bigint,
+  parts: readonly Part[],
+  ctx: RamOffset,
+): number {
+  const map = runtime.mapAt(offset(mapAt));
+  const wanted = flags & INDEX_MASK;
+  const index = wanted === CURRENT_CPU ? runtime.kernel.cpu() : Number(wanted);
+  if (!(map instanceof FdArrayMap) || index >= map.spec.maxEntries) return -errno.E2BIG;
+  const event = map.referenceAt(index);
+  if (event === 0) return -errno.ENOENT;
+  return runtime.kernel.perfEventOutput?.(event, parts, ctx) ?? -errno.EOPNOTSUPP;
+}
+
+const implementation = (
+  /** The packet that is appended, its first bytes as the flags say; undefined: none has. */
+  packetOf: ((runtime: BpfRuntime, ctx: RamOffset) => Part) | undefined,
+): HelperImplementation => ({
+  pass: ['i32', 'i32', 'i64', 'i32', 'i64'],
+  returns: 'i32',
+  bind: (runtime) => (ctx: number, map: number, flags64: bigint, data: number, size: bigint) => {
+    const flags = BigInt.asUintN(64, flags64);
+    const allowed = packetOf ? INDEX_MASK | CTXLEN_MASK : INDEX_MASK;
+    if ((flags & ~allowed) !== 0n) return -errno.EINVAL;
+    const parts: Part[] = [{ offset: offset(data), sizeBytes: Number(size) }];
+    const packetBytes = Number((flags & CTXLEN_MASK) >> 32n);
+    if (packetOf && packetBytes > 0) {
+      const packet = packetOf(runtime, offset(ctx));
+      if (packetBytes > packet.sizeBytes) return -errno.EFAULT;
+      parts.push({ offset: packet.offset, sizeBytes: packetBytes });
+    }
+    return output(runtime, map, flags, parts, offset(ctx));
+  },
+});
+
+function xdpPacket({ ram }: BpfRuntime, ctx: RamOffset): Part {
+  const xdp = XdpBuff.at(ram, ctx);
+  return { offset: xdp.data, sizeBytes: xdp.data_end - xdp.data };
+}
+
+const plain = implementation(undefined);
+
+export const perfImplementations: Implementations = {
+  perf_event_output: plain,
+  perf_event_output_tp: plain,
+  perf_event_output_raw_tp: plain,
+  event_output_data: plain,
+  xdp_event_output: implementation(xdpPacket),
+  xdp_output: implementation(xdpPacket),
+};

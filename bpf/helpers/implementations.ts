@@ -1,0 +1,19 @@
+/** All implementations, by the name of the prototype that each belongs to. */
+import { callbackImplementations } from './impl-callback.ts';
+import { coreImplementations } from './impl-core.ts';
+import { mapImplementations } from './impl-map.ts';
+import { perfImplementations } from './impl-perf.ts';
+import { printImplementations } from './impl-print.ts';
+import { probeImplementations } from './impl-probe.ts';
+import { xdpImplementations } from './impl-xdp.ts';
+import type { Implementations } from './implement.ts';
+
+export const implementations: Implementations = {
+  ...mapImplementations,
+  ...coreImplementations,
+  ...probeImplementations,
+  ...printImplementations,
+  ...callbackImplementations,
+  ...perfImplementations,
+  ...xdpImplementations,
+};
