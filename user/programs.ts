@@ -1,0 +1,131 @@
+/**
+ * Every program of user space and where it is installed. A key that starts with '/' is the path;
+ * any other becomes /bin/KEY.
+ */
+import type { ProgramRegistry, UserMain } from '../kernel/syscall/abi.ts';
+import { cat } from './coreutils/cat.ts';
+import { chmod } from './coreutils/chmod.ts';
+import { cp } from './coreutils/cp.ts';
+import { cut } from './coreutils/cut.ts';
+import { dmesg } from './coreutils/dmesg.ts';
+import { hexdump, od, xxd } from './coreutils/dump.ts';
+import { echoTool } from './coreutils/echo.ts';
+import { env, id, nproc, printenv, pwd, tty, which, whoami } from './coreutils/environment.ts';
+import { find } from './coreutils/find.ts';
+import { grep } from './coreutils/grep.ts';
+import { head } from './coreutils/head.ts';
+import { killTool } from './coreutils/kill.ts';
+import { less } from './coreutils/less.ts';
+import { ln, readlink } from './coreutils/ln.ts';
+import { ls } from './coreutils/ls.ts';
+import { mkdir, rmdir } from './coreutils/mkdir.ts';
+import { df, mount, umount } from './coreutils/mounts.ts';
+import { mv } from './coreutils/mv.ts';
+import { power } from './coreutils/power.ts';
+import { printfTool } from './coreutils/printf.ts';
+import { killall, pidof, sleep, time, timeout, watch } from './coreutils/process-tools.ts';
+import { ps } from './coreutils/ps.ts';
+import { rm } from './coreutils/rm.ts';
+import { sed } from './coreutils/sed.ts';
+import { basename, dirname, nl, rev, seq, tac, yes } from './coreutils/simple-text.ts';
+import { sort } from './coreutils/sort.ts';
+import { stat } from './coreutils/stat.ts';
+import { sysctl } from './coreutils/sysctl.ts';
+import { date, free, hostname, uname, uptime } from './coreutils/system-info.ts';
+import { tail } from './coreutils/tail.ts';
+import { tee } from './coreutils/tee.ts';
+import { clear, reset, stty } from './coreutils/terminal-tools.ts';
+import { bracketTool, testTool } from './coreutils/test.ts';
+import { top } from './coreutils/top.ts';
+import { touch } from './coreutils/touch.ts';
+import { tr } from './coreutils/tr.ts';
+import { falseTool, trueTool } from './coreutils/true.ts';
+import { uniq } from './coreutils/uniq.ts';
+import { wc } from './coreutils/wc.ts';
+import { xargs } from './coreutils/xargs.ts';
+import { init } from './init/init.ts';
+import { program, type Tool } from './libc/process.ts';
+import { sh } from './sh/main.ts';
+
+const TOOLS: Readonly<Record<string, Tool>> = {
+  '/sbin/init': init,
+  '/sbin/poweroff': power,
+  '/sbin/reboot': power,
+  '/sbin/halt': power,
+  '/sbin/sysctl': sysctl,
+  '[': bracketTool,
+  basename,
+  cat,
+  chmod,
+  clear,
+  cp,
+  cut,
+  date,
+  df,
+  dirname,
+  dmesg,
+  echo: echoTool,
+  env,
+  false: falseTool,
+  find,
+  free,
+  grep,
+  head,
+  hexdump,
+  hostname,
+  id,
+  kill: killTool,
+  killall,
+  less,
+  ln,
+  ls,
+  mkdir,
+  mount,
+  mv,
+  nl,
+  nproc,
+  od,
+  pidof,
+  printenv,
+  printf: printfTool,
+  ps,
+  pwd,
+  readlink,
+  reset,
+  rev,
+  rm,
+  rmdir,
+  sed,
+  seq,
+  sleep,
+  sort,
+  stat,
+  stty,
+  tac,
+  tail,
+  tee,
+  test: testTool,
+  time,
+  timeout,
+  top,
+  touch,
+  tr,
+  true: trueTool,
+  tty,
+  umount,
+  uname,
+  uniq,
+  uptime,
+  watch,
+  wc,
+  which,
+  whoami,
+  xargs,
+  xxd,
+  yes,
+};
+
+export const programs: ProgramRegistry = new Map<string, UserMain>([
+  ['sh', sh],
+  ...Object.entries(TOOLS).map(([name, tool]) => [name, program(tool)] as const),
+]);
