@@ -27,7 +27,7 @@ export interface CheckReport extends CheckResult {
 
 export interface SessionOptions {
   /** Let the machine run until this virtual time. */
-  readonly advance: (untilNs: number) => Promise<void>;
+  readonly advance: (untilNs: number) => Promise<unknown>;
   readonly presenter: Presenter;
 }
 
@@ -182,6 +182,5 @@ class NotYet extends Error {}
 
 /** Control sequences of the line editor are no part of a command's output. */
 function stripAnsi(text: string): string {
-  // eslint-disable-next-line no-control-regex
   return text.replace(/\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|\x1b[=>]/g, '');
 }

@@ -39,6 +39,32 @@ export async function main(
       status = await (await import('./run.ts')).run(scenario, options);
     });
 
+  const prog = program.command('prog').description('an object file against skep’s BPF');
+  const onFile = (name: string, description: string) =>
+    prog
+      .command(name)
+      .description(description)
+      .argument('<file>', 'object file, as clang -target bpf makes it')
+      .option('--program NAME', 'only this one')
+      .option('--level LEVEL', 'what the kernel knows: 6.1 or latest', 'latest');
+  onFile('verify', 'say whether the verifier accepts its programs')
+    .option('--log-level N', 'show the log: 1 state, 2 every step, 4 statistics', '0')
+    .option('--json', 'one JSON object')
+    .action(async (file, options) => {
+      status = await (await import('./prog.ts')).verifyCommand(file, options);
+    });
+  onFile('dump', 'print its programs as the kernel has them after loading')
+    .option('--jited', 'the WebAssembly that the JIT makes of them')
+    .action(async (file, options) => {
+      status = await (await import('./prog.ts')).dumpCommand(file, options);
+    });
+  onFile('run', 'run a program on each packet of a capture')
+    .option('--pcap FILE', 'a pcap or pcapng file')
+    .option('--json', 'one JSON object')
+    .action(async (file, options) => {
+      status = await (await import('./prog.ts')).runCommand(file, options);
+    });
+
   program
     .command('batch')
     .description(

@@ -5,28 +5,18 @@
  *   new BatchMachine(assets)       boots nothing: a RAM, the C core, bpf(2)
  *   machine.answer(request)        the response, ready for JSON
  */
-import { Ram } from '../../../kernel/ram/ram.ts';
 import { errnoName } from '../../../kernel/types/errno.ts';
 import type { HostAssets } from '../../../kernel/config.ts';
-import { type AttrInput, decodeAttr, encodeAttr } from '../../../bpf/attr.ts';
 import { BPF_PROG_INFO } from '../../../bpf/info.ts';
-import { Interpreter } from '../../../bpf/interp/interp.ts';
-import { createMap } from '../../../bpf/maps/table.ts';
-import { CORE_RESERVED_BYTES, instantiateCore } from '../../../bpf/native/core.ts';
-import { type BpfRuntime, createRuntime } from '../../../bpf/runtime.ts';
-import { BareCaller } from '../../../bpf/syscall/bare-caller.ts';
+import type { BareCaller } from '../../../bpf/syscall/bare-caller.ts';
 import { ALL_CAPS, NO_CAPS } from '../../../bpf/syscall/caller.ts';
-import { BpfSubsystem } from '../../../bpf/syscall/subsystem.ts';
-import { bareKernel } from '../../../bpf/testing/bare-kernel.ts';
-import { BPF_COMMANDS, type BpfCommand, MAP_TYPES } from '../../../bpf/uapi.ts';
-import { progTypeOps, testRunOf } from '../../../hooks/prog-types.ts';
+import { MAP_TYPES } from '../../../bpf/uapi.ts';
+import { BARE_CPUS, BareMachine } from '../bare-machine.ts';
 import { type BatchRequest, type MapRequest, RequestError } from './request.ts';
 
-const RAM_BYTES = 256 * 2 ** 20;
 /** Large enough for the log of a million instructions at level 1 to be cut, as the judge's is. */
 const LOG_BYTES = 4 * 2 ** 20;
 const PACKET_ROOM = 4096 * 16;
-const CPU_COUNT = 1;
 
 interface RunAnswer {
   readonly retval: number;
@@ -45,32 +35,15 @@ export interface BatchAnswer {
 }
 
 export class BatchMachine {
-  readonly #bpf: BpfSubsystem;
-  readonly #caller = new BareCaller(ALL_CAPS);
+  readonly #machine: BareMachine;
+  readonly #caller: BareCaller;
 
   constructor(assets: HostAssets) {
-    const ram = new Ram(RAM_BYTES, CORE_RESERVED_BYTES);
-    const core = instantiateCore(assets.core, ram);
-    const kernel = bareKernel(ram, { cpuCount: CPU_COUNT });
-    const runtime: BpfRuntime = createRuntime(ram, core, kernel, {
-      executableOf: (id) => this.#bpf.progs.byId(id)?.prog.executable,
-    });
-    this.#bpf = new BpfSubsystem({
-      runtime,
-      interpreter: new Interpreter(),
-      jit: () => undefined,
-      level: '6.1',
-      progType: progTypeOps,
-      createMap: (spec, caps) => createMap(runtime, spec, caps),
-      nowNs: () => kernel.nowNs(),
-      unprivilegedDisabled: () => false,
-      reportOops: (_prog, oops) => {
-        throw oops;
-      },
-      testRun: (type) => testRunOf(type, () => undefined),
-    });
+    this.#machine = new BareMachine(assets, { level: '6.1' });
+    this.#caller = this.#machine.caller;
   }
 
+  /** The response, ready for JSON. Throws RequestError where the maps cannot be made. */
   answer(request: BatchRequest): BatchAnswer {
     const caller = this.#caller;
     caller.reset();
@@ -96,19 +69,9 @@ export class BatchMachine {
     };
   }
 
-  /** The result and the attr as the command left it. */
-  #call<C extends BpfCommand>(command: C, values: AttrInput<C>) {
-    const caller = this.#caller;
-    const attr = encodeAttr(command, values);
-    const address = caller.place(attr);
-    const number = BPF_COMMANDS.indexOf(command);
-    const result = this.#bpf.command(number, address, attr.length, caller);
-    return { result, attr: decodeAttr(command, caller.bytesAt(address, attr.length)) };
-  }
-
   #createMap(map: MapRequest, fds: readonly number[]): number {
     const btfFd = map.btf && this.#loadBtf(map.btf);
-    const { result } = this.#call('map_create', {
+    const { result } = this.#machine.call('map_create', {
       map_type: map.type,
       key_size: map.keySize,
       value_size: map.valueSize,
@@ -118,16 +81,16 @@ export class BatchMachine {
       btf_fd: btfFd ?? 0,
       btf_key_type_id: map.btfKeyTypeId,
       btf_value_type_id: map.btfValueTypeId,
-    } as AttrInput<'map_create'>);
+    });
     if (result < 0) throw new RequestError(`map_create: ${errnoText(result)}`);
     return result;
   }
 
   #loadBtf(btf: Uint8Array): number {
-    const { result } = this.#call('btf_load', {
+    const { result } = this.#machine.call('btf_load', {
       btf: this.#caller.place(btf),
       btf_size: btf.length,
-    } as AttrInput<'btf_load'>);
+    });
     if (result < 0) throw new RequestError(`btf_load: ${errnoText(result)}`);
     return result;
   }
@@ -148,11 +111,11 @@ export class BatchMachine {
   }
 
   #update(fd: number, key: Uint8Array, value: Uint8Array): void {
-    const { result } = this.#call('map_update_elem', {
+    const { result } = this.#machine.call('map_update_elem', {
       map_fd: fd,
       key: key.length > 0 ? this.#caller.place(key) : 0n,
       value: this.#caller.place(value),
-    } as AttrInput<'map_update_elem'>);
+    });
     if (result < 0) throw new RequestError(`map_update_elem: ${errnoText(result)}`);
   }
 
@@ -161,7 +124,7 @@ export class BatchMachine {
     const wantsLog = request.logLevel !== 0;
     const logAt = wantsLog ? caller.place(LOG_BYTES) : 0n;
     const { btf, funcInfo, lineInfo } = request;
-    const { result } = this.#call('prog_load', {
+    const { result } = this.#machine.call('prog_load', {
       prog_type: request.progType,
       expected_attach_type: request.expectedAttachType,
       prog_flags: request.progFlags,
@@ -182,7 +145,7 @@ export class BatchMachine {
         line_info_cnt: lineInfo.length / 16,
         line_info_rec_size: 16,
       }),
-    } as AttrInput<'prog_load'>);
+    });
     return { fd: result, log: wantsLog ? textAt(caller.bytesAt(logAt, LOG_BYTES)) : '' };
   }
 
@@ -190,7 +153,7 @@ export class BatchMachine {
     const caller = this.#caller;
     const { data, context } = run;
     const out = caller.place(PACKET_ROOM);
-    const { result, attr } = this.#call('prog_test_run', {
+    const { result, attr } = this.#machine.call('prog_test_run', {
       prog_fd: fd,
       data_in: data.length > 0 ? caller.place(data) : 0n,
       data_size_in: data.length,
@@ -199,7 +162,7 @@ export class BatchMachine {
       ctx_in: context ? caller.place(context) : 0n,
       ctx_size_in: context?.length ?? 0,
       repeat: run.repeat,
-    } as AttrInput<'prog_test_run'>);
+    });
     if (result < 0) return { retval: 0, errno: errnoText(result), data_out: '' };
     const size = data.length > 0 ? attr.data_size_out : 0;
     return { retval: attr.retval, errno: null, data_out: toHex(caller.bytesAt(out, size)) };
@@ -207,11 +170,11 @@ export class BatchMachine {
 
   #verifiedInsns(fd: number): number {
     const info = this.#caller.place(BPF_PROG_INFO.sizeBytes);
-    this.#call('obj_get_info_by_fd', {
+    this.#machine.call('obj_get_info_by_fd', {
       bpf_fd: fd,
       info_len: BPF_PROG_INFO.sizeBytes,
       info,
-    } as AttrInput<'obj_get_info_by_fd'>);
+    });
     return BPF_PROG_INFO.decode(this.#caller.bytesAt(info, BPF_PROG_INFO.sizeBytes)).verified_insns;
   }
 
@@ -221,18 +184,18 @@ export class BatchMachine {
     let key = 0n;
     for (;;) {
       const next = caller.place(map.keySize);
-      const step = this.#call('map_get_next_key', {
+      const step = this.#machine.call('map_get_next_key', {
         map_fd: fd,
         key,
         next_key: next,
-      } as AttrInput<'map_get_next_key'>);
+      });
       if (step.result < 0) return entries;
       const value = caller.place(userValueBytes(map));
-      const found = this.#call('map_lookup_elem', {
+      const found = this.#machine.call('map_lookup_elem', {
         map_fd: fd,
         key: next,
         value,
-      } as AttrInput<'map_lookup_elem'>);
+      });
       if (found.result >= 0) {
         entries.push({
           key: toHex(caller.bytesAt(next, map.keySize)),
@@ -246,7 +209,7 @@ export class BatchMachine {
 
 function userValueBytes(map: MapRequest): number {
   const perCpu = (MAP_TYPES[map.type] ?? '').includes('percpu');
-  return perCpu ? Math.ceil(map.valueSize / 8) * 8 * CPU_COUNT : map.valueSize;
+  return perCpu ? Math.ceil(map.valueSize / 8) * 8 * BARE_CPUS : map.valueSize;
 }
 
 function setImm(insns: Uint8Array, index: number, imm: number): void {

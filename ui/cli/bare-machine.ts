@@ -1,0 +1,89 @@
+/**
+ * BPF on a bare RAM, for commands that need no kernel: bpf(2) all the way, one process that calls
+ * it, one CPU.
+ */
+import type { HostAssets } from '../../kernel/config.ts';
+import { Ram } from '../../kernel/ram/ram.ts';
+import { type AttrInput, type AttrOf, decodeAttr, encodeAttr } from '../../bpf/attr.ts';
+import type { Engine } from '../../bpf/engine.ts';
+import { createInterpreter } from '../../bpf/interp/interp.ts';
+import type { BpfUser } from '../../bpf/loader/user.ts';
+import { createMap } from '../../bpf/maps/table.ts';
+import { CORE_RESERVED_BYTES, instantiateCore } from '../../bpf/native/core.ts';
+import { type BpfRuntime, createRuntime } from '../../bpf/runtime.ts';
+import { BareCaller } from '../../bpf/syscall/bare-caller.ts';
+import { ALL_CAPS } from '../../bpf/syscall/caller.ts';
+import { BpfSubsystem } from '../../bpf/syscall/subsystem.ts';
+import { bareKernel } from '../../bpf/testing/bare-kernel.ts';
+import { BPF_COMMANDS, type BpfCommand } from '../../bpf/uapi.ts';
+import { progTypeOps, testRunOf } from '../../hooks/prog-types.ts';
+
+const RAM_BYTES = 256 * 2 ** 20;
+export const BARE_CPUS = 1;
+
+export interface BareOptions {
+  readonly level: '6.1' | 'latest';
+  /** Compiles programs that are hot, or whose code is asked for. */
+  readonly jit?: Engine;
+}
+
+export class BareMachine {
+  readonly bpf: BpfSubsystem;
+  readonly caller = new BareCaller(ALL_CAPS);
+
+  constructor(assets: HostAssets, options: BareOptions) {
+    const ram = new Ram(RAM_BYTES, CORE_RESERVED_BYTES);
+    const core = instantiateCore(assets.core, ram);
+    const kernel = bareKernel(ram, { cpuCount: BARE_CPUS });
+    const runtime: BpfRuntime = createRuntime(ram, core, kernel, {
+      executableOf: (id) => this.bpf.progs.byId(id)?.prog.executable,
+    });
+    this.bpf = new BpfSubsystem({
+      runtime,
+      interpreter: createInterpreter(),
+      jit: () => options.jit,
+      level: options.level,
+      progType: progTypeOps,
+      createMap: (spec, caps) => createMap(runtime, spec, caps),
+      nowNs: () => kernel.nowNs(),
+      unprivilegedDisabled: () => false,
+      reportOops: (_prog, oops) => {
+        throw oops;
+      },
+      testRun: (type) => testRunOf(type, () => undefined),
+    });
+  }
+
+  /** The result of a command, and its attr as the command left it. */
+  call<C extends BpfCommand>(
+    command: C,
+    values: AttrInput<C>,
+  ): { readonly result: number; readonly attr: AttrOf<C> } {
+    const attr = encodeAttr(command, values);
+    const address = this.caller.place(attr);
+    const number = BPF_COMMANDS.indexOf(command);
+    const result = this.bpf.command(number, address, attr.length, this.caller);
+    return { result, attr: decodeAttr(command, this.caller.bytesAt(address, attr.length)) };
+  }
+
+  /** What the loader needs of a process. */
+  loaderUser(): BpfUser<never> {
+    const { bpf, caller } = this;
+    return {
+      *bpf(command, attr) {
+        const address = caller.place(attr);
+        const result = bpf.command(command, address, attr.length, caller);
+        attr.set(caller.bytesAt(address, attr.length));
+        return result;
+      },
+      *close(fd) {
+        caller.close(fd);
+      },
+      *place(bytes) {
+        return caller.place(bytes);
+      },
+      read: (address, sizeBytes) => caller.bytesAt(address, sizeBytes),
+      *release() {},
+    };
+  }
+}
