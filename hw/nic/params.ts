@@ -1,7 +1,7 @@
 /**
  * Figures of the NIC model, each with its source. The device is a generic multi-queue Ethernet
- * controller; where real ones differ it follows Intel's 82599 (ring formats, moderation) or
- * ConnectX-5 (what is hashed, how an interrupt is armed), as the comments say.
+ * controller; where real ones differ it follows Intel's 82599 (ring formats and sizes) or
+ * ConnectX-5 (what is hashed, how interrupts are armed and moderated), as the comments say.
  */
 
 /** Preamble and start delimiter 8, frame check sequence 4, inter-frame gap 12 (IEEE 802.3). */
@@ -18,10 +18,10 @@ export const RING_MAX = 4096;
 export const INDIRECTION_ENTRIES = 128;
 
 /**
- * Least time between two interrupts of a vector: 20,000 a second, what ixgbe starts with
- * (IXGBE_20K_ITR, Linux 6.1; `ethtool -C rx-usecs` changes it).
+ * Least time between two interrupts of a vector: ConnectX's default under Linux
+ * (MLX5E_PARAMS_DEFAULT_RX_CQ_MODERATION_USEC, 0x10). Its other condition, 32 packets, is left out.
  */
-export const MODERATION_NS = 50_000;
+export const MODERATION_NS = 16_000;
 
 /**
  * PCIe. Neugebauer et al., "Understanding PCIe performance for end host networking" (SIGCOMM'18):

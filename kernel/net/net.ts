@@ -1,0 +1,169 @@
+/**
+ * The network of one machine: its interfaces, the path of a packet through them, and the protocols.
+ *
+ *   const net = new Net(netHost(kernel));        makes lo
+ *   const eth0 = probeNic(net, config, …)        nic-driver.ts
+ *   net.byName('eth0'), net.byIndex(2), net.devices
+ *   net.receive(skb), net.transmit(skb)
+ *
+ * Configuration comes in through rtnetlink (netlink/), sockets through af-netlink.ts.
+ */
+import type { ProgObject } from '../../bpf/syscall/objects.ts';
+import { errno } from '../types/errno.ts';
+import type { RamOffset } from '../types/units.ts';
+import type { XdpBuffView } from '../types/xdp.ts';
+import type { NetDevice } from './device.ts';
+import { ETH_P_ARP, ETH_P_IP, ETH_P_IPV6 } from './ethernet.ts';
+import type { NetHost } from './host.ts';
+import { Icmp } from './icmp.ts';
+import { Ipv4 } from './ipv4.ts';
+import { addLoopback, Backlog } from './loopback.ts';
+import { NapiCore } from './napi.ts';
+import { Neighbours } from './neighbour.ts';
+import type { DropReason, NetTracepoints } from './net-events.ts';
+import { addNetTracepoints, DROP_REASON } from './net-events.ts';
+import { SKB_TRANSMIT_NS } from '../cost/net.ts';
+import { Receive } from './receive.ts';
+import type { Skb } from './skb.ts';
+import { SkbAllocator } from './skb.ts';
+import { newGenericXdpBuff } from './xdp-generic.ts';
+
+export class Net {
+  readonly host: NetHost;
+  readonly tracepoints: NetTracepoints;
+  readonly napi: NapiCore;
+  readonly skbs: SkbAllocator;
+  readonly rx: Receive;
+  readonly loopback: NetDevice;
+  readonly backlog: Backlog;
+  readonly neighbours: Neighbours;
+  readonly ipv4: Ipv4;
+  readonly icmp: Icmp;
+  #devices: NetDevice[] = [];
+  #nextIndex = 1;
+  readonly #genericXdp = new Map<NetDevice, XdpBuffView>();
+  #watchers: ((device: NetDevice) => void)[] = [];
+
+  constructor(host: NetHost) {
+    this.host = host;
+    this.tracepoints = addNetTracepoints(host.registry);
+    this.napi = new NapiCore(host, this.tracepoints);
+    this.skbs = new SkbAllocator(host.ram, this.tracepoints);
+    this.rx = new Receive(this);
+    this.loopback = addLoopback(this);
+    this.backlog = new Backlog(this, this.loopback);
+    this.neighbours = new Neighbours(this);
+    this.ipv4 = new Ipv4(this);
+    this.icmp = new Icmp(this);
+    this.rx.addProtocol(ETH_P_IP, (skb) => this.ipv4.receive(skb));
+    this.rx.addProtocol(ETH_P_ARP, (skb) => this.neighbours.receiveArp(skb));
+    // differs: IPv6 packets are counted and go no further; there is no IPv6 yet.
+    this.rx.addProtocol(ETH_P_IPV6, (skb) => this.ipv4.discardIpv6(skb));
+  }
+
+  get devices(): readonly NetDevice[] {
+    return this.#devices;
+  }
+
+  /** Network adapters, which number their PCI slots. */
+  get nicCount(): number {
+    return this.#devices.length - 1;
+  }
+
+  register(device: NetDevice): void {
+    device.view.ifindex = this.#nextIndex++;
+    this.#devices.push(device);
+  }
+
+  byIndex(ifindex: number): NetDevice | undefined {
+    return this.#devices.find((device) => device.ifindex === ifindex);
+  }
+
+  byName(name: string): NetDevice | undefined {
+    return this.#devices.find((device) => device.name === name);
+  }
+
+  /** Called when something about an interface has changed: netlink's notifications. */
+  watch(changed: (device: NetDevice) => void): void {
+    this.#watchers.push(changed);
+  }
+
+  changed(device: NetDevice): void {
+    for (const watcher of this.#watchers) watcher(device);
+  }
+
+  /** Takes an skb that ethTypeTrans has looked at. */
+  receive(skb: Skb): void {
+    this.rx.receive(skb);
+  }
+
+  /** dev_queue_xmit: takes an skb with its Ethernet header in front. */
+  transmit(skb: Skb): void {
+    const { dev, len } = skb;
+    const { netDevQueue, netDevXmit } = this.tracepoints;
+    this.host.charge(SKB_TRANSMIT_NS);
+    if (netDevQueue.enabled) netDevQueue.fire(skb, dev.name);
+    if (!dev.isUp) return this.#transmitFailed(skb, DROP_REASON.NOT_SPECIFIED);
+    this.rx.tap(skb, 'out');
+    const { xmit } = dev.driver;
+    const sent = xmit.call(dev.driver, skb);
+    if (netDevXmit.enabled) netDevXmit.fire(skb, sent ? 0 : NETDEV_TX_BUSY, dev, len);
+    if (!sent) this.#transmitFailed(skb, DROP_REASON.FULL_RING);
+  }
+
+  /** generic_xdp_tx: straight to the driver, no queueing, no taps. */
+  transmitXdp(skb: Skb): void {
+    if (skb.dev.isUp && skb.dev.driver.xmit(skb)) return;
+    this.#transmitFailed(skb, DROP_REASON.NOT_SPECIFIED);
+  }
+
+  #transmitFailed(skb: Skb, reason: DropReason): void {
+    skb.dev.coreStats.tx_dropped++;
+    this.skbs.drop(skb, reason);
+  }
+
+  genericXdpBuff(device: NetDevice): XdpBuffView {
+    let buff = this.#genericXdp.get(device);
+    if (!buff) {
+      buff = newGenericXdpBuff(this, device);
+      this.#genericXdp.set(device, buff);
+    }
+    return buff;
+  }
+
+  // --- what becomes of XDP verdicts that are no plain drop or pass ---
+
+  xdpException(device: NetDevice, program: ProgObject, verdict: number): void {
+    const { xdpException } = this.tracepoints;
+    if (xdpException.enabled) xdpException.fire(device, traceArg(program), verdict);
+  }
+
+  /** bpf_warn_invalid_xdp_action. */
+  warnInvalidAction(device: NetDevice, program: ProgObject, verdict: number): void {
+    this.host.printk(
+      `Illegal XDP return value ${verdict} on prog ${program.prog.name} (id ${program.id}) ` +
+        `dev ${device.name}, expect packet loss!`,
+    );
+  }
+
+  /**
+   * xdp_do_redirect: 0 if the frame is another's now, else a negative errno.
+   * differs: no helper sets a target yet, so it fails as a redirect to nowhere does.
+   */
+  xdpRedirect(device: NetDevice, program: ProgObject, _frame: unknown): number {
+    return this.xdpRedirectFailed(device, program);
+  }
+
+  xdpRedirectFailed(device: NetDevice, program: ProgObject): number {
+    const { xdpRedirectErr } = this.tracepoints;
+    if (xdpRedirectErr.enabled) {
+      xdpRedirectErr.fire(device, traceArg(program), 0 as RamOffset, -errno.EINVAL, 0, 0, 0);
+    }
+    return -errno.EINVAL;
+  }
+}
+
+const NETDEV_TX_BUSY = 0x10;
+
+/** differs: no struct bpf_prog is in RAM; raw tracepoints see NULL there. */
+const traceArg = (program: ProgObject) => ({ offset: 0 as RamOffset, id: program.id });
