@@ -24,12 +24,12 @@ import * as tasks from '../libc/tasks.ts';
 import { TIOCSCTTY } from '../libc/terminal.ts';
 import { CLOCK_MONOTONIC, clockGettime, nanosleep } from '../libc/time.ts';
 
-const MOUNTS: readonly (readonly [source: string, target: string, type: string])[] = [
+const MOUNTS: readonly (readonly [source: string, target: string, type: string, data?: string])[] = [
   ['proc', '/proc', 'proc'],
   ['sysfs', '/sys', 'sysfs'],
   ['devtmpfs', '/dev', 'devtmpfs'],
   ['devpts', '/dev/pts', 'devpts'],
-  ['tmpfs', '/run', 'tmpfs'],
+  ['tmpfs', '/run', 'tmpfs', 'mode=755'],
   ['debugfs', '/sys/kernel/debug', 'debugfs'],
   ['tracefs', '/sys/kernel/tracing', 'tracefs'],
   ['bpf', '/sys/fs/bpf', 'bpf'],
@@ -64,10 +64,10 @@ function* mountAll(p: Process): UserFlow<void> {
   const table = yield* readTextFile(p, '/proc/mounts');
   const mounted =
     typeof table === 'string' ? table.split('\n').map((line) => line.split(' ')[1]) : [];
-  for (const [source, target, type] of MOUNTS) {
+  for (const [source, target, type, data] of MOUNTS) {
     if (mounted.includes(target)) continue;
     yield* mkdir(p, target, 0o755);
-    const failed = yield* mount(p, source, target, type);
+    const failed = yield* mount(p, source, target, type, 0, data);
     const isExpected = failed === -errno.EBUSY || failed === -errno.ENODEV;
     if (failed < 0 && !isExpected) yield* p.perror(`mount ${target}`, failed);
   }
