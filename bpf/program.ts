@@ -127,6 +127,8 @@ export interface Rejection {
   /** Slot of the offending instruction, where there is one. */
   readonly insn?: number;
   readonly log: string;
+  /** Instructions processed up to there. */
+  readonly verifiedInsns: number;
 }
 
 export interface Acceptance {

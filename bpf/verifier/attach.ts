@@ -1,0 +1,109 @@
+/**
+ * What a tracing, LSM or struct_ops program attaches to: found in the kernel's BTF before the
+ * program is looked at, as its arguments have that function's types.
+ */
+import { errno } from '../../kernel/types/errno.ts';
+import { SLEEPABLE_LSM_HOOKS } from '../helpers/lsm-hooks.ts';
+import type { Btf } from '../btf/btf.ts';
+import type { BtfFuncProto } from '../btf/types.ts';
+import { reject, type Checker } from './checker.ts';
+
+export interface AttachTarget {
+  readonly btf: Btf;
+  /** As BPF sees it: `bpf_lsm_file_open`, `vfs_read`, `sched_switch` for a tracepoint. */
+  readonly name: string;
+  readonly proto: BtfFuncProto;
+  /** A tracepoint's first parameter is not the program's. */
+  readonly skipsFirst: boolean;
+}
+
+const SLEEPABLE_TYPES = new Set(['tracing', 'lsm', 'kprobe']);
+
+export function checkAttach(c: Checker): void {
+  const { type, expectedAttachType: attach } = c.spec;
+  const refuse = (line: string, number: number = errno.EINVAL): never =>
+    reject(c, number, 'attach-target', line);
+  if (type === 'syscall') {
+    if (!c.sleepable) refuse('Syscall programs can only be sleepable');
+    return;
+  }
+  if (c.sleepable && !SLEEPABLE_TYPES.has(type)) {
+    refuse('Only fentry/fexit/fmod_ret, lsm, and kprobe/uprobe programs can be sleepable');
+  }
+  if (c.sleepable && type === 'lsm' && attach === 'lsm_cgroup') {
+    refuse('BPF_LSM_CGROUP programs cannot be sleepable');
+  }
+  if (type === 'struct_ops') {
+    checkStructOps(c);
+    return;
+  }
+  if (type !== 'tracing' && type !== 'lsm' && type !== 'ext') return;
+  c.attach = findTarget(c, refuse);
+  if (c.sleepable) checkSleepable(c, c.attach.name, refuse);
+  if (attach === 'modify_return' && !c.env.isModifiable?.(c.attach.name)) {
+    refuse(`${c.attach.name}() is not modifiable`);
+  }
+}
+
+type Refuse = (line: string, errno?: number) => never;
+
+function findTarget(c: Checker, refuse: Refuse): AttachTarget {
+  const { attachBtfId: id, type, expectedAttachType: attach } = c.spec;
+  if (!id) return refuse('Tracing programs must provide btf_id');
+  const btf = c.env.kernelBtf;
+  if (!btf) {
+    const line = 'FENTRY/FEXIT program can only be attached to another program annotated with BTF';
+    return refuse(line);
+  }
+  const target = btf.type(id);
+  if (!target) return refuse(`attach_btf_id ${id} is invalid`);
+  if (!target.name) return refuse(`attach_btf_id ${id} doesn't have a name`);
+  if (type === 'ext') return refuse('Cannot replace kernel functions');
+  switch (attach) {
+    case 'trace_raw_tp': {
+      const prefix = 'btf_trace_';
+      if (target.kind !== 'typedef') return refuse(`attach_btf_id ${id} is not a typedef`);
+      if (!target.name.startsWith(prefix)) {
+        return refuse(`attach_btf_id ${id} points to wrong type name ${target.name}`);
+      }
+      const pointer = btf.typeAs(target.type, 'ptr');
+      const proto = pointer && btf.typeAs(pointer.type, 'func_proto');
+      if (!proto) return reject(c, errno.EINVAL, 'attach-target');
+      return { btf, name: target.name.slice(prefix.length), proto, skipsFirst: true };
+    }
+    case 'trace_iter':
+    case 'modify_return':
+    case 'lsm_mac':
+    case 'lsm_cgroup':
+    case 'trace_fentry':
+    case 'trace_fexit': {
+      if (target.kind !== 'func') return refuse(`attach_btf_id ${id} is not a function`);
+      if (type === 'lsm' && !target.name.startsWith('bpf_lsm_')) {
+        return refuse(`attach_btf_id ${id} points to wrong type name ${target.name}`);
+      }
+      const proto = btf.prototypeOf(target);
+      return { btf, name: target.name, proto, skipsFirst: false };
+    }
+    default:
+      return reject(c, errno.EINVAL, 'attach-target');
+  }
+}
+
+function checkSleepable(c: Checker, name: string, refuse: Refuse): void {
+  const sleeps =
+    c.spec.type === 'lsm'
+      ? SLEEPABLE_LSM_HOOKS.has(name.replace(/^bpf_lsm_/, ''))
+      : c.env.isModifiable?.(name) === true;
+  if (!sleeps) refuse(`${name} is not sleepable`);
+}
+
+/** A member of a struct of callbacks; which one, `expected_attach_type` says as a number. */
+function checkStructOps(c: Checker): void {
+  if (!c.gplCompatible) {
+    const line = 'struct ops programs must have a GPL compatible license';
+    reject(c, errno.EINVAL, 'gpl-only', line);
+  }
+  // differs: no struct_ops is there to attach to yet.
+  const line = `attach_btf_id ${c.spec.attachBtfId ?? 0} is not a supported struct`;
+  reject(c, errno.ENOTSUPP, 'attach-target', line);
+}

@@ -1,0 +1,326 @@
+/**
+ * One verification under way: the program, the policy it is checked under, the state being
+ * explored, what is known of each instruction, and counters. The parts of the verifier are
+ * functions on this.
+ *
+ *   reject(c, errno, reason, line)   ends the verification; `line` goes to the log
+ *
+ * A rejection travels as an exception inside bpf/verifier and becomes a value in verify.ts.
+ */
+import { errno } from '../../kernel/types/errno.ts';
+import type { DisasmNames } from '../isa/disasm.ts';
+import { disasmInsn } from '../isa/disasm.ts';
+import type { Btf } from '../btf/btf.ts';
+import { helperName } from '../helpers/table.ts';
+import type { Insn } from '../isa/insn.ts';
+import type { BpfMap } from '../maps/map.ts';
+import type { ProgContext, ProgTypeOps } from '../prog-type.ts';
+import type { LineInfo, PointerKind, ProgramSpec } from '../program.ts';
+import type { AttachTarget } from './attach.ts';
+import type { VerifierEnv } from './env.ts';
+import { Log } from './log.ts';
+import { UNKNOWN_REG, isPointer, scalarReg, type Reg, type RegType } from './reg.ts';
+import { constScalar } from './scalar.ts';
+import {
+  copyState,
+  topFrame,
+  type Checkpoint,
+  type Frame,
+  type Slot,
+  type State,
+} from './state.ts';
+
+/** Ends a verification. Only bpf/verifier throws and catches it. */
+export class Rejected extends Error {
+  override name = 'Rejected';
+  readonly errno: number;
+  readonly reason: string;
+  constructor(errno: number, reason: string) {
+    super(reason);
+    this.errno = errno;
+    this.reason = reason;
+  }
+}
+
+export interface Subprog {
+  start: number;
+  stackBytes: number;
+  hasTailCall: boolean;
+  hasLdPacket: boolean;
+  tailCallReachable: boolean;
+  isAsyncCallback: boolean;
+  /** Entered as a callback of a helper. */
+  isCallback: boolean;
+  /** BTF function, where the program has func_info. */
+  btfFunc: number | undefined;
+  isGlobal: boolean;
+  /** Arguments do not match BTF; BTF is not relied on any more. */
+  unreliable: boolean;
+}
+
+export const newSubprog = (start: number): Subprog => ({
+  start,
+  stackBytes: 0,
+  hasTailCall: false,
+  hasLdPacket: false,
+  tailCallReachable: false,
+  isAsyncCallback: false,
+  isCallback: false,
+  btfFunc: undefined,
+  isGlobal: false,
+  unreliable: false,
+});
+
+/** `mixed`: different on different paths. */
+export type Agreed<T> = { readonly value: T } | 'mixed' | undefined;
+
+/** What verification learns of one instruction. */
+export interface InsnAux {
+  /** Explored outside speculation. */
+  seen: boolean;
+  prunePoint: boolean;
+  jumpPoint: boolean;
+  /** Pointer type of a load or store, first seen. */
+  pointerType: RegType | undefined;
+  /** The same for devices and engines: all paths together. */
+  pointer: PointerKind | undefined;
+  /** Context loads: size of the whole field. */
+  ctxFieldBytes: number;
+  /** ld_imm64 of a map: the map and the offset in its value. */
+  map: BpfMap | undefined;
+  mapOffset: number;
+  /** ld_imm64 of a kernel symbol. */
+  symbol: { readonly reg: Reg; readonly name: string } | undefined;
+  /** Helper calls: the map argument. */
+  callMap: Agreed<BpfMap>;
+  /** Helper calls that need it: the constant key. */
+  callKey: Agreed<bigint>;
+  /** Speculation: how pointer arithmetic here has to be masked. */
+  aluState: number;
+  aluLimit: number;
+}
+
+const newAux = (): InsnAux => ({
+  seen: false,
+  prunePoint: false,
+  jumpPoint: false,
+  pointerType: undefined,
+  pointer: undefined,
+  ctxFieldBytes: 0,
+  map: undefined,
+  mapOffset: 0,
+  symbol: undefined,
+  callMap: undefined,
+  callKey: undefined,
+  aluState: 0,
+  aluLimit: 0,
+});
+
+/** A path to be explored later. */
+export interface Branch {
+  readonly state: State;
+  readonly insn: number;
+  readonly prevInsn: number;
+  readonly logLength: number;
+}
+
+/** BPF_COMPLEXITY_LIMIT_JMP_SEQ */
+const MAX_PENDING = 8192;
+
+export class Checker {
+  readonly spec: ProgramSpec;
+  readonly env: VerifierEnv;
+  readonly ops: ProgTypeOps;
+  /** The program; ld_imm64 of maps and symbols get their final value before exploration. */
+  readonly insns: Insn[];
+  readonly aux: InsnAux[];
+  readonly log: Log;
+  subprogs: Subprog[] = [];
+  lines: LineInfo[] = [];
+  usedMaps: BpfMap[] = [];
+  attach: AttachTarget | undefined;
+
+  // Policy, from capabilities and flags.
+  readonly bpfCapable: boolean;
+  readonly allowPtrLeaks: boolean;
+  readonly allowUninitStack: boolean;
+  readonly bypassSpecV1: boolean;
+  readonly bypassSpecV4: boolean;
+  readonly strictAlignment: boolean;
+  readonly testStateFreq: boolean;
+  readonly sleepable: boolean;
+  readonly gplCompatible: boolean;
+
+  // The path being explored.
+  state!: State;
+  insn = 0;
+  prevInsn = -1;
+  pending: Branch[] = [];
+  /** Checkpoints by hash of instruction and call site, newest last. */
+  explored: Checkpoint[][] = [];
+  nextId = 0;
+  exploreAluLimits = false;
+  seenDirectWrite = false;
+  seesTstampType = false;
+  enforceAttachType = false;
+  /** Bytes used of buffers whose size is checked at attach time. */
+  readonly bufferUse = { tracepoint: 0, rdonly: 0, rdwr: 0 };
+
+  // What has changed since the last state line.
+  scratchedRegs = 0;
+  scratchedSlots = 0n;
+  prevLogLength = 0;
+  prevInsnPrintLength = 0;
+  prevLine: LineInfo | undefined;
+
+  // Counters of the log's last line, and those that decide when a checkpoint is taken.
+  processed = 0;
+  jumps = 0;
+  processedAtCheckpoint = 0;
+  jumpsAtCheckpoint = 0;
+  totalStates = 0;
+  peakStates = 0;
+  maxStatesPerInsn = 0;
+  longestMarkWalk = 0;
+
+  constructor(spec: ProgramSpec, env: VerifierEnv) {
+    this.spec = spec;
+    this.env = env;
+    this.ops = env.ops;
+    this.insns = spec.insns.slice();
+    this.aux = spec.insns.map(newAux);
+    this.log = new Log(env.logLevel, env.logBytes);
+    const { bpf, perfmon, sysAdmin } = env.caps;
+    this.bpfCapable = bpf || sysAdmin;
+    const perfmonCapable = perfmon || sysAdmin;
+    this.allowPtrLeaks = perfmonCapable;
+    this.allowUninitStack = perfmonCapable;
+    this.bypassSpecV1 = perfmonCapable;
+    this.bypassSpecV4 = perfmonCapable;
+    this.strictAlignment = (spec.flags & 1) !== 0 && (spec.flags & 2) === 0;
+    this.testStateFreq = this.bpfCapable && (spec.flags & 8) !== 0;
+    this.sleepable = (spec.flags & 16) !== 0;
+    this.gplCompatible = isGplCompatible(spec.license);
+  }
+
+  /** What rules of the program type may depend on. */
+  get context(): ProgContext {
+    return {
+      type: this.spec.type,
+      expectedAttachType: this.spec.expectedAttachType,
+      bpfCapable: this.bpfCapable,
+      seesTstampType: this.seesTstampType,
+    };
+  }
+
+  get btf(): Btf | undefined {
+    return this.spec.btf;
+  }
+
+  get frame(): Frame {
+    return topFrame(this.state);
+  }
+
+  get regs(): Slot[] {
+    return this.frame.regs;
+  }
+
+  reg(regno: number): Reg {
+    return this.frame.regs[regno]!.reg;
+  }
+
+  newId(): number {
+    return ++this.nextId;
+  }
+
+  get current(): Insn {
+    return this.insns[this.insn]!;
+  }
+
+  /** Put a copy of the current state aside, to go on with at `insn`. */
+  pushPath(insn: number, prevInsn: number, speculative: boolean): State {
+    const state = copyState(this.state);
+    state.speculative ||= speculative;
+    this.#put({ state, insn, prevInsn, logLength: this.log.length });
+    if (state.parent) state.parent.branches++;
+    return state;
+  }
+
+  /** A path with a stack of its own, for a callback that runs later. */
+  pushAsyncPath(frame: Frame, insn: number, prevInsn: number): void {
+    const state: State = {
+      frames: [frame],
+      parent: undefined,
+      branches: 1,
+      insn: 0,
+      activeLock: 0,
+      speculative: false,
+      firstInsn: insn,
+      lastInsn: -1,
+      jumps: [],
+    };
+    this.#put({ state, insn, prevInsn, logLength: this.log.length });
+  }
+
+  #put(branch: Branch): void {
+    this.pending.push(branch);
+    if (this.pending.length <= MAX_PENDING) return;
+    const line = `The sequence of ${this.pending.length} jumps is too complex.`;
+    reject(this, errno.EFAULT, 'too-complex', line);
+  }
+
+  /** The value of a place is unknown from here on. */
+  forget(slot: Slot): void {
+    slot.reg = UNKNOWN_REG;
+    slot.precise = !this.bpfCapable;
+  }
+
+  setConst(slot: Slot, value: bigint): void {
+    slot.reg = scalarReg(constScalar(value));
+  }
+
+  /** The loader must not learn where the kernel has its objects. */
+  leaksPointer(reg: Reg): boolean {
+    return !this.allowPtrLeaks && isPointer(reg);
+  }
+
+  subprogAt(insn: number): number {
+    return this.subprogs.findIndex((subprog) => subprog.start === insn);
+  }
+
+  /** The instruction's text, as it stands behind its number in the log. */
+  disasm(slot: number): string {
+    const names: DisasmNames = {
+      helper: (id) => helperText(id),
+      kfunc: (insn) => this.env.kernelBtf?.type(insn.imm)?.name,
+      imm64: (value, insn) =>
+        (insn.src === 1 || insn.src === 2) && !this.allowPtrLeaks
+          ? '0x0'
+          : `0x${value.toString(16)}`,
+      level: this.env.level,
+    };
+    return disasmInsn(this.insns, slot, names);
+  }
+}
+
+export function reject(c: Checker, errno: number, reason: string, line?: string): never {
+  if (line !== undefined) c.log.write(`${line}\n`);
+  throw new Rejected(errno, reason);
+}
+
+/** `bpf_map_lookup_elem`, `unknown` for an id that no helper has. */
+export function helperText(id: number): string {
+  const name = helperName(id);
+  return name === undefined ? 'unknown' : `bpf_${name}`;
+}
+
+/** license_is_gpl_compatible of include/linux/license.h. */
+const GPL_LICENSES = new Set([
+  'GPL',
+  'GPL v2',
+  'GPL and additional rights',
+  'Dual BSD/GPL',
+  'Dual MIT/GPL',
+  'Dual MPL/GPL',
+]);
+export const isGplCompatible = (license: string): boolean => GPL_LICENSES.has(license);

@@ -1,0 +1,265 @@
+/**
+ * Precision: which scalars' exact values matter. Most do not, and states that differ only in those
+ * can be pruned. Where a value does matter (pointer offset, decided branch, size argument), the
+ * path is walked back, instruction by instruction and state by state, and everything that the value
+ * came from is marked in the checkpoints on the way.
+ *
+ * Marks in the current state do not count: it is either dropped or becomes a checkpoint, where its
+ * marks are forgotten until a later state asks for them (`forgetPrecision`).
+ */
+import { errno } from '../../kernel/types/errno.ts';
+import type { Insn } from '../isa/insn.ts';
+import { reject, type Checker } from './checker.ts';
+import { isCallbackHelper } from './helper-facts.ts';
+import {
+  CMPXCHG,
+  classOf,
+  cls,
+  isAluClass,
+  isFetch,
+  isJumpClass,
+  isRegSource,
+  jmp,
+  alu,
+  mode,
+  modeOf,
+  opOf,
+} from './opcode.ts';
+import { stateText } from './print.ts';
+import { isPlain } from './reg.ts';
+import { FP, MAIN_CALLSITE, forEachScalar, isSpill, slotOf, type State } from './state.ts';
+
+/** The register of the current frame is used for its exact value. */
+export function markPrecise(c: Checker, regno: number): void {
+  backtrack(c, c.frame.frameno, { regs: 1 << regno, slots: 0n });
+}
+
+export function markRegPrecise(c: Checker, frame: number, regno: number): void {
+  backtrack(c, frame, { regs: 1 << regno, slots: 0n });
+}
+
+export function markSlotPrecise(c: Checker, frame: number, slot: number): void {
+  const place = c.state.frames[frame]!.stack[slot]!;
+  if (!isSpill(place) || !isPlain(place.reg, 'scalar')) return;
+  backtrack(c, frame, { regs: 0, slots: 1n << BigInt(slot) });
+}
+
+export function forgetPrecision(state: State): void {
+  forEachScalar(state, (slot) => {
+    slot.precise = false;
+  });
+}
+
+/** What the backtracking looks for, as bit sets. */
+interface Wanted {
+  regs: number;
+  slots: bigint;
+}
+
+/** `conservative`: the walk cannot tell; all scalars on the path become precise. */
+type Step = 'ok' | 'conservative';
+
+function backtrack(c: Checker, frame: number, wanted: Wanted): void {
+  if (!c.bpfCapable) return;
+  const regno = wanted.regs === 0 ? -1 : 31 - Math.clz32(wanted.regs);
+  if (regno >= 0 && !isPlain(c.state.frames[frame]!.regs[regno]!.reg, 'scalar')) {
+    reject(c, errno.EFAULT, 'verifier-bug');
+  }
+  let state: State | undefined = c.state;
+  let last = c.insn;
+  let first = c.state.firstInsn;
+  let isUse = true;
+  for (;;) {
+    if (c.log.all) c.log.write(`last_idx ${last} first_idx ${first}\n`);
+    if (last < 0) {
+      atFunctionEntry(c, state, wanted);
+      return;
+    }
+    let jumps = state.jumps.length;
+    for (let at = last; ;) {
+      // The instruction that uses the value needs no looking at.
+      const step: Step = isUse ? 'ok' : stepBack(c, at, wanted);
+      isUse = false;
+      if (step === 'conservative') {
+        markAllPrecise(state);
+        return;
+      }
+      if (wanted.regs === 0 && wanted.slots === 0n) return;
+      const jump = jumps > 0 ? state.jumps[jumps - 1]! : undefined;
+      const atStart = at === state.firstInsn;
+      if (atStart && (jumps === 0 || (jumps === 1 && state.jumps[0]!.to === at))) break;
+      if (jump && jump.to === at) {
+        at = jump.from;
+        jumps--;
+      } else {
+        at--;
+      }
+      if (at < 0 || at >= c.insns.length) {
+        reject(c, errno.EFAULT, 'verifier-bug', `BUG backtracking idx ${at}`);
+      }
+    }
+    state = state.parent;
+    if (!state) return;
+    const news = markWanted(c, state, frame, wanted);
+    if (news === undefined) return;
+    if ((wanted.regs === 0 && wanted.slots === 0n) || !news) return;
+    last = state.lastInsn;
+    first = state.firstInsn;
+  }
+}
+
+/** The start of a global function: its arguments are where values come from. */
+function atFunctionEntry(c: Checker, state: State, wanted: Wanted): void {
+  const frame = state.frames[0]!;
+  const isGlobalEntry =
+    state.frames.length === 1 && frame.subprog > 0 && frame.callsite === MAIN_CALLSITE;
+  const onlyArguments = wanted.slots === 0n && (wanted.regs & ~0x3e) === 0;
+  if (!isGlobalEntry || !onlyArguments) {
+    const line =
+      `BUG backtracing func entry subprog ${frame.subprog} ` +
+      `reg_mask ${wanted.regs.toString(16)} stack_mask ${wanted.slots.toString(16)}`;
+    reject(c, errno.EFAULT, 'verifier-bug', line);
+  }
+  for (let regno = 1; regno <= 5; regno++) {
+    const slot = frame.regs[regno]!;
+    if ((wanted.regs & (1 << regno)) !== 0 && isPlain(slot.reg, 'scalar')) slot.precise = true;
+  }
+}
+
+/**
+ * Marks what is wanted in a checkpoint. True where something was not marked before; undefined where
+ * a slot is not there, so that everything had to be marked.
+ */
+function markWanted(
+  c: Checker,
+  state: State,
+  frameno: number,
+  wanted: Wanted,
+): boolean | undefined {
+  const frame = state.frames[frameno]!;
+  let news = false;
+  for (let regno = 0; regno <= FP; regno++) {
+    if ((wanted.regs & (1 << regno)) === 0) continue;
+    const slot = frame.regs[regno]!;
+    if (!isPlain(slot.reg, 'scalar')) {
+      wanted.regs &= ~(1 << regno);
+      continue;
+    }
+    if (!slot.precise) news = true;
+    slot.precise = true;
+  }
+  for (let index = 0; wanted.slots >> BigInt(index) !== 0n; index++) {
+    const bit = 1n << BigInt(index);
+    if ((wanted.slots & bit) === 0n) continue;
+    const slot = frame.stack[index];
+    if (!slot) {
+      // Written through another register than r10, which the walk back does not follow.
+      markAllPrecise(state);
+      return undefined;
+    }
+    if (!isSpill(slot) || !isPlain(slot.reg, 'scalar')) {
+      wanted.slots &= ~bit;
+      continue;
+    }
+    if (!slot.precise) news = true;
+    slot.precise = true;
+  }
+  if (c.log.all) {
+    const had = news ? "didn't have" : 'already had';
+    const masks = `regs=${wanted.regs.toString(16)} stack=${wanted.slots.toString(16)}`;
+    c.log.write(`parent ${had} ${masks} marks:${stateText(c, frame, true)}\n`);
+  }
+  return news;
+}
+
+/** Every scalar of every state above this one. */
+function markAllPrecise(state: State): void {
+  for (let at = state.parent; at; at = at.parent) {
+    forEachScalar(at, (slot) => {
+      slot.precise = true;
+    });
+  }
+}
+
+/** What was wanted after the instruction becomes what is wanted before it. */
+function stepBack(c: Checker, at: number, wanted: Wanted): Step {
+  const insn = c.insns[at]!;
+  if (insn.code === 0) return 'ok';
+  if (c.log.all) {
+    const masks = `regs=${wanted.regs.toString(16)} stack=${wanted.slots.toString(16)}`;
+    c.log.write(`${masks} before ${at}: ${c.disasm(at)}\n`);
+  }
+  const { code } = insn;
+  if (isAluClass(code)) return backAlu(insn, wanted);
+  if (classOf(code) === cls.LDX || isFetch(insn)) return backLoad(c, insn, wanted);
+  if (classOf(code) === cls.STX || classOf(code) === cls.ST) return backStore(c, insn, wanted);
+  if (isJumpClass(code)) return backJump(c, insn, wanted);
+  // A ld_imm64 is a source; packet loads are not followed.
+  if ((wanted.regs & (1 << insn.dst)) === 0) return 'ok';
+  wanted.regs &= ~(1 << insn.dst);
+  return modeOf(code) === mode.IND || modeOf(code) === mode.ABS ? 'conservative' : 'ok';
+}
+
+function backAlu({ code, dst, src }: Insn, wanted: Wanted): Step {
+  if ((wanted.regs & (1 << dst)) === 0) return 'ok';
+  const op = opOf(code);
+  if (op === alu.END || op === alu.NEG) return 'ok';
+  if (op === alu.MOV) wanted.regs &= ~(1 << dst);
+  if (isRegSource(code)) wanted.regs |= 1 << src;
+  return 'ok';
+}
+
+function slotBit(c: Checker, off: number): bigint {
+  // C's division: an offset of 0 or more gives slot 0.
+  const index = off >= 0 ? Math.trunc((-off - 1) / 8) : slotOf(off);
+  if (index < 0 || index >= 64) {
+    reject(c, errno.EFAULT, 'verifier-bug', `BUG spi ${index}`);
+  }
+  return 1n << BigInt(index);
+}
+
+function backLoad(c: Checker, insn: Insn, wanted: Wanted): Step {
+  const atomic = classOf(insn.code) === cls.STX;
+  const loaded = !atomic ? insn.dst : insn.imm === CMPXCHG ? 0 : insn.src;
+  const base = atomic ? insn.dst : insn.src;
+  if ((wanted.regs & (1 << loaded)) === 0) return 'ok';
+  wanted.regs &= ~(1 << loaded);
+  // Only the stack keeps what is known of a scalar.
+  if (base === FP) wanted.slots |= slotBit(c, insn.off);
+  return 'ok';
+}
+
+function backStore(c: Checker, insn: Insn, wanted: Wanted): Step {
+  // A scalar as an address: the difference of two pointers took part.
+  if ((wanted.regs & (1 << insn.dst)) !== 0) return 'conservative';
+  if (insn.dst !== FP) return 'ok';
+  const bit = slotBit(c, insn.off);
+  if ((wanted.slots & bit) === 0n) return 'ok';
+  wanted.slots &= ~bit;
+  if (classOf(insn.code) === cls.STX) wanted.regs |= 1 << insn.src;
+  return 'ok';
+}
+
+function backJump(c: Checker, insn: Insn, wanted: Wanted): Step {
+  const { code, dst, src, imm } = insn;
+  switch (opOf(code)) {
+    case jmp.CALL:
+      if (src === 1 || (src === 2 && imm === 0)) return 'conservative';
+      if (src === 0 && isCallbackHelper(imm)) return 'conservative';
+      wanted.regs &= ~1;
+      if ((wanted.regs & 0x3f) !== 0) {
+        // Arguments were clobbered by the call: nothing after it can want them.
+        reject(c, errno.EFAULT, 'verifier-bug', `BUG regs ${wanted.regs.toString(16)}`);
+      }
+      return 'ok';
+    case jmp.EXIT:
+      return 'conservative';
+    case jmp.JA:
+      return 'ok';
+    default: {
+      const both = (1 << dst) | (1 << src);
+      if (isRegSource(code) && (wanted.regs & both) !== 0) wanted.regs |= both;
+      return 'ok';
+    }
+  }
+}

@@ -1,0 +1,183 @@
+/**
+ * Checkpoints. At jump targets and after calls the state is compared with those kept there: where
+ * one covers it, this path needs no more exploring. Otherwise it may be kept itself; how often that
+ * is done, and when a useless one is dropped, follows 6.1, as it decides how many instructions are
+ * processed.
+ */
+import { errno } from '../../kernel/types/errno.ts';
+import { reject, type Checker } from './checker.ts';
+import { sameRegisters, stateCovered } from './equal.ts';
+import { markRead } from './live.ts';
+import { forgetPrecision, markRegPrecise, markSlotPrecise } from './precision.ts';
+import { printSourceLine } from './print.ts';
+import { UNINIT_REG, isPlain } from './reg.ts';
+import {
+  FP,
+  copyState,
+  isSpill,
+  live,
+  topFrame,
+  type Checkpoint,
+  type Slot,
+  type State,
+} from './state.ts';
+
+/** Without CAP_BPF no more states than this are kept (BPF_COMPLEXITY_LIMIT_STATES). */
+const MAX_STATES = 64;
+
+function bucketOf(c: Checker, insn: number): Checkpoint[] {
+  const hash = (insn ^ topFrame(c.state).callsite) >>> 0;
+  const index = hash % c.insns.length;
+  return (c.explored[index] ??= []);
+}
+
+function recordJump(c: Checker): void {
+  if (c.aux[c.insn]!.jumpPoint) c.state.jumps.push({ from: c.prevInsn, to: c.insn });
+}
+
+/** True where the current state is covered and the path ends here. */
+export function isCovered(c: Checker): boolean {
+  const cur = c.state;
+  const { insn } = c;
+  cur.lastInsn = c.prevInsn;
+  if (!c.aux[insn]!.prunePoint) {
+    recordJump(c);
+    return false;
+  }
+  const jumps = c.jumps - c.jumpsAtCheckpoint;
+  const processed = c.processed - c.processedAtCheckpoint;
+  let keep = c.testStateFreq || (jumps >= 2 && processed >= 8);
+  const bucket = bucketOf(c, insn);
+  cleanFinished(c, bucket, insn);
+  let seen = 0;
+  for (let index = bucket.length - 1; index >= 0; index--) {
+    const point = bucket[index]!;
+    seen++;
+    if (point.state.insn !== insn) continue;
+    if (point.state.branches > 0) {
+      refuseEndlessLoop(c, point.state);
+      // In a loop every round's state is another: keep few.
+      if (jumps < 20 && processed < 100) keep = false;
+    } else if (stateCovered(c, point.state, cur)) {
+      point.hits++;
+      inherit(c, point.state);
+      return true;
+    }
+    if (keep) point.misses++;
+    if (point.misses > point.hits * 3 + 3) {
+      bucket.splice(index, 1);
+      if (isClean(point.state)) c.peakStates--;
+    }
+  }
+  c.maxStatesPerInsn = Math.max(c.maxStatesPerInsn, seen);
+  if (!keep || (!c.bpfCapable && seen > MAX_STATES)) recordJump(c);
+  else keepState(c, bucket);
+  return false;
+}
+
+function refuseEndlessLoop(c: Checker, old: State): void {
+  const frame = topFrame(old);
+  // Entered anew from a timer: the same state is no loop, but it is not finished either.
+  if (frame.inAsyncCallback && frame.asyncEntries !== c.frame.asyncEntries) return;
+  if (!sameRegisters(old, c.state) || !stateCovered(c, old, c.state)) return;
+  printSourceLine(c, c.insn, '; ');
+  reject(c, errno.EINVAL, 'infinite-loop', `infinite loop detected at insn ${c.insn}`);
+}
+
+/** What the covering state's continuation read and needed exactly, the current path is asked for. */
+function inherit(c: Checker, old: State): void {
+  old.frames.forEach((frame, index) => {
+    const cur = c.state.frames[index]!;
+    const isTop = index === old.frames.length - 1;
+    for (let regno = isTop ? 0 : 6; regno < FP; regno++) {
+      inheritReads(c, frame.regs[regno]!, cur.regs[regno]!);
+    }
+    const slots = Math.min(frame.stack.length, cur.stack.length);
+    for (let at = 0; at < slots; at++) inheritReads(c, frame.stack[at]!, cur.stack[at]!);
+  });
+  recordJump(c);
+  for (let index = old.frames.length - 1; index >= 0; index--) {
+    const frame = old.frames[index]!;
+    for (let regno = 0; regno < FP; regno++) {
+      if (!isNeeded(frame.regs[regno]!)) continue;
+      if (c.log.all) c.log.write(`frame ${index}: propagating r${regno}\n`);
+      markRegPrecise(c, index, regno);
+    }
+    frame.stack.forEach((slot, at) => {
+      if (!isSpill(slot) || !isNeeded(slot)) return;
+      if (c.log.all) c.log.write(`frame ${index}: propagating fp${-8 * (at + 1)}\n`);
+      markSlotPrecise(c, index, at);
+    });
+  }
+}
+
+const isNeeded = (slot: Slot): boolean =>
+  isPlain(slot.reg, 'scalar') && slot.precise && (slot.live & live.READ) !== 0;
+
+function inheritReads(c: Checker, from: Slot, to: Slot): void {
+  const wanted = from.live & live.READ;
+  const has = to.live & live.READ;
+  if (has === live.READ64 || wanted === 0 || has === wanted) return;
+  markRead(c, from, to, wanted);
+}
+
+const isClean = (state: State): boolean => (state.frames[0]!.regs[0]!.live & live.DONE) !== 0;
+
+/**
+ * States whose paths are all explored get no more marks: what was not read is cleared, so that it
+ * compares with anything.
+ */
+function cleanFinished(c: Checker, bucket: readonly Checkpoint[], insn: number): void {
+  for (const { state } of bucket) {
+    if (state.branches > 0 || state.insn !== insn) continue;
+    if (state.frames.length !== c.state.frames.length) continue;
+    if (!state.frames.every((frame, i) => frame.callsite === c.state.frames[i]!.callsite)) continue;
+    if (!isClean(state)) clean(c, state);
+  }
+}
+
+function clean(c: Checker, state: State): void {
+  for (const frame of state.frames) {
+    for (let regno = 0; regno < FP; regno++) cleanSlot(c, frame.regs[regno]!);
+    for (const slot of frame.stack) if (cleanSlot(c, slot)) slot.bytes = 0;
+  }
+}
+
+function cleanSlot(c: Checker, slot: Slot): boolean {
+  const wasRead = (slot.live & live.READ) !== 0;
+  slot.live |= live.DONE;
+  if (wasRead) return false;
+  slot.reg = UNINIT_REG;
+  slot.precise = !c.bpfCapable;
+  return true;
+}
+
+/** The current state becomes a checkpoint; the path goes on as its child. */
+function keepState(c: Checker, bucket: Checkpoint[]): void {
+  const cur = c.state;
+  c.totalStates++;
+  c.peakStates++;
+  c.jumpsAtCheckpoint = c.jumps;
+  c.processedAtCheckpoint = c.processed;
+  if (c.bpfCapable) forgetPrecision(cur);
+  const kept = copyState(cur);
+  kept.insn = c.insn;
+  bucket.push({ state: kept, misses: 0, hits: 0 });
+  cur.parent = kept;
+  cur.firstInsn = c.insn;
+  cur.jumps = [];
+  // Only r6 to r9 of callers are alive; writes so far are not writes of the child.
+  cur.frames.forEach((frame, index) => {
+    const parent = kept.frames[index]!;
+    const isTop = index === cur.frames.length - 1;
+    for (let regno = 0; regno < FP; regno++) {
+      const slot = frame.regs[regno]!;
+      if (isTop || regno >= 6) slot.parent = parent.regs[regno]!;
+      slot.live = live.NONE;
+    }
+    frame.stack.forEach((slot, at) => {
+      slot.live = live.NONE;
+      slot.parent = parent.stack[at]!;
+    });
+  });
+}

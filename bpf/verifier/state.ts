@@ -1,0 +1,212 @@
+/**
+ * The state that the verifier explores: call frames with registers and stack, references held, and
+ * the tree of states that liveness and precision marks travel up.
+ *
+ * A `Slot` is a place (a register or 8 bytes of stack): its content is an immutable `Reg`, and
+ * beside it stand the marks that belong to the place: whether it was read or written since the
+ * last checkpoint, whether its exact value matters, and the same place in the parent state.
+ */
+import { Bug } from '../../kernel/types/units.ts';
+import { isScalar, UNINIT_REG, type Reg } from './reg.ts';
+import type { Tnum } from './tnum.ts';
+
+/** Liveness marks. */
+export const live = { NONE: 0, READ32: 1, READ64: 2, READ: 3, WRITTEN: 4, DONE: 8 } as const;
+
+export interface Slot {
+  reg: Reg;
+  live: number;
+  /** The exact value matters to what follows: pruning must compare it. */
+  precise: boolean;
+  /** The same place in the parent state. */
+  parent: Slot | undefined;
+}
+
+/** What each byte of a stack slot holds; `bytes` packs eight of these, byte 0 lowest. */
+export const byteKind = { INVALID: 0, SPILL: 1, MISC: 2, ZERO: 3, DYNPTR: 4 } as const;
+const BYTE_CHARS = ['?', 'r', 'm', '0', 'd'];
+const BITS = 3;
+
+export interface StackSlot extends Slot {
+  bytes: number;
+}
+
+export const byteAt = (bytes: number, index: number): number => (bytes >> (index * BITS)) & 7;
+export const withByte = (bytes: number, index: number, kind: number): number =>
+  (bytes & ~(7 << (index * BITS))) | (kind << (index * BITS));
+export const allBytes = (kind: number): number => {
+  let bytes = 0;
+  for (let i = 0; i < 8; i++) bytes = withByte(bytes, i, kind);
+  return bytes;
+};
+export const bytesText = (bytes: number): string => {
+  let text = '';
+  for (let i = 0; i < 8; i++) text += BYTE_CHARS[byteAt(bytes, i)];
+  return text;
+};
+/** Byte 7 is the first that a spill fills. */
+export const isSpill = (slot: StackSlot): boolean => byteAt(slot.bytes, 7) === byteKind.SPILL;
+/** A whole 8-byte spill: byte 0 is the last that a spill fills. */
+export const isFullSpill = (slot: StackSlot): boolean => byteAt(slot.bytes, 0) === byteKind.SPILL;
+/** Bytes that belonged to a spill become plain data. */
+export function scrubbed(bytes: number, index: number): number {
+  return byteAt(bytes, index) === byteKind.INVALID ? bytes : withByte(bytes, index, byteKind.MISC);
+}
+export function scrubbedAll(bytes: number): number {
+  for (let i = 0; i < 8; i++) bytes = scrubbed(bytes, i);
+  return bytes;
+}
+
+/** Slot of the byte at `off` (negative, from the frame pointer), and the byte in it. */
+export const slotOf = (off: number): number => Math.floor((-off - 1) / 8);
+export const byteOf = (off: number): number => (-off - 1) % 8;
+
+export interface Reference {
+  readonly id: number;
+  /** Instruction that acquired it. */
+  readonly insn: number;
+  /** Frame of the callback that acquired it; 0 outside callbacks. */
+  readonly callbackFrame: number;
+}
+
+export const MAIN_CALLSITE = -1;
+export const FP = 10;
+export const MAX_FRAMES = 8;
+/** Bytes of stack of one frame (include/linux/filter.h). */
+export const MAX_STACK = 512;
+
+export interface Frame {
+  readonly regs: Slot[];
+  /** stack[i] is the 8 bytes at fp - 8 * (i + 1). */
+  stack: StackSlot[];
+  /** Instruction that called this frame; MAIN_CALLSITE in the outermost. */
+  readonly callsite: number;
+  readonly frameno: number;
+  readonly subprog: number;
+  /** How often an asynchronous callback was entered on the way here. */
+  asyncEntries: number;
+  inCallback: boolean;
+  inAsyncCallback: boolean;
+  callbackRange: Tnum | undefined;
+  /** A callback's frame: all frames below it as they were before its first run. */
+  callerAtEntry: readonly Frame[] | undefined;
+  refs: readonly Reference[];
+}
+
+export interface Jump {
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface State {
+  frames: Frame[];
+  parent: State | undefined;
+  /** Paths below this state that are not explored to the end. */
+  branches: number;
+  /** Where a checkpoint was taken. */
+  insn: number;
+  activeLock: number;
+  speculative: boolean;
+  firstInsn: number;
+  lastInsn: number;
+  /** Jumps since the last checkpoint; backtracking walks them. */
+  jumps: Jump[];
+}
+
+/** A state kept for pruning, and how useful it proved. */
+export interface Checkpoint {
+  readonly state: State;
+  misses: number;
+  hits: number;
+}
+
+export const topFrame = (state: State): Frame => state.frames[state.frames.length - 1]!;
+
+export const newSlot = (reg: Reg): Slot => ({
+  reg,
+  live: live.NONE,
+  precise: false,
+  parent: undefined,
+});
+
+export const newStackSlot = (): StackSlot => ({
+  reg: UNINIT_REG,
+  live: live.NONE,
+  precise: false,
+  parent: undefined,
+  bytes: 0,
+});
+
+export function growStack(frame: Frame, bytes: number): void {
+  while (frame.stack.length * 8 < bytes) frame.stack.push(newStackSlot());
+}
+
+function copyFrame(frame: Frame): Frame {
+  return {
+    regs: frame.regs.map((slot) => ({
+      reg: slot.reg,
+      live: slot.live,
+      precise: slot.precise,
+      parent: slot.parent,
+    })),
+    stack: frame.stack.map((slot) => ({
+      reg: slot.reg,
+      live: slot.live,
+      precise: slot.precise,
+      parent: slot.parent,
+      bytes: slot.bytes,
+    })),
+    callsite: frame.callsite,
+    frameno: frame.frameno,
+    subprog: frame.subprog,
+    asyncEntries: frame.asyncEntries,
+    inCallback: frame.inCallback,
+    inAsyncCallback: frame.inAsyncCallback,
+    callbackRange: frame.callbackRange,
+    callerAtEntry: frame.callerAtEntry,
+    refs: frame.refs,
+  };
+}
+
+/** A copy with slots of its own; contents are shared, being immutable. */
+export function copyState(state: State): State {
+  return {
+    frames: state.frames.map(copyFrame),
+    parent: state.parent,
+    branches: state.branches,
+    insn: state.insn,
+    activeLock: state.activeLock,
+    speculative: state.speculative,
+    firstInsn: state.firstInsn,
+    lastInsn: state.lastInsn,
+    jumps: state.jumps.slice(),
+  };
+}
+
+/** Every register and every fully spilled register of every frame. */
+export function forEachReg(state: State, visit: (slot: Slot, frame: Frame) => void): void {
+  for (const frame of state.frames) {
+    for (const slot of frame.regs) visit(slot, frame);
+    for (const slot of frame.stack) if (isFullSpill(slot)) visit(slot, frame);
+  }
+}
+
+/** Every scalar in registers and spills (even partial ones); the frame pointer is none. */
+export function forEachScalar(state: State, visit: (slot: Slot) => void): void {
+  for (const frame of state.frames) {
+    for (let i = 0; i < FP; i++) if (isScalar(frame.regs[i]!.reg)) visit(frame.regs[i]!);
+    for (const slot of frame.stack) if (isSpill(slot) && isScalar(slot.reg)) visit(slot);
+  }
+}
+
+/** `to` gets the content of `from`; its place's marks stay. */
+export function copyContent(to: Slot, from: Slot): void {
+  to.reg = from.reg;
+  to.precise = from.precise;
+}
+
+export function regAt(frame: Frame, regno: number): Slot {
+  const slot = frame.regs[regno];
+  if (!slot) throw new Bug(`no register R${regno}`);
+  return slot;
+}
