@@ -4,7 +4,7 @@
  *   helperOfCall(program, slot)       the helper's row
  *   tailCallTarget(runtime, map, i)   the program in a slot of a prog_array
  */
-import type { RamOffset } from '../kernel/types/units.ts';
+import { Bug, type RamOffset } from '../kernel/types/units.ts';
 import type { Executable } from './engine.ts';
 import { helperFor } from './helpers/allow.ts';
 import type { Helper } from './helpers/helper.ts';
@@ -29,7 +29,8 @@ export function tailCallTarget(
   index: number,
 ): Executable | null | undefined {
   const map = runtime.mapAt(mapOffset);
-  if (map === undefined || index >>> 0 >= map.spec.maxEntries) return undefined;
+  if (map === undefined) throw new Bug(`tail call through no map: ${mapOffset.toString(16)}`);
+  if (index >>> 0 >= map.spec.maxEntries) return undefined;
   const progId = map.progIdAt?.(index >>> 0) ?? 0;
   return progId === 0 ? null : (runtime.executableOf(progId) ?? null);
 }

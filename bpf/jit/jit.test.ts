@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { RamOffset } from '../../kernel/types/units.ts';
 import { bareRuntime } from '../../test/support/bare-runtime.ts';
 import { INSTRUCTION_CASES } from '../../test/support/instruction-cases.ts';
+import { assemble } from '../asm/assemble.ts';
 import { insn } from '../asm/build.ts';
 import { unverifiedProgram } from '../../test/support/unverified.ts';
 import type { Insn } from '../isa/insn.ts';
@@ -40,5 +41,35 @@ describe('the WASM JIT', () => {
     expect(() => executable.run((2 ** 20 - 4) as RamOffset)).toThrow(BpfOops);
     expect(runtime.running).toBeUndefined();
     expect(executable.run(0x20000 as RamOffset)).toBe(0);
+  });
+
+  it('lists the WASM of each instruction below its disassembly', () => {
+    const text = compile(assemble('r0 = 7\n if r1 != 0 goto out\n r0 += 1\nout: exit')).text();
+    expect(text).toMatch(/;; 0: \(b7\) r0 = 7\n\s*\(local\.set \$7\n\s*\(i64\.const 7\)/);
+    expect(text).toContain(';; 1: (55) if r1 != 0x0 goto pc+1');
+    expect(text).toContain(';; 3: (95) exit');
+    expect(text).not.toContain('insn_');
+  });
+
+  it('gives its image and the size of each subprogram', () => {
+    const executable = compile(assemble('call sub\n exit\nsub: r0 = 1\n exit'));
+    const image = executable.image!();
+    expect(image.length).toBe(executable.imageBytes);
+    expect([...image.subarray(0, 4)]).toEqual([0, 0x61, 0x73, 0x6d]);
+    const sizes = executable.functionBytes!();
+    expect(sizes).toHaveLength(2);
+    expect(Math.min(...sizes)).toBeGreaterThan(0);
+    expect(sizes[0]! + sizes[1]!).toBeLessThan(image.length);
+  });
+
+  it('compiles very long programs without recursion or quadratic time', () => {
+    const lines = Array.from(
+      { length: 4000 },
+      (_, i) => `if r1 == ${i + 1} goto e${i}\n r0 += 1\ne${i}:`,
+    );
+    const diamonds = assemble(`r0 = 0\n${lines.join('\n')}\n exit`);
+    expect(compile(diamonds).run(NULL)).toBe(4000);
+    const exits = lines.map((_, i) => `if r1 != ${i + 1} goto n${i}\n exit\nn${i}: r0 += 1`);
+    expect(compile(assemble(`r0 = 0\n${exits.join('\n')}\n exit`)).run(NULL)).toBe(4000);
   });
 });

@@ -87,6 +87,8 @@ export interface CaseTree {
   /** What tail calls reach, by index. */
   readonly tails: readonly ProgramTree[];
   readonly packet: Uint8Array;
+  /** CPU that it runs on. */
+  readonly cpu: number;
 }
 
 /** Rows of one instruction without control flow that any program may contain. */

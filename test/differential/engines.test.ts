@@ -6,12 +6,17 @@ import { createInterpreter } from '../../bpf/interp/interp.ts';
 import { isaRow, rowOf } from '../../bpf/isa/table.ts';
 import { createWasmJit } from '../../bpf/jit/jit.ts';
 import type { VerifiedProgram } from '../../bpf/program.ts';
-import { differentialBench, type Contestant, type DifferentialBench } from './engines.ts';
+import { differentialBench, MAPS, type Contestant, type DifferentialBench } from './engines.ts';
 import { programs, type GeneratorOptions } from './generator.ts';
 
 /** More of them, from another seed: SKEP_FUZZ_RUNS=20000 SKEP_FUZZ_SEED=7 npx vitest run … */
 const numRuns = Number(process.env.SKEP_FUZZ_RUNS ?? 700);
 const seed = Number(process.env.SKEP_FUZZ_SEED ?? 1);
+
+/** UAPI BPF_FUNC_*. */
+const KTIME_GET_NS = 5;
+const GET_PRANDOM_U32 = 7;
+const GET_SMP_PROCESSOR_ID = 8;
 
 const interpreter: Contestant = {
   engine: createInterpreter(),
@@ -42,6 +47,9 @@ describe('interpreter and WASM JIT agree', () => {
   it('on arithmetic, stack and branches', () => agreeOn({}));
   it('on packets and subprograms', () => agreeOn({ packets: true, subprogs: 4 }));
   it('on loops with two entries', () => agreeOn({ irreducible: true, subprogs: 2 }));
+  it('on map operations and helpers', () => {
+    agreeOn({ maps: MAPS.length, helpers: [KTIME_GET_NS, GET_SMP_PROCESSOR_ID, GET_PRANDOM_U32] });
+  });
   it('on tail calls', () => agreeOn({ tails: 2, subprogs: 2, packets: true }));
 
   it('and a wrong engine is found out, with the instruction that it gets wrong', async () => {

@@ -131,14 +131,9 @@ function sameStep(a: Step, b: Step | undefined): boolean {
   return b !== undefined && a.slot === b.slot && a.registers.every((r, i) => r === b.registers[i]);
 }
 
-function runCase(
-  tree: CaseTree,
-  engine: Engine,
-  { ram, core, kernel, runtime }: BareMachine,
-): Outcome {
-  const host = { ram, core, kernel, runtime };
-  const maps = MAPS.map((type) => makeMap(host, mapSpec(type, MAP_ENTRIES, VALUE_BYTES)));
-  const programs = makeMap(host, mapSpec('prog_array', tree.tails.length + 1, 4));
+function runCase(tree: CaseTree, engine: Engine, { ram, kernel, runtime }: BareMachine): Outcome {
+  const maps = MAPS.map((type) => makeMap(runtime, mapSpec(type, MAP_ENTRIES, VALUE_BYTES)));
+  const programs = makeMap(runtime, mapSpec('prog_array', tree.tails.length + 1, 4));
   const executables = new Map<number, Executable>();
   const compile = (program: ProgramTree): Executable => {
     const rendered = render(program, { context: 'pointers' });
@@ -156,6 +151,8 @@ function runCase(
   ram.writePointer((ctx + 8) as RamOffset, (packet + tree.packet.length) as RamOffset);
   const lookup = runtime.executableOf;
   runtime.executableOf = (id) => executables.get(id);
+  kernel.setCpu(tree.cpu);
+  kernel.clockNs += 1000;
   let r0: bigint | string;
   try {
     r0 = entry.run64(ctx);
@@ -173,8 +170,8 @@ function runCase(
   return { r0, insns: render(tree.program, { context: 'pointers' }).insns, release };
 }
 
-function makeMap(host: Parameters<typeof createMap>[0], spec: MapSpec): BpfMap {
-  const map = createMap(host, spec);
+function makeMap(runtime: BpfRuntime, spec: MapSpec): BpfMap {
+  const map = createMap(runtime, spec);
   if (typeof map === 'number') throw new Error(`making a ${spec.type}: ${map}`);
   return map;
 }

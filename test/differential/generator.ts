@@ -179,5 +179,6 @@ export function programs(options: GeneratorOptions = {}): fc.Arbitrary<CaseTree>
     program,
     tails: fc.array(program, { minLength: tails, maxLength: tails }),
     packet: fc.uint8Array({ minLength: 14, maxLength: 80 }),
+    cpu: fc.nat(1),
   });
 }

@@ -1,0 +1,289 @@
+/**
+ * What engines do together: callbacks, tail calls within and across engines, nested runs, the stack.
+ * Each test runs on the interpreter, the JIT and the JIT without inlining.
+ */
+import binaryen from 'binaryen';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { assemble } from '../../bpf/asm/assemble.ts';
+import type { Engine, Executable } from '../../bpf/engine.ts';
+import { createInterpreter } from '../../bpf/interp/interp.ts';
+import { createWasmJit } from '../../bpf/jit/jit.ts';
+import type { BpfMap } from '../../bpf/maps/map.ts';
+import { createMap } from '../../bpf/maps/table.ts';
+import { BpfOops } from '../../bpf/program.ts';
+import type { BpfRuntime } from '../../bpf/runtime.ts';
+import { KERNEL_BASE } from '../../kernel/ram/ram.ts';
+import { errno } from '../../kernel/types/errno.ts';
+import type { RamOffset } from '../../kernel/types/units.ts';
+import { bareMachine, type BareMachine } from '../support/assets.ts';
+import { unverifiedProgram } from '../support/unverified.ts';
+
+const NULL = 0 as RamOffset;
+const interp = createInterpreter();
+const wasm = createWasmJit(binaryen);
+const ENGINES: readonly (readonly [string, Engine])[] = [
+  ['interpreter', interp],
+  ['JIT', wasm],
+  ['JIT without inlining', createWasmJit(binaryen, { inline: false })],
+];
+const LOOP = 181;
+const TAIL_CALL = 12;
+
+let machine: BareMachine;
+beforeEach(async () => {
+  machine = await bareMachine({ ramMiB: 4 });
+});
+const compile = (engine: Engine, text: string): Executable =>
+  engine.compile(unverifiedProgram(assemble(text)), machine.runtime);
+
+/** r0 = rounds made; the sum of rounds lands in the context's u64. */
+const looping = (rounds: number, body: string, flags = 0): string => `
+  r6 = r1
+  r1 = ${rounds}
+  r2 = func(body)
+  r3 = r6
+  r4 = ${flags}
+  call ${LOOP}
+  exit
+body:
+  r3 = *(u64 *)(r2 +0)
+  r3 += r1
+  *(u64 *)(r2 +0) = r3
+  ${body}
+  exit`;
+
+describe.each(ENGINES)('callbacks in the %s', (_, engine) => {
+  const run = (text: string): readonly [number, bigint] => {
+    const ctx = machine.ram.kzalloc(8);
+    const r0 = compile(engine, text).run(ctx);
+    return [r0, machine.ram.readU64(ctx)];
+  };
+
+  it('bpf_loop counts its rounds', () => {
+    expect(run(looping(5, 'r0 = 0'))).toEqual([5, 10n]);
+    expect(run(looping(0, 'r0 = 0'))).toEqual([0, 0n]);
+  });
+
+  it('bpf_loop ends early when the callback says so', () => {
+    const stop = 'r0 = 1\n if r1 == 3 goto out\n r0 = 0\nout:';
+    expect(run(looping(100, stop))).toEqual([4, 6n]);
+  });
+
+  it('bpf_loop refuses too many rounds and flags', () => {
+    const error = (code: number): number => -code >>> 0;
+    expect(run(looping(8 * 1024 * 1024 + 1, 'r0 = 0'))).toEqual([error(errno.E2BIG), 0n]);
+    expect(run(looping(5, 'r0 = 0', 1))).toEqual([error(errno.EINVAL), 0n]);
+  });
+
+  it('a callback has a stack of its own and may loop itself', () => {
+    const nested = `
+      r6 = r1
+      *(u64 *)(r10 -8) = 77
+      r1 = 3
+      r2 = func(outer)
+      r3 = r6
+      r4 = 0
+      call ${LOOP}
+      r0 = *(u64 *)(r10 -8)
+      exit
+    outer:
+      *(u64 *)(r10 -8) = 88
+      r6 = r2
+      r1 = 4
+      r2 = func(inner)
+      r3 = r6
+      r4 = 0
+      call ${LOOP}
+      r1 = *(u64 *)(r10 -8)
+      r0 = 1
+      if r1 != 88 goto bad
+      r0 = 0
+    bad:
+      exit
+    inner:
+      *(u64 *)(r10 -8) = 99
+      r3 = *(u64 *)(r2 +0)
+      r3 += 1
+      *(u64 *)(r2 +0) = r3
+      r0 = 0
+      exit`;
+    expect(run(nested)).toEqual([77, 12n]);
+  });
+
+  it('a fault in a callback ends the run, and the next one has its whole stack', () => {
+    const faulty = compile(engine, looping(2, 'r4 = 0xffffffff ll\n r0 = *(u64 *)(r4 +0)'));
+    const ctx = machine.ram.kzalloc(8);
+    for (let i = 0; i < 40; i++) expect(() => faulty.run(ctx)).toThrow(BpfOops);
+    expect(machine.runtime.running).toBeUndefined();
+    expect(run(looping(5, 'r0 = 0'))).toEqual([5, 10n]);
+  });
+});
+
+it('all engines show a program the same addresses: stack, callback, callback’s stack', () => {
+  const text = `
+    r6 = r1
+    *(u64 *)(r6 +0) = r10
+    r2 = func(body)
+    *(u64 *)(r6 +8) = r2
+    r1 = 1
+    r3 = r6
+    r4 = 0
+    call ${LOOP}
+    call sub
+    exit
+  body:
+    *(u64 *)(r2 +16) = r10
+    r0 = 0
+    exit
+  sub:
+    r0 = r10
+    *(u64 *)(r6 +24) = r10
+    exit`.replace('*(u64 *)(r6 +24) = r10', 'r0 = r10');
+  const program = unverifiedProgram(assemble(text));
+  const ctx = machine.ram.kzalloc(32);
+  const seen = ENGINES.map(([, engine]) => {
+    const executable = engine.compile(program, machine.runtime);
+    const r0 = executable.run64(ctx);
+    executable.free();
+    return [r0, ...[0, 8, 16].map((at) => machine.ram.readU64((ctx + at) as RamOffset))];
+  });
+  expect(seen[1]).toEqual(seen[0]);
+  expect(seen[2]).toEqual(seen[0]);
+  expect(new Set(seen[0]).size).toBe(4);
+});
+
+/** A prog_array and the programs in it, which may run on different engines. */
+class TailCalls {
+  readonly map: BpfMap;
+  readonly #executables: Executable[] = [];
+
+  constructor({ runtime }: BareMachine, slots: number) {
+    const spec = { keyBytes: 4, valueBytes: 4, maxEntries: slots, flags: 0, name: 'programs' };
+    const map = createMap(runtime, { type: 'prog_array', ...spec });
+    if (typeof map === 'number') throw new Error(`making a prog_array: ${map}`);
+    this.map = map;
+    runtime.executableOf = (id) => this.#executables[id - 1];
+  }
+
+  put(runtime: BpfRuntime, slot: number, executable: Executable): void {
+    const id = this.#executables.push(executable);
+    const pair = runtime.ram.kzalloc(8);
+    runtime.ram.view.setUint32(pair, slot, true);
+    runtime.ram.view.setUint32(pair + 4, id, true);
+    expect(this.map.updateFromUser(pair, (pair + 4) as RamOffset, 0)).toBe(0);
+  }
+
+  /** Lines that call slot `index` with the context in r6. */
+  call(index: number): string {
+    return `r1 = r6\n r2 = ${KERNEL_BASE + BigInt(this.map.offset)} ll\n r3 = ${index}\n call ${TAIL_CALL}`;
+  }
+}
+
+const PAIRS = [interp, wasm].flatMap((from) =>
+  [interp, wasm].map((to) => [from.name, to.name, from, to] as const),
+);
+
+describe.each(PAIRS)('tail calls from %s to %s', (_, __, from, to) => {
+  const counting = (call: string): string => `
+    r6 = r1
+    r2 = *(u64 *)(r6 +0)
+    r2 += 1
+    *(u64 *)(r6 +0) = r2
+    ${call}
+    r0 = 99
+    exit`;
+
+  it('do not return, and pass the context on', () => {
+    const { runtime, ram } = machine;
+    const tails = new TailCalls(machine, 2);
+    tails.put(runtime, 1, compile(to, 'r0 = *(u32 *)(r1 +0)\n r0 += 5\n exit'));
+    const entry = compile(from, counting(tails.call(1)));
+    expect(entry.run(ram.kzalloc(8))).toBe(6);
+  });
+
+  it('pass over an empty slot and an index out of range', () => {
+    const tails = new TailCalls(machine, 2);
+    expect(compile(from, counting(tails.call(0))).run(machine.ram.kzalloc(8))).toBe(99);
+    expect(compile(from, counting(tails.call(2))).run(machine.ram.kzalloc(8))).toBe(99);
+    expect(compile(from, counting(tails.call(-1))).run(machine.ram.kzalloc(8))).toBe(99);
+  });
+
+  it('end after 33', () => {
+    const { runtime, ram } = machine;
+    const tails = new TailCalls(machine, 2);
+    tails.put(runtime, 0, compile(to, counting(tails.call(1))));
+    tails.put(runtime, 1, compile(from, counting(tails.call(0))));
+    const ctx = ram.kzalloc(8);
+    expect(compile(from, counting(tails.call(0))).run(ctx)).toBe(99);
+    expect(ram.readU64(ctx)).toBe(34n);
+  });
+
+  it('count an empty slot, but no index out of range', () => {
+    const { runtime, ram } = machine;
+    const tails = new TailCalls(machine, 3);
+    const chain = (wasted: number): bigint => {
+      tails.put(runtime, 0, compile(to, counting(`${tails.call(wasted)}\n${tails.call(0)}`)));
+      const ctx = ram.kzalloc(8);
+      compile(from, counting(tails.call(0))).run(ctx);
+      return ram.readU64(ctx);
+    };
+    // 1 + 33 runs; with each further run wasting a call, half as many.
+    expect(chain(7)).toBe(34n);
+    expect(chain(2)).toBe(18n);
+  });
+
+  it('from a subprogram return to its caller, which counts for itself', () => {
+    const { runtime, ram } = machine;
+    const tails = new TailCalls(machine, 1);
+    tails.put(runtime, 0, compile(to, 'r0 = 40\n exit'));
+    const text = `
+      r6 = r1
+      r7 = 0
+      r8 = 40
+    again:
+      r1 = r6
+      call sub
+      r7 += r0
+      r8 += -1
+      if r8 != 0 goto again
+      r0 = r7
+      exit
+    sub:
+      r6 = r1
+      ${tails.call(0)}
+      r0 = 1
+      exit`;
+    expect(compile(from, text).run(ram.kzalloc(8))).toBe(1600);
+  });
+});
+
+it.each(ENGINES)('runs nest in the %s, each with its own context and stack', (_, engine) => {
+  const { kernel, ram, runtime } = machine;
+  const contexts: (RamOffset | undefined)[] = [];
+  const inner = compile(engine, '*(u64 *)(r10 -8) = 5\n r0 = *(u64 *)(r10 -8)\n exit');
+  let depth = 0;
+  // Helper 5 reads the clock: a hook in the middle of a run.
+  Object.assign(kernel, {
+    nowNs: () => {
+      contexts.push(runtime.running?.ctx);
+      if (++depth < 4) outer.run((ram.kzalloc(8) + 0) as RamOffset);
+      return inner.run(NULL);
+    },
+  });
+  const outer = compile(
+    engine,
+    '*(u64 *)(r10 -8) = 9\n call 5\n r1 = *(u64 *)(r10 -8)\n r0 += r1\n exit',
+  );
+  expect(outer.run(ram.kzalloc(8))).toBe(14);
+  expect(new Set(contexts).size).toBe(4);
+  expect(runtime.running).toBeUndefined();
+});
+
+it.each(ENGINES)('endless nesting in the %s is an oops, not a crash', (_, engine) => {
+  const { kernel } = machine;
+  const program = compile(engine, 'call 5\n exit');
+  Object.assign(kernel, { nowNs: () => program.run(NULL) });
+  expect(() => program.run(NULL)).toThrow(BpfOops);
+  Object.assign(kernel, { nowNs: () => 3 });
+  expect(program.run(NULL)).toBe(3);
+});
