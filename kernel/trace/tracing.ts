@@ -30,17 +30,21 @@ export const TRACE_FLAG_HARDIRQ = 0x08;
 export const TRACE_FLAG_SOFTIRQ = 0x10;
 export const TRACE_FLAG_BH_OFF = 0x80;
 
-const ftracePrint = traceEvent({
-  system: 'ftrace',
-  name: 'print',
-  args: [],
-  fields: { buf: dynamicString },
-  assign(_record, strings, text: string) {
-    strings('buf', text);
-  },
-  print: (r) => r.text('buf').replace(/\n$/, ''),
-  printFmt: '"%ps: %s", (void *)REC->ip, REC->buf',
-});
+const ftracePrint = {
+  ...traceEvent({
+    system: 'ftrace',
+    name: 'print',
+    args: [],
+    fields: { buf: dynamicString },
+    assign(_record, strings, text: string) {
+      strings('buf', text);
+    },
+    print: (r) => r.text('buf').replace(/\n$/, ''),
+    printFmt: '"%ps: %s", (void *)REC->ip, REC->buf',
+  }),
+  // The symbol of the record's ip, which is where trace_marker's write came from.
+  prefix: 'tracing_mark_write: ',
+};
 
 export class Tracing {
   readonly registry: TracepointRegistry;
