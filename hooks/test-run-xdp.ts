@@ -9,10 +9,10 @@ import {
   type TestRun,
 } from '../bpf/syscall/test-run.ts';
 import type { TestRunAttr } from '../bpf/syscall/test-run.ts';
+import { XdpMd } from '../bpf/uapi-ctx.ts';
 import { PAGE_SIZE, type Ram } from '../kernel/ram/ram.ts';
 import { errno } from '../kernel/types/errno.ts';
 import { NetDeviceStruct } from '../kernel/types/net-device.ts';
-import { struct, u32 } from '../kernel/types/struct.ts';
 import type { RamOffset } from '../kernel/types/units.ts';
 import {
   SKB_SHARED_INFO_BYTES,
@@ -21,16 +21,6 @@ import {
   type XdpBuffView,
   XdpRxqInfo,
 } from '../kernel/types/xdp.ts';
-
-/** struct xdp_md (UAPI linux/bpf.h). */
-const XdpMd = struct('xdp_md', {
-  data: u32,
-  data_end: u32,
-  data_meta: u32,
-  ingress_ifindex: u32,
-  rx_queue_index: u32,
-  egress_ifindex: u32,
-});
 
 /** UAPI linux/bpf.h; live frames come with the network stack. */
 const BPF_F_TEST_XDP_LIVE_FRAMES = 2;

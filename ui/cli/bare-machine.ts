@@ -16,7 +16,8 @@ import { ALL_CAPS } from '../../bpf/syscall/caller.ts';
 import { BpfSubsystem } from '../../bpf/syscall/subsystem.ts';
 import { bareKernel } from '../../bpf/testing/bare-kernel.ts';
 import { BPF_COMMANDS, type BpfCommand } from '../../bpf/uapi.ts';
-import { progTypeOps, testRunOf } from '../../hooks/prog-types.ts';
+import { progTypeOps } from '../../hooks/prog-types.ts';
+import { testRunOf } from '../../hooks/test-runs.ts';
 
 const RAM_BYTES = 256 * 2 ** 20;
 export const BARE_CPUS = 1;
