@@ -3,11 +3,13 @@
  *
  *   helperOfCall(program, slot)       the helper's row
  *   tailCallTarget(runtime, map, i)   the program in a slot of a prog_array
+ *   callbackOfImm64(program, slot)    the subprogram whose address a ld_imm64 loads
  */
 import { Bug, type RamOffset } from '../kernel/types/units.ts';
 import type { Executable } from './engine.ts';
 import { helperFor } from './helpers/allow.ts';
 import type { Helper } from './helpers/helper.ts';
+import { rowOf } from './isa/table.ts';
 import type { VerifiedProgram } from './program.ts';
 import type { BpfRuntime } from './runtime.ts';
 
@@ -20,6 +22,13 @@ const ALL_CAPS = { bpf: true, perfmon: true, sysAdmin: true };
 export function helperOfCall(program: VerifiedProgram, slot: number): Helper | undefined {
   const helper = program.facts[slot]?.helper;
   return helper ?? helperFor(program.spec, program.insns[slot]!.imm, ALL_CAPS);
+}
+
+/** Undefined where the ld_imm64 loads something else. */
+export function callbackOfImm64(program: VerifiedProgram, slot: number): number | undefined {
+  const isFunc =
+    program.facts[slot]?.imm64?.kind === 'func' || rowOf(program.insns[slot]!)?.name === 'ld_func';
+  return isFunc ? program.insns[slot]!.imm : undefined;
 }
 
 /** Undefined for an index out of range, null for an empty slot: the tail call falls through. */

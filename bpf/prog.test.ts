@@ -1,9 +1,13 @@
+import binaryen from 'binaryen';
 import { describe, expect, it } from 'vitest';
 import type { Ns, RamOffset } from '../kernel/types/units.ts';
 import { bareRuntime } from '../test/support/bare-runtime.ts';
 import { insn, ldImm64 } from './asm/build.ts';
 import { unverifiedProgram } from '../test/support/unverified.ts';
+import { assemble } from './asm/assemble.ts';
+import type { Engine } from './engine.ts';
 import { createInterpreter } from './interp/interp.ts';
+import { createWasmJit } from './jit/jit.ts';
 import { decodeInsns } from './isa/codec.ts';
 import type { Insn } from './isa/insn.ts';
 import type { BpfOops } from './program.ts';
@@ -75,5 +79,38 @@ describe('a program in the machine', () => {
     expect(prog.run(NULL)).toBe(2);
     prog.run(NULL);
     expect([prog.runCnt, prog.runTimeNs]).toEqual([2n, 14n]);
+  });
+
+  it('moves to the JIT when it is hot and there is one, with the same results', () => {
+    const insns = assemble('r0 = *(u32 *)(r1 +0)\n r0 += 1\n exit');
+    const run = (jit: Engine | undefined, runs: number): [results: number[], engines: string[]] => {
+      const machine = host({ jit: () => jit });
+      const prog = new BpfProg(unverifiedProgram(insns), machine);
+      const ctx = machine.runtime.ram.kzalloc(8);
+      const engines: string[] = [];
+      const results = Array.from({ length: runs }, (_, i) => {
+        machine.runtime.ram.view.setUint32(ctx, i, true);
+        const result = prog.run(ctx);
+        engines.push(prog.executable.engine);
+        return result;
+      });
+      prog.free();
+      return [results, engines];
+    };
+    const [cold, interpreted] = run(undefined, 250);
+    const [hot, switched] = run(createWasmJit(binaryen), 250);
+    expect(hot).toEqual(cold);
+    expect(new Set(interpreted)).toEqual(new Set(['interp']));
+    expect([switched[0], switched.at(-1)]).toEqual(['interp', 'wasm']);
+  });
+
+  it('moves when asked, and stays where it is if the JIT refuses', () => {
+    const prog = (jit: Engine): BpfProg =>
+      new BpfProg(unverifiedProgram(assemble('r0 = 2\n exit')), host({ jit: () => jit }));
+    const willing = prog(createWasmJit(binaryen));
+    expect([willing.jit(), willing.isJited, willing.run(NULL)]).toEqual([true, true, 2]);
+    const refusal = { reason: 'program-too-large', insn: 0, message: 'no' } as const;
+    const unwilling = prog({ ...createWasmJit(binaryen), refusal: () => refusal });
+    expect([unwilling.jit(), unwilling.isJited, unwilling.run(NULL)]).toEqual([false, false, 2]);
   });
 });

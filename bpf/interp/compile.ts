@@ -3,11 +3,11 @@
  */
 import { errno } from '../../kernel/types/errno.ts';
 import { Bug, type RamOffset } from '../../kernel/types/units.ts';
-import { HELPER_TAIL_CALL, helperOfCall, tailCallTarget } from '../calls.ts';
+import { callbackOfImm64, HELPER_TAIL_CALL, helperOfCall, tailCallTarget } from '../calls.ts';
 import type { EngineState } from '../engine-state.ts';
 import type { Helper, HelperImplementation } from '../helpers/helper.ts';
 import { imm64At } from '../isa/codec.ts';
-import type { IsaRow, RowOf } from '../isa/row.ts';
+import type { RowOf } from '../isa/row.ts';
 import { rowOf } from '../isa/table.ts';
 import type { VerifiedProgram } from '../program.ts';
 import type { BpfRuntime } from '../runtime.ts';
@@ -63,7 +63,7 @@ export function compileStep(context: StepContext): Step {
     case 'endian':
       return endianStep(cpu, row, dst, next);
     case 'ld_imm64':
-      return imm64Step(context, row, next);
+      return imm64Step(context, next);
     case 'ld_packet':
       return packetStep(context, row, next);
     case 'load':
@@ -94,13 +94,14 @@ function unreachable(slot: number): never {
   throw new Bug(`a verified program reached slot ${slot}, which holds no instruction`);
 }
 
-function imm64Step(context: StepContext, row: IsaRow, next: number): Step {
-  const { program, state, cpu, slot } = context;
+function imm64Step({ program, state, cpu, slot }: StepContext, next: number): Step {
   const { registers } = cpu;
   const { dst } = program.insns[slot]!;
-  const bits = imm64At(program.insns, slot);
-  const isFunc = row.kind === 'ld_imm64' && row.form === 'func';
-  const value = isFunc ? state.funcAddress(program, Number(bits)) : BigInt.asIntN(64, bits);
+  const callback = callbackOfImm64(program, slot);
+  const value =
+    callback === undefined
+      ? BigInt.asIntN(64, imm64At(program.insns, slot))
+      : state.funcAddress(program, callback);
   return () => ((registers[dst] = value), next);
 }
 

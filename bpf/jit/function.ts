@@ -2,9 +2,10 @@
  * One subprogram as a WASM function.
  */
 import { Bug } from '../../kernel/types/units.ts';
+import { callbackOfImm64 } from '../calls.ts';
 import { imm64At } from '../isa/codec.ts';
 import type { Insn } from '../isa/insn.ts';
-import type { IsaRow, RowOf } from '../isa/row.ts';
+import type { RowOf } from '../isa/row.ts';
 import { rowOf } from '../isa/table.ts';
 import { emitAlu, emitCondition, emitEndian, emitMovsx, emitNeg } from './alu.ts';
 import type { Expr, WasmModule } from './binaryen.ts';
@@ -66,7 +67,7 @@ function emitInsn(
     case 'endian':
       return [emitEndian(f, row, insn)];
     case 'ld_imm64':
-      return [f.set(insn.dst, f.m.i64.const(imm64Value(c, row, slot)))];
+      return [f.set(insn.dst, f.m.i64.const(imm64Value(c, slot)))];
     case 'ld_packet':
       return emitPacketLoad(c, f, row, insn);
     case 'load':
@@ -86,13 +87,10 @@ function emitInsn(
   }
 }
 
-function imm64Value(
-  { program, state }: CodeContext,
-  row: IsaRow & { kind: 'ld_imm64' },
-  slot: number,
-): bigint {
-  const bits = imm64At(program.insns, slot);
-  return row.form === 'func' ? state.funcAddress(program, Number(bits)) : BigInt.asIntN(64, bits);
+function imm64Value({ program, state }: CodeContext, slot: number): bigint {
+  const callback = callbackOfImm64(program, slot);
+  if (callback !== undefined) return state.funcAddress(program, callback);
+  return BigInt.asIntN(64, imm64At(program.insns, slot));
 }
 
 /** Crosses as f64, which holds every u32 and -1, so that no BigInt is made. */

@@ -9,7 +9,7 @@
  */
 import { errno } from '../../kernel/types/errno.ts';
 import { BPF_ARRAY_VALUE, BpfMapStruct } from '../../kernel/types/bpf-map.ts';
-import { imm64At } from '../isa/codec.ts';
+import { callbackOfImm64 } from '../calls.ts';
 import { rowOf } from '../isa/table.ts';
 import type { BpfMap } from '../maps/map.ts';
 import { CURRENT_CPU } from '../native/core.ts';
@@ -173,8 +173,7 @@ function callbackIn(
     const slot = before[i]!;
     const row = rowOf(program.insns[slot]!)!;
     if (!writes(program.insns[slot]!, row, register)) continue;
-    const isFunc = row.kind === 'ld_imm64' && row.form === 'func';
-    return isFunc ? Number(imm64At(program.insns, slot)) : undefined;
+    return row.kind === 'ld_imm64' ? callbackOfImm64(program, slot) : undefined;
   }
   return undefined;
 }
