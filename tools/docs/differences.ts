@@ -49,7 +49,11 @@ export function differencesIn(file: string, source: string): Difference[] {
       if (!more || /^(@\w+|differs:)/.test(more[1]!) || more[1] === '') break;
       parts.push(more[1]!);
     }
-    const text = parts.join(' ').replace(/\*\/.*$/, '').replace(/\s+/g, ' ').trim();
+    const text = parts
+      .join(' ')
+      .replace(/\*\/.*$/, '')
+      .replace(/\s+/g, ' ')
+      .trim();
     return [{ file, text }];
   });
 }

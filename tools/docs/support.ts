@@ -1,0 +1,87 @@
+/**
+ * The support page: what is there and what is not, made from the tables that the code itself runs
+ * on – instructions, map types, helpers, program types, section names, system calls.
+ */
+import binaryen from 'binaryen';
+import { helpers } from '../../bpf/helpers/table.ts';
+import { createInterpreter } from '../../bpf/interp/interp.ts';
+import { ISA } from '../../bpf/isa/table.ts';
+import { createWasmJit } from '../../bpf/jit/jit.ts';
+import { mapTypes } from '../../bpf/maps/table.ts';
+import { MAP_TYPES, PROG_TYPES } from '../../bpf/uapi.ts';
+import { progTypeOps } from '../../hooks/prog-types.ts';
+import { testRunOf } from '../../hooks/test-runs.ts';
+import { syscallRows } from '../../kernel/syscall/rows.ts';
+
+export function supportPage(): string {
+  return [
+    '# What is supported',
+    'Made from the tables in the source by `npm run docs`.',
+    section('Instructions', instructions()),
+    section('Map types of Linux 6.1', maps()),
+    section('Program types of Linux 6.1', programs()),
+    section('Helpers of Linux 6.1', helperTable()),
+    section('System calls', syscalls()),
+    '',
+  ].join('\n\n');
+}
+
+const section = (title: string, body: string) => `## ${title}\n\n${body}`;
+const mark = (yes: boolean) => (yes ? 'yes' : '–');
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+function instructions(): string {
+  const engines = [createInterpreter(), createWasmJit(binaryen)];
+  const rows = ISA.map((row) => [
+    `\`${row.name}\``,
+    `0x${row.code.toString(16).padStart(2, '0')}`,
+    row.version,
+    row.group,
+    ...engines.map((engine) => mark(engine.handles(row))),
+  ]);
+  return table(['instruction', 'opcode', 'since', 'group', 'interpreter', 'WASM JIT'], rows);
+}
+
+function maps(): string {
+  const rows = MAP_TYPES.filter((type) => type !== 'unspec').map((type) => [
+    `\`${type}\``,
+    mark(mapTypes.has(type)),
+  ]);
+  return table(['map type', 'can be created'], rows);
+}
+
+function programs(): string {
+  const rows = PROG_TYPES.filter((type) => type !== 'unspec').map((type) => [
+    `\`${type}\``,
+    mark(progTypeOps(type) !== undefined),
+    mark(testRunOf(type, () => undefined) !== undefined),
+  ]);
+  return table(['program type', 'verified', 'test runs'], rows);
+}
+
+function helperTable(): string {
+  const byId = new Map<number, { name: string; implemented: boolean }>();
+  for (const { id, name, implementation } of helpers) {
+    const implemented = implementation !== undefined || (byId.get(id)?.implemented ?? false);
+    byId.set(id, { name, implemented });
+  }
+  const sorted = [...byId].sort(([a], [b]) => a - b);
+  const rows = sorted.map(([id, helper]) => [
+    String(id),
+    `\`bpf_${helper.name}\``,
+    mark(helper.implemented || helper.name === 'tail_call'),
+  ]);
+  const count = rows.filter((row) => row[2] === 'yes').length;
+  return `The verifier knows all ${rows.length}; ${count} are implemented, the others return -EOPNOTSUPP.\n\n${table(['id', 'helper', 'implemented'], rows)}`;
+}
+
+function syscalls(): string {
+  const rows = [...syscallRows].sort((a, b) => a.nr - b.nr);
+  return `${rows.length}, with x86-64's numbers; any other gives -ENOSYS.\n\n${rows
+    .map(({ name }) => `\`${name}\``)
+    .join(' ')}`;
+}
