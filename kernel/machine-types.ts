@@ -2,6 +2,9 @@
  * The parts of a machine, as they see each other. `Machine` (machine.ts) implements `Kernel`; a
  * subsystem takes the parts that it needs in its constructor and never reaches for a global.
  */
+import type { BpfSubsystem } from '../bpf/syscall/subsystem.ts';
+import type { BpfJit } from './bpf/bpf-jit.ts';
+import type { MapReaders } from './bpf/map-readers.ts';
 import type { Ram } from './ram/ram.ts';
 import type { KernelLog } from './printk.ts';
 import type { KernelSettings } from './settings.ts';
@@ -13,6 +16,7 @@ import type { Signals } from './sched/signals.ts';
 import type { UserPages } from './mm/user-pages.ts';
 import type { Vfs } from './fs/vfs.ts';
 import type { ProcessTable } from './sched/process-table.ts';
+import type { Network } from './net/boot.ts';
 import type { Random } from './time/random.ts';
 import type { Ns } from './types/units.ts';
 import type { BootConfig } from './config.ts';
@@ -46,6 +50,11 @@ export interface Kernel {
   readonly signals: Signals;
   readonly userPages: UserPages;
   readonly vfs: Vfs;
+  readonly network: Network;
+  readonly bpf: BpfSubsystem;
+  readonly bpfJit: BpfJit;
+  readonly bpfReaders: MapReaders;
+  nextPerfEventId(): number;
   readonly syscalls: SyscallTable;
   readonly tracepoints: KernelTracepoints;
   readonly tracing: Tracing;

@@ -11,7 +11,11 @@
  */
 import type { NativeCore } from '../bpf/native/core.ts';
 import { CORE_RESERVED_BYTES, CURRENT_CPU, instantiateCore } from '../bpf/native/core.ts';
+import type { BpfSubsystem } from '../bpf/syscall/subsystem.ts';
 import { TracepointRegistry } from '../hooks/registry.ts';
+import { createBpf } from './bpf/bpf-host.ts';
+import { BpfJit } from './bpf/bpf-jit.ts';
+import { MapReaders } from './bpf/map-readers.ts';
 import { earlyBootLines, logBoot } from './boot-log.ts';
 import type { BootConfig, HostAssets, MachineConfig } from './config.ts';
 import { resolveConfig } from './config.ts';
@@ -19,6 +23,8 @@ import type { FileSystems } from './fs/boot.ts';
 import { bootFileSystems } from './fs/boot.ts';
 import type { Vfs } from './fs/vfs.ts';
 import { kernelInit } from './init.ts';
+import type { Network } from './net/boot.ts';
+import { bootNetwork } from './net/boot.ts';
 import type { Kernel, MachineInput } from './machine-types.ts';
 import { UserPages } from './mm/user-pages.ts';
 import type { LogRecord } from './printk.ts';
@@ -82,6 +88,10 @@ export class Machine implements Kernel {
   readonly tracing: Tracing;
   readonly syscalls: SyscallTable;
   readonly files: FileSystems;
+  readonly network: Network;
+  readonly bpf: BpfSubsystem;
+  readonly bpfJit: BpfJit;
+  readonly bpfReaders: MapReaders;
   readonly settings: KernelSettings;
   readonly uts: { hostname: string; domainname: string };
   /** Everything that came in through `input`, in order. */
@@ -121,11 +131,23 @@ export class Machine implements Kernel {
       events.advanceTo((events.now + ns) as Ns),
     );
     this.files = bootFileSystems(this, {
-      kernelBtf: () => new Uint8Array(0),
+      kernelBtf: () => this.bpf.kernelBtf!.btf.bytes,
+    });
+    this.network = bootNetwork(this);
+    this.bpfReaders = new MapReaders(this.sched);
+    this.bpfJit = new BpfJit(assets.loadBinaryen, this.settings.bpf.jitEnable, this.log);
+    this.bpf = createBpf(this, {
+      core: this.core,
+      deviceByIndex: (ifindex) => this.network.net.byIndex(ifindex),
     });
     this.#connectConsole();
     this.#startTasks();
   }
+
+  nextPerfEventId(): number {
+    return ++this.#lastPerfEventId;
+  }
+  #lastPerfEventId = 0;
 
   get vfs(): Vfs {
     return this.files.vfs;
@@ -196,7 +218,7 @@ export class Machine implements Kernel {
       case 'file':
         return void this.vfs.writeFile(input.path, input.data);
       case 'packet':
-        return this.receive(input.nic, input.data);
+        return void this.network.inject(input.nic, input.data);
     }
   }
 
@@ -208,9 +230,6 @@ export class Machine implements Kernel {
     }
     await this.runAsync({ untilNs });
   }
-
-  /** A packet comes in on the wire of a NIC. */
-  receive(_nic: string, _data: Uint8Array): void {}
 
   #interrupt(handler: () => void): void {
     this.events.at(this.now, 'hardware', () => this.sched.interrupt(0, handler));

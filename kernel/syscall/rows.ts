@@ -1,7 +1,9 @@
 /** All system calls of the kernel, from the files that define them. */
+import { bpfRows } from './bpf.ts';
 import { credRows } from './creds.ts';
 import { fsRows } from './fs.ts';
 import { memoryRows } from './memory.ts';
+import { perfRows } from './perf.ts';
 import { processRows } from './process.ts';
 import type { SyscallRow } from './row.ts';
 import { signalRows } from './signal.ts';
@@ -16,4 +18,6 @@ export const syscallRows: readonly SyscallRow[] = [
   ...memoryRows,
   ...timeRows,
   ...systemRows,
+  ...bpfRows,
+  ...perfRows,
 ];

@@ -1,0 +1,62 @@
+/**
+ * The machine around bpf(2): runtime, engines, program types, attach points, and the oops that a
+ * faulting program leaves in the log.
+ */
+import { createInterpreter } from '../../bpf/interp/interp.ts';
+import { createMap } from '../../bpf/maps/table.ts';
+import type { NativeCore } from '../../bpf/native/core.ts';
+import type { BpfOops } from '../../bpf/program.ts';
+import type { BpfProg } from '../../bpf/prog.ts';
+import { createRuntime } from '../../bpf/runtime.ts';
+import { BpfSubsystem } from '../../bpf/syscall/subsystem.ts';
+import { rawTracepoint } from '../../hooks/raw-tracepoint.ts';
+import { tracepointProg } from '../../hooks/tracepoint-prog.ts';
+import { xdpProgType } from '../../hooks/xdp.ts';
+import type { XdpDevice } from '../../hooks/xdp-attach.ts';
+import type { Kernel } from '../machine-types.ts';
+import { KERN_ALERT, KERN_WARNING } from '../printk.ts';
+import { attachPoints } from './attach.ts';
+import { bpfKernel } from './bpf-kernel.ts';
+import { kernelBtf } from './kernel-btf.ts';
+
+export interface BpfParts {
+  readonly core: NativeCore;
+  deviceByIndex(ifindex: number): XdpDevice | undefined;
+}
+
+export function createBpf(kernel: Kernel, { core, deviceByIndex }: BpfParts): BpfSubsystem {
+  const runtime = createRuntime(kernel.ram, core, bpfKernel(kernel), {
+    executableOf: (id) => bpf.progs.byId(id)?.prog.executable,
+  });
+  const bpf: BpfSubsystem = new BpfSubsystem(
+    {
+      runtime,
+      interpreter: createInterpreter(),
+      jit: () => kernel.bpfJit.engine,
+      level: 'latest',
+      progType: (type) =>
+        [rawTracepoint, tracepointProg, xdpProgType].find((ops) => ops.type === type),
+      createMap: (spec, caps) => createMap(runtime, spec, caps),
+      nowNs: () => kernel.clock(),
+      unprivilegedDisabled: () => kernel.settings.bpf.unprivilegedDisabled.value !== 0,
+      reportOops: (prog, oops) => reportOops(kernel, prog, oops),
+      testRun: () => undefined,
+      attach: attachPoints(kernel, deviceByIndex),
+    },
+    kernelBtf(),
+  );
+  return bpf;
+}
+
+/** What Linux prints of a fault in the kernel, as far as it applies to a program. */
+function reportOops(kernel: Kernel, prog: BpfProg, oops: BpfOops): void {
+  const { sched, log } = kernel;
+  const address = BigInt.asUintN(64, BigInt(oops.address)).toString(16).padStart(16, '0');
+  log.printk(KERN_ALERT, `BUG: unable to handle page fault for address: ${address}`);
+  log.printk(KERN_ALERT, `${oops.message}`);
+  log.printk(
+    KERN_WARNING,
+    `CPU: ${sched.cpu.id} PID: ${sched.current.pid} Comm: ${sched.current.comm}\n` +
+      `RIP: 0010:bpf_prog_${prog.tag}_${prog.name}`,
+  );
+}
