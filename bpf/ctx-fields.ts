@@ -7,6 +7,7 @@
  * and masks); stores are of the full size, and refused where no rule allows them.
  */
 import type { AnyStruct, MemberType } from '../kernel/types/struct.ts';
+import { Bug } from '../kernel/types/units.ts';
 import type { CtxAccess, ProgContext } from './prog-type.ts';
 import type { RegKind } from './verifier/reg.ts';
 
@@ -99,4 +100,16 @@ function accessMember(
     return { ...access, fieldBytes: unit };
   }
   return bytes === unit ? access : undefined;
+}
+
+/** Name of the member that holds the byte at `off`; the verifier has checked that there is one. */
+export function ctxMemberAt<S extends AnyStruct>(
+  struct: S,
+  off: number,
+): keyof S['members'] & string {
+  for (const [name, type] of Object.entries(struct.members)) {
+    const start = struct.offsets[name]!;
+    if (off >= start && off < start + type.size) return name;
+  }
+  throw new Bug(`no member of ${struct.name} is at ${off}`);
 }

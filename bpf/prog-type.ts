@@ -49,12 +49,15 @@ export interface CtxRequest {
   /** Loads: destination and context pointer. Stores: context pointer and value. */
   readonly dst: number;
   readonly src: number;
+  /** Offset from r10 of 8 bytes that a conversion may use; it says so then (`usesScratch`). */
+  readonly scratchOff: number;
 }
 
 export interface CtxConversion {
   readonly insns: readonly Insn[];
   /** Bytes that the real member has: a narrow load needs no mask where it has no more. */
   readonly targetBytes: number;
+  readonly usesScratch?: true;
 }
 
 /** What an exiting program may leave in r0; undefined: anything. */
@@ -75,9 +78,10 @@ export interface ProgTypeOps {
     | 'btf'
     | ((off: number, bytes: number, write: boolean, ctx: ProgContext) => CtxAccess | undefined);
   /**
-   * Instructions on the kernel's own struct. Absent: the context is laid out as programs see it.
+   * Instructions on the kernel's own struct; undefined for a member that the kernel does not have
+   * yet. No function: the context is laid out as programs see it.
    */
-  readonly convert?: (request: CtxRequest, ctx: ProgContext) => CtxConversion;
+  readonly convert?: (request: CtxRequest, ctx: ProgContext) => CtxConversion | undefined;
   /** Linux converts nothing either: helpers may be passed the context as plain memory. */
   readonly plainCtx?: true;
   /** What the program may do with packet pointers; `option`: with a socket option's buffer. */

@@ -36,9 +36,12 @@ export interface ProgramSpec {
   readonly name: string;
   readonly license: string;
   readonly insns: readonly Insn[];
-  /** `map fd` or `fd array index` in a pseudo ld_imm64 -> map; undefined where the fd is bad. */
-  readonly mapByFd: (fd: number) => BpfMap | undefined;
-  readonly mapByIndex: (index: number) => BpfMap | undefined;
+  /**
+   * `map fd` or `fd array index` in a pseudo ld_imm64 -> map; undefined where the fd is bad, null
+   * where it is of something else.
+   */
+  readonly mapByFd: (fd: number) => BpfMap | null | undefined;
+  readonly mapByIndex: (index: number) => BpfMap | null | undefined;
   readonly flags: number;
   readonly btf?: Btf;
   /** Raw rows, checked by the verifier: record size in bytes and the records. */

@@ -16,6 +16,8 @@ export interface VerifierEnv {
   readonly logLevel: number;
   /** Size of the log buffer in bytes; a log that fills it makes the load fail with ENOSPC. */
   readonly logBytes?: number;
+  /** Only the verdict is wanted: the program is not rewritten for this kernel's structs. */
+  readonly checkOnly?: true;
   readonly kernelBtf?: Btf;
   /** Address that a ld_imm64 of the map gets. */
   readonly mapAddress: (map: BpfMap) => bigint;

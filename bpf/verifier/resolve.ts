@@ -89,7 +89,7 @@ function findMap(c: Checker, insn: Insn): BpfMap {
   const map = byIndex ? c.spec.mapByIndex(insn.imm) : c.spec.mapByFd(insn.imm);
   if (map) return map;
   const line = `fd ${insn.imm} is not pointing to valid bpf_map`;
-  return reject(c, errno.EBADF, 'bad-map-fd', line);
+  return reject(c, map === null ? errno.EINVAL : errno.EBADF, 'bad-map-fd', line);
 }
 
 function valueAddress(c: Checker, map: BpfMap, off: number): bigint {
