@@ -8,7 +8,7 @@
  * MAX_SOFTIRQ_TIME of kernel/softirq.c); what is left then is ksoftirqd's, and competes with tasks.
  */
 import type { Events } from '../machine-types.ts';
-import type { KernelTracepoints, SoftirqName } from '../trace/events.ts';
+import type { SoftirqName } from '../trace/events.ts';
 import { SOFTIRQS } from '../trace/events.ts';
 import type { Ns } from '../types/units.ts';
 import type { Cpu } from './cpu.ts';
@@ -84,7 +84,10 @@ export class Softirqs {
     const { cpu } = state;
     if (state.pending === 0 || state.deferred) return;
     if (cpu.irqUntil > this.#events.now) return this.#again(state, startedNs, restartsLeft);
+    // What is raised meanwhile is seen below, and needs no event of its own.
+    state.scheduled = true;
     this.#sched.softirq(cpu, () => this.#handle(state));
+    state.scheduled = false;
     if (state.pending === 0) return;
     if (restartsLeft > 1 && cpu.irqUntil - startedNs < MAX_TIME_NS) {
       return this.#again(state, startedNs, restartsLeft - 1);
