@@ -75,4 +75,10 @@ export type MachineInput =
   | { readonly kind: 'tty'; readonly data: Uint8Array }
   | { readonly kind: 'tty-size'; readonly columns: number; readonly rows: number }
   | { readonly kind: 'packet'; readonly nic: string; readonly data: Uint8Array }
+  /** A capture put on a NIC's wire: each frame `timeNs` after now. */
+  | {
+      readonly kind: 'capture';
+      readonly nic: string;
+      readonly frames: readonly { readonly timeNs: number; readonly data: Uint8Array }[];
+    }
   | { readonly kind: 'file'; readonly path: string; readonly data: Uint8Array };

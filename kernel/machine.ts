@@ -219,6 +219,8 @@ export class Machine implements Kernel {
         return void this.vfs.writeFile(input.path, input.data);
       case 'packet':
         return void this.network.inject(input.nic, input.data);
+      case 'capture':
+        return void this.network.play(input.nic, input.frames);
     }
   }
 

@@ -20,7 +20,7 @@ const STATUS_EVERY_MS = 250;
 /** Virtual time simulated between two looks at the wall clock, ns. */
 const STEP_NS = 1e6;
 
-const assetUrls = import.meta.glob<string>('../../scenarios/*/*.{md,o,pcap,pcapng}', {
+const assetUrls = import.meta.glob<string>('../../scenarios/*/**/*.{md,o,c,json,pcap,pcapng}', {
   query: '?url',
   import: 'default',
 });
