@@ -20,18 +20,7 @@ static inline bool is_lru(const struct bpf_map *map)
 
 static inline u32 hash_key(const struct bpf_map *map, const void *key)
 {
-	u32 seed = ((const struct bpf_htab *)map)->hashrnd;
-	/* The compiler unrolls these for the common sizes. */
-	switch (map->key_size) {
-	case 4:
-		return jhash(key, 4, seed);
-	case 8:
-		return jhash(key, 8, seed);
-	case 16:
-		return jhash(key, 16, seed);
-	default:
-		return jhash(key, map->key_size, seed);
-	}
+	return jhash(key, map->key_size, ((const struct bpf_htab *)map)->hashrnd);
 }
 
 static inline struct bucket *select_bucket(struct bpf_map *map, u32 hash)
@@ -40,8 +29,8 @@ static inline struct bucket *select_bucket(struct bpf_map *map, u32 hash)
 	return &htab->buckets[hash & (htab->n_buckets - 1)];
 }
 
-static inline struct htab_elem *find_in_bucket(struct bucket *bucket, const void *key, u32 bytes,
-					       u32 hash)
+static inline __attribute__((always_inline)) struct htab_elem *
+find_in_bucket(struct bucket *bucket, const void *key, u32 bytes, u32 hash)
 {
 	for (struct htab_elem *elem = bucket->first; elem; elem = elem->next)
 		if (elem->hash == hash && bytes_equal(elem->key, key, bytes))
@@ -49,10 +38,26 @@ static inline struct htab_elem *find_in_bucket(struct bucket *bucket, const void
 	return NULL;
 }
 
+static inline __attribute__((always_inline)) struct htab_elem *
+find_sized(struct bpf_map *map, const void *key, u32 bytes)
+{
+	u32 hash = jhash(key, bytes, ((const struct bpf_htab *)map)->hashrnd);
+	return find_in_bucket(select_bucket(map, hash), key, bytes, hash);
+}
+
+/* With the size a constant, hash and comparison of the common sizes unroll to a few words. */
 static inline struct htab_elem *find(struct bpf_map *map, const void *key)
 {
-	u32 hash = hash_key(map, key);
-	return find_in_bucket(select_bucket(map, hash), key, map->key_size, hash);
+	switch (map->key_size) {
+	case 4:
+		return find_sized(map, key, 4);
+	case 8:
+		return find_sized(map, key, 8);
+	case 16:
+		return find_sized(map, key, 16);
+	default:
+		return find_sized(map, key, map->key_size);
+	}
 }
 
 static void link_elem(struct htab_elem *elem, struct bucket *bucket)
