@@ -38,6 +38,9 @@ export function parseHeader(bytes: Uint8Array): BtfHeader {
   if (headerBytes < BTF_HEADER_BYTES || headerBytes > bytes.length) {
     throw bad(`Unsupported header length ${headerBytes}`);
   }
+  if (bytes.subarray(BTF_HEADER_BYTES, headerBytes).some((byte) => byte !== 0)) {
+    throw new BtfError('Unsupported btf_header', errno.E2BIG);
+  }
   const header = {
     headerBytes,
     typeStart: headerBytes + view.getUint32(8, true),
@@ -235,7 +238,8 @@ function parseType(reader: TypeReader): BtfType {
 function parseInt(reader: TypeReader, name: string, size: number): BtfType {
   const data = reader.u32();
   const encoding = data >>> 24;
-  if (encoding > 7) throw bad(`Invalid int_data:${data.toString(16)}`, reader.typeId);
+  if (encoding > 15) throw bad(`Invalid int_data:${data.toString(16)}`, reader.typeId);
+  if (encoding > 7) throw new BtfError('Unsupported encoding', errno.ENOTSUPP, reader.typeId);
   return {
     kind: 'int',
     name,
@@ -333,7 +337,7 @@ function checkAcyclic(types: readonly BtfType[], firstId: number): void {
         state[top.id] = CLOSED;
         path.pop();
       } else if (state[to] === OPEN) {
-        throw new BtfError('Loop detected', errno.ELOOP, to);
+        throw new BtfError('Loop detected', errno.EEXIST, to);
       } else if (state[to] !== CLOSED && to >= firstId) {
         state[to] = OPEN;
         path.push({ id: to, next: references(types[to]!, true), taken: 0 });

@@ -13,6 +13,8 @@ import { BtfError } from './types.ts';
 export function validateBtf(btf: Btf): BtfError | undefined {
   try {
     validateLayout(btf.bytes);
+    validateHeads(btf);
+    validatePointers(btf);
     for (let id = btf.firstId; id < btf.types.length; id++) validateType(btf, id);
     return undefined;
   } catch (error) {
@@ -26,9 +28,6 @@ function validateLayout(bytes: Uint8Array): void {
   const { headerBytes, typeStart, typeBytes, stringStart, stringBytes } = parseHeader(bytes);
   const fail = (message: string) => new BtfError(message, errno.EINVAL);
   if (typeBytes === 0) throw fail('No type found');
-  if (bytes.subarray(24, headerBytes).some((byte) => byte !== 0)) {
-    throw new BtfError('Unsupported section found', errno.E2BIG);
-  }
   const [first, second] =
     typeStart <= stringStart
       ? [
@@ -46,11 +45,100 @@ function validateLayout(bytes: Uint8Array): void {
   if (typeStart > stringStart) throw fail('Invalid string section');
 }
 
-const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]*$/;
-/** Section names and, since they come from them, variables may have dots. */
-const DOTTED = /^[A-Za-z_.][A-Za-z0-9_.]*$/;
+/** C's, and dots: compilers put them into the names of variables and functions. */
+const IDENTIFIER = /^[A-Za-z_.][A-Za-z0-9_.]*$/;
+const PRINTABLE = /^[\x20-\x7e]+$/;
 /** KSYM_NAME_LEN of 6.1 */
 const MAX_NAME = 512;
+
+/** Bytes behind a type's head: fixed, and per entry of its vlen. */
+const TRAILING: Readonly<Record<string, readonly [fixed: number, entry: number]>> = {
+  int: [4, 0],
+  array: [12, 0],
+  struct: [0, 12],
+  union: [0, 12],
+  enum: [0, 8],
+  enum64: [0, 12],
+  func_proto: [0, 8],
+  var: [4, 0],
+  datasec: [0, 12],
+  decl_tag: [4, 0],
+};
+/** Kinds whose vlen and whose kind_flag say something. A func's vlen is its linkage. */
+const COUNTED = new Set(['struct', 'union', 'enum', 'enum64', 'func_proto', 'datasec', 'func']);
+const FLAGGED = new Set(['struct', 'union', 'enum', 'enum64', 'fwd']);
+const ANONYMOUS = new Set(['ptr', 'const', 'volatile', 'restrict', 'array', 'func_proto']);
+
+/** What only the raw words tell: unused fields that are set, names that are there but empty. */
+function validateHeads(btf: Btf): void {
+  const { typeStart } = parseHeader(btf.bytes);
+  const view = new DataView(btf.bytes.buffer, btf.bytes.byteOffset, btf.bytes.length);
+  let at = typeStart;
+  for (let id = btf.firstId; id < btf.types.length; id++) {
+    const fail = (message: string) => new BtfError(message, errno.EINVAL, id);
+    const { kind } = btf.types[id]!;
+    const info = view.getUint32(at + 4, true);
+    const vlen = info & 0xffff;
+    if (vlen !== 0 && !COUNTED.has(kind)) throw fail('vlen != 0');
+    if (info >>> 31 !== 0 && !FLAGGED.has(kind)) throw fail('Invalid btf_info kind_flag');
+    const named = view.getUint32(at, true) !== 0;
+    if (named && ANONYMOUS.has(kind)) throw fail('Invalid name');
+    if (kind === 'array' && view.getUint32(at + 8, true) !== 0) throw fail('size != 0');
+    if (kind === 'fwd' && view.getUint32(at + 8, true) !== 0) throw fail('type != 0');
+    const emptyName = (offset: number) => {
+      const name = view.getUint32(offset, true);
+      return name !== 0 && btf.strings.at(name) === '';
+    };
+    // The names of numbers are not looked at.
+    if (named && kind !== 'int' && kind !== 'float' && emptyName(at)) throw fail('Invalid name');
+    const [fixed, entry] = TRAILING[kind] ?? [0, 0];
+    const entries = kind === 'func' ? 0 : vlen;
+    if (kind !== 'datasec') {
+      for (let index = 0; index < entries; index++) {
+        if (emptyName(at + 12 + index * entry)) throw fail('Invalid name');
+      }
+    }
+    at += 12 + fixed + entries * entry;
+  }
+}
+
+/** A pointer that leads back to itself without a struct or function between is none. */
+function validatePointers(btf: Btf): void {
+  const settled = new Set<number>();
+  for (let id = btf.firstId; id < btf.types.length; id++) {
+    const path = new Set<number>();
+    for (let at: number | undefined = id; at !== undefined && !settled.has(at);) {
+      if (path.has(at)) throw new BtfError('Loop detected', errno.EEXIST, at);
+      path.add(at);
+      const type: BtfType = btf.types[at]!;
+      switch (type.kind) {
+        case 'ptr':
+        case 'typedef':
+        case 'const':
+        case 'volatile':
+        case 'restrict':
+        case 'type_tag':
+          at = type.type;
+          if (['var', 'datasec', 'decl_tag'].includes(btf.types[at]!.kind)) {
+            throw new BtfError('Invalid type_id', errno.EINVAL, id);
+          }
+          break;
+        case 'array':
+          at = type.elementType;
+          break;
+        default:
+          at = undefined;
+      }
+    }
+    for (const seen of path) settled.add(seen);
+  }
+}
+
+/** Size of what a member, an element or a parameter may be; variables and sections are no types. */
+function valueSize(btf: Btf, id: number): number | undefined {
+  const { kind } = btf.resolved(id);
+  return kind === 'var' || kind === 'datasec' ? undefined : btf.sizeOf(id);
+}
 
 function validateType(btf: Btf, id: number): void {
   const type = btf.types[id]!;
@@ -109,12 +197,14 @@ function validateType(btf: Btf, id: number): void {
       validatePrototype(btf, type, identifier, fail);
       break;
     case 'var':
-      requiredName(DOTTED);
+      requiredName();
       if (type.linkage === 'extern') fail('Linkage not supported');
-      if (type.type === 0 || btf.sizeOf(type.type) === undefined) fail('Invalid type_id');
+      if (type.type === 0 || valueSize(btf, type.type) === undefined) {
+        fail('Invalid type_id');
+      }
       break;
     case 'datasec':
-      requiredName(DOTTED);
+      requiredName(PRINTABLE);
       validateDatasec(btf, type, fail);
       break;
     case 'float':
@@ -140,14 +230,11 @@ function validateInt(type: Extract<BtfType, { kind: 'int' }>, fail: Fail): void 
 }
 
 const isRegularInt = (type: BtfType) =>
-  type.kind === 'int' &&
-  type.bitOffset === 0 &&
-  type.bits === type.size * 8 &&
-  [1, 2, 4, 8, 16].includes(type.size);
+  type.kind === 'int' && type.bitOffset === 0 && [8, 16, 32, 64, 128].includes(type.bits);
 
 function validateArray(btf: Btf, type: Extract<BtfType, { kind: 'array' }>, fail: Fail): void {
   if (type.indexType === 0 || !isRegularInt(btf.resolved(type.indexType))) fail('Invalid index');
-  const size = btf.sizeOf(type.elementType);
+  const size = valueSize(btf, type.elementType);
   if (type.elementType === 0 || size === undefined) return fail('Invalid elem');
   const element = btf.resolved(type.elementType);
   if (element.kind === 'int' && !isRegularInt(element)) fail('Invalid array of int');
@@ -163,7 +250,7 @@ function validateMembers(btf: Btf, type: BtfComposite, identifier: Identifier, f
     if (bitOffset < last) fail('Invalid member bits_offset');
     if (Math.ceil(bitOffset / 8) > type.size) fail('Member bits_offset exceeds its struct size');
     last = bitOffset;
-    const size = btf.sizeOf(typeId);
+    const size = valueSize(btf, typeId);
     if (size === undefined) return fail('Invalid member');
     const member = btf.resolved(typeId);
     if (bitSize !== 0 && member.kind !== 'int' && !member.kind.startsWith('enum')) {
@@ -179,13 +266,13 @@ function validateMembers(btf: Btf, type: BtfComposite, identifier: Identifier, f
 }
 
 function validatePrototype(btf: Btf, type: BtfFuncProto, identifier: Identifier, fail: Fail): void {
-  if (type.returnType !== 0 && btf.sizeOf(type.returnType) === undefined) {
+  if (type.returnType !== 0 && valueSize(btf, type.returnType) === undefined) {
     if (btf.resolved(type.returnType).kind !== 'void') fail('Invalid return type');
   }
   for (const [index, param] of type.params.entries()) {
     const variadic = index === type.params.length - 1 && param.type === 0;
     if (variadic && param.name === '') continue;
-    if (param.type === 0 || btf.sizeOf(param.type) === undefined) {
+    if (param.type === 0 || valueSize(btf, param.type) === undefined) {
       fail(`Invalid arg#${index + 1}`);
     }
     if (param.name !== '' && !identifier(param.name)) fail(`Invalid arg#${index + 1}`);
