@@ -9,6 +9,7 @@ import type { Helper, HelperImplementation } from '../helpers/helper.ts';
 import { imm64At } from '../isa/codec.ts';
 import type { RowOf } from '../isa/row.ts';
 import { rowOf } from '../isa/table.ts';
+import { packetLoad } from '../packet-load.ts';
 import type { VerifiedProgram } from '../program.ts';
 import type { BpfRuntime } from '../runtime.ts';
 import { uapi } from '../uapi.ts';
@@ -110,9 +111,10 @@ function packetStep(context: StepContext, row: RowOf<'ld_packet'>, next: number)
   const { cpu, runtime } = context;
   const { src, imm } = context.program.insns[context.slot]!;
   const indirect = row.mode === 'ind';
+  const load = packetLoad(runtime);
   return () => {
     const offset = indirect ? (imm + cpu.i32[2 * src]!) | 0 : imm;
-    const word = runtime.kernel.packetWord?.(cpu.u32[12]! as RamOffset, offset, row.bytes);
+    const word = load(cpu.u32[12]! as RamOffset, offset, row.bytes);
     cpu.setRegister32(0, word ?? 0);
     return word === undefined ? cpu.exit() : next;
   };

@@ -79,35 +79,6 @@ describe('the interpreter', () => {
     expect(interpreter.handles(isaRow('call_kfunc'))).toBe(false);
   });
 
-  it('loads packet words through the kernel and returns 0 past the end', () => {
-    const packet = [0x12, 0x34, 0x56, 0x78, 0x9a];
-    const runtime = bareRuntime({
-      packetWord: (skb, offset, bytes) => {
-        if (skb !== 0x20000 || offset < 0 || offset + bytes > packet.length) return undefined;
-        return packet.slice(offset, offset + bytes).reduce((word, byte) => word * 256 + byte, 0);
-      },
-    });
-    const load = (name: Parameters<typeof insn>[0], imm: number, index = 0): number =>
-      compile(
-        [
-          insn('mov64_reg', { dst: 6, src: 1 }),
-          insn('mov64_imm', { dst: 2, imm: index }),
-          insn(name, { src: name.startsWith('ldind') ? 2 : 0, imm }),
-          insn('add64_imm', { imm: 1 }),
-          insn('exit'),
-        ],
-        runtime,
-      ).run(0x20000 as RamOffset);
-    expect(load('ldabs8', 1)).toBe(0x35);
-    expect(load('ldabs16', 1)).toBe(0x3457);
-    expect(load('ldabs32', 1)).toBe(0x3456789b);
-    expect(load('ldabs32', 2)).toBe(0);
-    expect(load('ldind8', 1, 3)).toBe(0x9b);
-    expect(load('ldind16', 4, -2)).toBe(0x5679);
-    expect(load('ldind32', 1, -1)).toBe(0x12345679);
-    expect(load('ldind8', 0, -1)).toBe(0);
-  });
-
   it('shows each step in checked mode', () => {
     const seen: string[] = [];
     const onStep = ({ slot, depth, registers }: StepView): void => {

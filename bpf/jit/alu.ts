@@ -142,9 +142,10 @@ export function emitEndian(f: FrameExpressions, row: RowOf<'endian'>, { dst }: I
   switch (row.bits) {
     case 16: {
       if (!swaps) return f.set(dst, i64.and(f.get(dst), i64.const(0xffffn)));
-      const high = i32.shl(i32.and(f.get32(dst), i32.const(0xff)), i32.const(8));
-      const low = i32.and(i32.shr_u(f.get32(dst), i32.const(8)), i32.const(0xff));
-      return f.set32(dst, i32.or(high, low));
+      return f.set32(
+        dst,
+        swap16(f.m, () => f.get32(dst)),
+      );
     }
     case 32:
       return f.set32(dst, swaps ? swap32(f.m, () => f.get32(dst)) : f.get32(dst));
@@ -157,7 +158,14 @@ export function emitEndian(f: FrameExpressions, row: RowOf<'endian'>, { dst }: I
   }
 }
 
-function swap32({ i32 }: WasmModule, x: Make): Expr {
+/** Of the low 16 bits of an i32; the rest becomes 0. */
+export function swap16({ i32 }: WasmModule, x: Make): Expr {
+  const high = i32.shl(i32.and(x(), i32.const(0xff)), i32.const(8));
+  const low = i32.and(i32.shr_u(x(), i32.const(8)), i32.const(0xff));
+  return i32.or(high, low);
+}
+
+export function swap32({ i32 }: WasmModule, x: Make): Expr {
   const odd = i32.and(i32.rotl(x(), i32.const(8)), i32.const(0x00ff00ff));
   const even = i32.and(i32.rotr(x(), i32.const(8)), i32.const(0xff00ff00 | 0));
   return i32.or(odd, even);

@@ -4,8 +4,6 @@
 import { Bug } from '../../kernel/types/units.ts';
 import { callbackOfImm64 } from '../calls.ts';
 import { imm64At } from '../isa/codec.ts';
-import type { Insn } from '../isa/insn.ts';
-import type { RowOf } from '../isa/row.ts';
 import { rowOf } from '../isa/table.ts';
 import { emitAlu, emitCondition, emitEndian, emitMovsx, emitNeg } from './alu.ts';
 import type { Expr, WasmModule } from './binaryen.ts';
@@ -13,6 +11,7 @@ import { emitCall, functionName, type CodeContext } from './calls.ts';
 import { buildCfg, type Block } from './cfg.ts';
 import { FrameExpressions, functionType, LOCALS } from './frame.ts';
 import { emitAtomic, emitLoad, emitStore } from './memory.ts';
+import { emitPacketLoad } from './packet.ts';
 import { structure } from './structure.ts';
 
 export interface FunctionOptions {
@@ -91,27 +90,4 @@ function imm64Value({ program, state }: CodeContext, slot: number): bigint {
   const callback = callbackOfImm64(program, slot);
   if (callback !== undefined) return state.funcAddress(program, callback);
   return BigInt.asIntN(64, imm64At(program.insns, slot));
-}
-
-/** Crosses as f64, which holds every u32 and -1, so that no BigInt is made. */
-function emitPacketLoad(
-  { binaryen, runtime, imports }: CodeContext,
-  f: FrameExpressions,
-  row: RowOf<'ld_packet'>,
-  { src, imm }: Insn,
-): Expr[] {
-  const { i32, f64 } = binaryen;
-  const { m } = f;
-  const { kernel } = runtime;
-  imports.func('packet_word', [i32, i32, i32], f64, (skb: number, at: number, bytes: number) => {
-    return kernel.packetWord?.((skb >>> 0) as never, at, bytes as 1 | 2 | 4) ?? -1;
-  });
-  const offset = row.mode === 'ind' ? m.i32.add(f.get32(src), m.i32.const(imm)) : m.i32.const(imm);
-  const call = m.call('packet_word', [f.get32(6), offset, m.i32.const(row.bytes)], f64);
-  const word = (): Expr => m.local.get(LOCALS.f64, f64);
-  return [
-    m.local.set(LOCALS.f64, call),
-    m.if(m.f64.lt(word(), m.f64.const(0)), m.return(m.i64.const(0n))),
-    f.set(0, m.i64.trunc_u.f64(word())),
-  ];
 }

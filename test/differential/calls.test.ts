@@ -5,14 +5,18 @@
 import binaryen from 'binaryen';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { assemble } from '../../bpf/asm/assemble.ts';
+import { insn } from '../../bpf/asm/build.ts';
 import type { Engine, Executable } from '../../bpf/engine.ts';
 import { createInterpreter } from '../../bpf/interp/interp.ts';
+import type { OpName } from '../../bpf/isa/table.ts';
 import { createWasmJit } from '../../bpf/jit/jit.ts';
 import type { BpfMap } from '../../bpf/maps/map.ts';
 import { createMap } from '../../bpf/maps/table.ts';
+import { SKF_LL_OFF, SKF_NET_OFF } from '../../bpf/packet-load.ts';
 import { BpfOops } from '../../bpf/program.ts';
 import type { BpfRuntime } from '../../bpf/runtime.ts';
 import { KERNEL_BASE } from '../../kernel/ram/ram.ts';
+import { SkBuff } from '../../kernel/types/skbuff.ts';
 import { errno } from '../../kernel/types/errno.ts';
 import type { RamOffset } from '../../kernel/types/units.ts';
 import { bareMachine, type BareMachine } from '../support/assets.ts';
@@ -286,4 +290,60 @@ it.each(ENGINES)('endless nesting in the %s is an oops, not a crash', (_, engine
   expect(() => program.run(NULL)).toThrow(BpfOops);
   Object.assign(kernel, { nowNs: () => 3 });
   expect(program.run(NULL)).toBe(3);
+});
+
+describe.each(ENGINES)('packet loads in the %s', (_, engine) => {
+  const PACKET = [0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc];
+  /** 4 bytes of headroom, a link-layer header of 2 bytes before the data, 8 bytes of tailroom. */
+  const makeSkb = (): RamOffset => {
+    const { ram } = machine;
+    const skb = SkBuff.alloc(ram);
+    skb.head = ram.kzalloc(32);
+    skb.data = (skb.head + 4) as RamOffset;
+    ram.u8.set([0xaa, 0xbb], skb.head + 2);
+    ram.u8.set(PACKET, skb.data);
+    skb.len = PACKET.length;
+    skb.tail = 4 + PACKET.length;
+    skb.end = 32;
+    skb.mac_header = 2;
+    skb.network_header = 6;
+    return skb.offset;
+  };
+  /** The loaded value plus 1, or 0 where the load ended the program. */
+  const load = (name: OpName, imm: number, index = 0): number => {
+    const insns = [
+      insn('mov64_reg', { dst: 6, src: 1 }),
+      insn('mov64_imm', { dst: 7, imm: index }),
+      insn(name, { src: name.startsWith('ldind') ? 7 : 0, imm }),
+      insn('add64_imm', { dst: 0, imm: 1 }),
+      insn('exit'),
+    ];
+    return engine.compile(unverifiedProgram(insns), machine.runtime).run(makeSkb());
+  };
+
+  it('give big-endian words of the packet', () => {
+    expect(load('ldabs8', 5)).toBe(0xbd);
+    expect(load('ldabs16', 1)).toBe(0x3457);
+    expect(load('ldabs32', 2)).toBe(0x56789abd);
+    expect(load('ldind8', 1, 3)).toBe(0x9b);
+    expect(load('ldind16', 4, -2)).toBe(0x5679);
+    expect(load('ldind32', 1, -1)).toBe(0x12345679);
+  });
+
+  it('end the program beyond the packet', () => {
+    expect(load('ldabs8', 6)).toBe(0);
+    expect(load('ldabs16', 5)).toBe(0);
+    expect(load('ldabs32', 3)).toBe(0);
+    expect(load('ldabs32', 0x7fff_ffff)).toBe(0);
+    expect(load('ldind8', 0, -1)).toBe(0);
+    expect(load('ldind32', 2, 0x7fff_fffe)).toBe(0);
+  });
+
+  it('count from headers for negative offsets', () => {
+    expect(load('ldabs16', SKF_LL_OFF)).toBe(0xaabc);
+    expect(load('ldabs8', SKF_NET_OFF)).toBe(0x57);
+    expect(load('ldind8', SKF_NET_OFF, 1)).toBe(0x79);
+    expect(load('ldabs8', SKF_NET_OFF + 4)).toBe(0);
+    expect(load('ldabs8', SKF_LL_OFF - 1)).toBe(0);
+  });
 });
