@@ -38,9 +38,9 @@ export function parseFilter(text: string, event: AnyTraceEvent): RecordFilter | 
   }
 }
 
-/** The text that the `filter` file shows after a failed write, with a caret under the fault. */
+/** The text that the `filter` file shows after a failed write, with a caret where Linux puts it. */
 export function filterErrorText(text: string, { error, position }: FilterError): string {
-  return `${text}\n${' '.repeat(position)}^\nparse_error: ${error}\n`;
+  return `${text}\n${' '.repeat(position + 1)}^\nparse_error: ${error}\n`;
 }
 
 const COMPARISONS = ['==', '!=', '<=', '>=', '<', '>', '&', '~'] as const;

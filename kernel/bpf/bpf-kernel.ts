@@ -1,7 +1,7 @@
 /** What BPF helpers see of the kernel around them: CPU, clock, current task, trace, user memory. */
 import type { BpfKernel } from '../../bpf/runtime.ts';
 import type { Kernel } from '../machine-types.ts';
-import { PerfEvent } from '../perf/perf-event.ts';
+import type { PerfEvent } from '../perf/perf-event.ts';
 import { PerfFile } from '../perf/perf-file.ts';
 import { PAGE_SIZE } from '../ram/ram.ts';
 import { errno } from '../types/errno.ts';

@@ -83,6 +83,7 @@ export class Signals {
     if (result !== DELIVERED) return;
     pending.add(info);
     if (signal === s.SIGKILL) {
+      process.stopSignal = 0;
       // Fatal for all threads at once, wherever they sleep (signal_wake_up with TASK_WAKEKILL).
       for (const task of process.threads) {
         this.recalculate(task);

@@ -179,7 +179,7 @@ export const attributeRows = [
   syscall(76, 'truncate', 'const char *path, long length', (kernel, task, name, length) =>
     truncate(task, pathArg(kernel.vfs, task, AT_FDCWD, name, true), length),
   ),
-  syscall(77, 'ftruncate', 'unsigned int fd, unsigned long length', (_kernel, task, fd, length) =>
+  syscall(77, 'ftruncate', 'unsigned int fd, off_t length', (_kernel, task, fd, length) =>
     ftruncate(task, fd, length),
   ),
   syscall(90, 'chmod', 'const char *filename, umode_t mode', (kernel, task, name, mode) =>

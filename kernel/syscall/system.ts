@@ -211,7 +211,7 @@ function setPriority(kernel: Kernel, task: Task, which: number, who: number, nic
 }
 
 export const systemRows = [
-  syscall(63, 'uname', 'struct new_utsname *name', uname),
+  syscall(63, 'newuname', 'struct new_utsname *name', uname),
   syscall(99, 'sysinfo', 'struct sysinfo *info', sysinfo),
   syscall(103, 'syslog', 'int type, char *buf, int len', syslog),
   syscall(140, 'getpriority', 'int which, int who', (kernel, task, which, who) => {

@@ -40,7 +40,6 @@ const STATE_FLAGS = STATE_LETTERS.map(
 const STATE_MASK = `(((${REPORT} + 1) << 1) - 1)`;
 
 /** Arguments of the tracepoints are Tasks; raw programs see their task_structs. */
-interface TaskArg extends Task {}
 
 export const schedSwitch = traceEvent({
   system: 'sched',
@@ -60,7 +59,7 @@ export const schedSwitch = traceEvent({
     next_pid: pidT,
     next_prio: i32,
   },
-  assign(record, _strings, preempt: boolean, prev: TaskArg, next: TaskArg, prevState: number) {
+  assign(record, _strings, preempt: boolean, prev: Task, next: Task, prevState: number) {
     record.prev_comm = prev.comm;
     record.prev_pid = prev.pid;
     record.prev_prio = prev.prio;
@@ -105,7 +104,7 @@ const wakeup = (name: string) =>
     name,
     args: ['struct task_struct *p'],
     fields: wakeupFields,
-    assign(record, _strings, task: TaskArg, targetCpu: number) {
+    assign(record, _strings, task: Task, targetCpu: number) {
       record.comm = task.comm;
       record.pid = task.pid;
       record.prio = task.prio;
@@ -123,7 +122,7 @@ export const schedMigrateTask = traceEvent({
   name: 'sched_migrate_task',
   args: ['struct task_struct *p', 'int dest_cpu'],
   fields: { comm, pid: pidT, prio: i32, orig_cpu: i32, dest_cpu: i32 },
-  assign(record, _strings, task: TaskArg, destCpu: number) {
+  assign(record, _strings, task: Task, destCpu: number) {
     record.comm = task.comm;
     record.pid = task.pid;
     record.prio = task.prio;
@@ -143,7 +142,7 @@ const processTemplate = (name: string) =>
     name,
     args: ['struct task_struct *p'],
     fields: { comm, pid: pidT, prio: i32 },
-    assign(record, _strings, task: TaskArg) {
+    assign(record, _strings, task: Task) {
       record.comm = task.comm;
       record.pid = task.pid;
       record.prio = task.prio;
@@ -159,7 +158,7 @@ export const schedProcessWait = traceEvent({
   name: 'sched_process_wait',
   args: ['struct pid *pid'],
   fields: { comm, pid: pidT, prio: i32 },
-  assign(record, _strings, _pid: RamOffset, current: TaskArg, waitPid: number) {
+  assign(record, _strings, _pid: RamOffset, current: Task, waitPid: number) {
     record.comm = current.comm;
     record.pid = waitPid;
     record.prio = current.prio;
@@ -173,7 +172,7 @@ export const schedProcessFork = traceEvent({
   name: 'sched_process_fork',
   args: ['struct task_struct *parent', 'struct task_struct *child'],
   fields: { parent_comm: comm, parent_pid: pidT, child_comm: comm, child_pid: pidT },
-  assign(record, _strings, parent: TaskArg, child: TaskArg) {
+  assign(record, _strings, parent: Task, child: Task) {
     record.parent_comm = parent.comm;
     record.parent_pid = parent.pid;
     record.child_comm = child.comm;
@@ -192,7 +191,7 @@ export const schedProcessExec = traceEvent({
   name: 'sched_process_exec',
   args: ['struct task_struct *p', 'pid_t old_pid', 'struct linux_binprm *bprm'],
   fields: { filename: dynamicString, pid: pidT, old_pid: pidT },
-  assign(record, strings, task: TaskArg, oldPid: number, _bprm: RamOffset, filename: string) {
+  assign(record, strings, task: Task, oldPid: number, _bprm: RamOffset, filename: string) {
     strings('filename', filename);
     record.pid = task.pid;
     record.old_pid = oldPid;
@@ -207,7 +206,7 @@ export const schedStatRuntime = traceEvent({
   name: 'sched_stat_runtime',
   args: ['struct task_struct *tsk', 'u64 runtime', 'u64 vruntime'],
   fields: { comm, pid: pidT, runtime: u64C, vruntime: u64C },
-  assign(record, _strings, task: TaskArg, runtimeNs: number, vruntimeNs: number) {
+  assign(record, _strings, task: Task, runtimeNs: number, vruntimeNs: number) {
     record.comm = task.comm;
     record.pid = task.pid;
     record.runtime = runtimeNs as Ns;
@@ -226,7 +225,7 @@ export const taskNewtask = traceEvent({
   name: 'task_newtask',
   args: ['struct task_struct *task', 'unsigned long clone_flags'],
   fields: { pid: pidT, comm, clone_flags: ulongC, oom_score_adj: short },
-  assign(record, _strings, task: TaskArg, cloneFlags: number) {
+  assign(record, _strings, task: Task, cloneFlags: number) {
     record.pid = task.pid;
     record.comm = task.comm;
     record.clone_flags = BigInt(cloneFlags);
@@ -244,7 +243,7 @@ export const taskRename = traceEvent({
   name: 'task_rename',
   args: ['struct task_struct *task', 'const char *comm'],
   fields: { pid: pidT, oldcomm: comm, newcomm: comm, oom_score_adj: short },
-  assign(record, _strings, task: TaskArg, _comm: RamOffset, newComm: string) {
+  assign(record, _strings, task: Task, _comm: RamOffset, newComm: string) {
     record.pid = task.pid;
     record.oldcomm = task.comm;
     record.newcomm = newComm;
@@ -273,7 +272,7 @@ export const signalGenerate = traceEvent({
     _strings,
     sig: number,
     _info: RamOffset,
-    task: TaskArg,
+    task: Task,
     group: number,
     result: number,
     info: SignalInfo,

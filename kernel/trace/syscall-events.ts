@@ -25,6 +25,7 @@ export function syscallEnterEvent(
     size: 8,
     signed: false,
   }));
+  const narrow = row.args.map(({ type }) => isNarrow(type));
   const format = row.args.map(({ name }) => `${name}: 0x%08lx`).join(', ');
   const values = row.args.map(({ name }) => `, ((unsigned long)(REC->${name}))`).join('');
   return {
@@ -36,7 +37,8 @@ export function syscallEnterEvent(
     assign(ram, at, _strings, nr, args) {
       ram.view.setInt32(at + 8, nr, true);
       for (let i = 0; i < row.args.length; i++) {
-        ram.writeU64((at + ARGS_AT + i * 8) as RamOffset, BigInt(args[i] ?? 0));
+        const value = args[i] ?? 0;
+        ram.writeU64((at + ARGS_AT + i * 8) as RamOffset, BigInt(narrow[i] ? value >>> 0 : value));
       }
     },
     prefix: `sys_${row.name}`,
@@ -66,4 +68,11 @@ export function syscallExitEvent(row: SyscallRow): TraceEvent<[nr: number, resul
 /** 'const char*' and 'const char *' are both 'const char *' in a format file. */
 function spaced(type: string): string {
   return type.replace(/\s*\*/g, ' *').replace(/\* \*/g, '**');
+}
+
+/** Types of 32 bits and less: compilers load them with the upper half of the register zero. */
+function isNarrow(type: string): boolean {
+  return /^(const )?(int|unsigned|unsigned int|u32|(p|u|g|clock)id_t|umode_t|key_t|qid_t)$/.test(
+    type,
+  );
 }
