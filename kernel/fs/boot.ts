@@ -18,7 +18,7 @@ import type { TtyEnvironment } from '../tty/tty.ts';
 import { registerDevices } from './devices.ts';
 import { populate } from './populate.ts';
 import { Procfs } from './proc/procfs.ts';
-import { Sysfs } from './sysfs.ts';
+import { Sysfs } from './sys/sysfs.ts';
 import { Tracefs } from './tracefs.ts';
 import { Vfs } from './vfs.ts';
 
@@ -53,7 +53,13 @@ export function bootFileSystems(kernel: Kernel, options: FileSystemsOptions): Fi
   const now = environment.now;
   const procfs = new Procfs(vfs, kernel);
   const cpuCount = config.cpus;
-  const sysfs = new Sysfs(vfs.newDevice(), { cpuCount, now, kernelBtf: options.kernelBtf });
+  const sysfs = new Sysfs(vfs.newDevice(), {
+    cpuCount,
+    now,
+    kernelBtf: options.kernelBtf,
+    // The network comes up after its files.
+    netDevices: () => kernel.network.net.devices,
+  });
   const tracefs = new Tracefs(vfs.newDevice(), kernel.tracing, { cpuCount, now });
   populate({
     vfs,

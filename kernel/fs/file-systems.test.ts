@@ -421,6 +421,49 @@ describe('files', () => {
   });
 });
 
+describe('sysfs', () => {
+  it('shows interfaces below their bus and by class, and takes a new MTU', async () => {
+    const nics = [{ name: 'eth0', queues: 2, mac: '02:00:00:00:00:07' }];
+    const seen = await onMachine(
+      function* (p) {
+        const eth0 = '/sys/class/net/eth0';
+        return {
+          names: (yield* readDirectory(p, '/sys/class/net')) as { name: string }[],
+          link: yield* f.readlink(p, eth0),
+          address: yield* text(p, `${eth0}/address`),
+          back: yield* text(p, `${eth0}/subsystem/eth0/device/net/eth0/ifindex`),
+          queues: (yield* readDirectory(p, `${eth0}/queues`)) as { name: string }[],
+          set: yield* f.writeFile(p, `${eth0}/mtu`, '1400\n'),
+          bad: yield* f.writeFile(p, `${eth0}/mtu`, '10\n'),
+          mtu: yield* text(p, `${eth0}/mtu`),
+          dev: yield* text(p, '/proc/net/dev'),
+          interrupts: yield* text(p, '/proc/interrupts'),
+        };
+      },
+      { nics },
+    );
+    const names = (entries: { name: string }[]) => entries.map(({ name }) => name).slice(2);
+    expect(names(seen.names)).toEqual(['lo', 'eth0']);
+    expect(seen.link).toBe('../../devices/pci0000:00/0000:00:03.0/net/eth0');
+    expect([seen.address, seen.back]).toEqual(['02:00:00:00:00:07\n', '2\n']);
+    expect(names(seen.queues)).toEqual(['rx-0', 'rx-1', 'tx-0', 'tx-1']);
+    expect([seen.set, seen.bad, seen.mtu]).toEqual([0, -errno.EINVAL, '1400\n']);
+    expect(seen.dev).toMatch(/\n {2}eth0: {7}0 {7}0 {4}0 {4}0 {4}0 {5}0 {10}0 {9}0 {8}0 /);
+    expect(seen.interrupts).toMatch(/\n 24: +0 +0 {3}PCI-MSI-edge {6}eth0-TxRx-0\n 25:/);
+  });
+
+  it('gives the kernel’s BTF whole', async () => {
+    const seen = await onMachine(function* (p) {
+      const btf = yield* f.readFile(p, '/sys/kernel/btf/vmlinux');
+      const stat = (yield* f.stat(p, '/sys/kernel/btf/vmlinux')) as f.Stat;
+      return { btf: btf as Uint8Array, size: stat.size };
+    });
+    // BTF_MAGIC, little-endian.
+    expect([...seen.btf.slice(0, 2)]).toEqual([0x9f, 0xeb]);
+    expect(seen.btf.length).toBe(seen.size);
+  });
+});
+
 describe('tracefs', () => {
   it('enables events, formats them, filters them, and shows the trace', async () => {
     const T = '/sys/kernel/tracing';

@@ -102,6 +102,8 @@ export function populate(contents: RootContents): void {
   debugfs.root.add('tracing', debugfs.directory(0o755));
   mount(debugfs, '/sys/kernel/debug', PSEUDO, 'debugfs');
   mount(contents.tracefs, '/sys/kernel/debug/tracing', PSEUDO, 'tracefs');
+  vfs.registerFileSystem('devtmpfs', () => dev);
+  vfs.registerFileSystem('debugfs', () => debugfs);
   registerTypes(contents, now, maxBytes);
   addFiles(contents);
 }

@@ -10,6 +10,7 @@
 import type { MaySleep } from '../sched/flow.ts';
 import { errno } from '../types/errno.ts';
 import type { Ns } from '../types/units.ts';
+import { Bug } from '../types/units.ts';
 import { O_ACCMODE, O_RDONLY, O_TRUNC } from './fcntl.ts';
 import { BaseInode } from './inode.ts';
 import type { Path } from './mount.ts';
@@ -99,11 +100,17 @@ export interface DynamicEntries {
 
 export class PseudoDirectory extends BaseInode {
   readonly #entries = new Map<string, Inode>();
-  readonly #dynamic: DynamicEntries | undefined;
+  #dynamic: DynamicEntries | undefined;
 
   constructor(fs: FileSystem, ino: number, mode: number, now: Ns, dynamic?: DynamicEntries) {
     super(fs, ino, mode, now);
     this.#dynamic = dynamic;
+  }
+
+  /** Entries that come and go, besides those that were added; one source a directory. */
+  addDynamic(source: DynamicEntries): void {
+    if (this.#dynamic) throw new Bug('a directory with two sources of entries');
+    this.#dynamic = source;
   }
 
   add<T extends Inode>(name: string, inode: T): T {

@@ -144,8 +144,21 @@ class TmpfsSymlink extends TmpfsInode {
 /** FIFOs, sockets and device nodes: what opening one means is the VFS's business. */
 class TmpfsSpecial extends TmpfsInode {}
 
+/** What tmpfs says that an entry takes (mm/shmem.c, BOGO_DIRENT_SIZE). */
+const ENTRY_BYTES = 20;
+
 export class TmpfsDirectory extends TmpfsInode {
   readonly #entries = new Map<string, Inode>();
+
+  constructor(fs: Tmpfs, mode: number) {
+    super(fs, mode);
+    this.size = 2 * ENTRY_BYTES;
+  }
+
+  protected override touch(): void {
+    super.touch();
+    this.size = (2 + this.#entries.size) * ENTRY_BYTES;
+  }
 
   lookup(name: string): Inode | number {
     return this.#entries.get(name) ?? -errno.ENOENT;

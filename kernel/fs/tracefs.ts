@@ -13,6 +13,7 @@ import type { KernelFlow } from '../sched/flow.ts';
 import { isFlow } from '../sched/flow.ts';
 import type { Tracing } from '../trace/tracing.ts';
 import { O_NONBLOCK } from './fcntl.ts';
+import { parseNumber } from './numbers.ts';
 import type { PseudoDirectory } from './pseudo.ts';
 import { PseudoFs } from './pseudo.ts';
 import type { FileOps, Inode, PollSource } from './vfs-types.ts';
@@ -255,14 +256,6 @@ export class Tracefs {
       },
     });
   }
-}
-
-/** As kstrtoul reads a number: decimal, 0x hexadecimal or 0 octal, one newline allowed. */
-export function parseNumber(text: string): number | undefined {
-  const word = text.replace(/\n$/, '').trim();
-  if (/^0x[0-9a-f]+$/i.test(word)) return parseInt(word, 16);
-  if (/^0[0-7]+$/.test(word)) return parseInt(word, 8);
-  return /^\d+$/.test(word) ? Number(word) : undefined;
 }
 
 const listOf = (events: readonly AnyTracepoint[]): string =>

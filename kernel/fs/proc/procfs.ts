@@ -7,11 +7,13 @@
  */
 import type { Kernel } from '../../machine-types.ts';
 import type { Cpu } from '../../sched/cpu.ts';
+import type { IrqLine } from '../../net/nic-driver.ts';
 import type { Process } from '../../sched/process.ts';
 import type { Inode } from '../vfs-types.ts';
 import type { PseudoDirectory } from '../pseudo.ts';
 import { PseudoFs } from '../pseudo.ts';
 import type { Vfs } from '../vfs.ts';
+import { netDevText } from './net.ts';
 import { pidDirectory } from './pid.ts';
 import { addSystemFiles } from './system.ts';
 import type { InterruptLine } from './system.ts';
@@ -21,6 +23,15 @@ import type { SysctlValue } from './sysctl.ts';
 /** UAPI linux/magic.h */
 const PROC_SUPER_MAGIC = 0x9fa0;
 
+/** An adapter's queue: a message-signalled interrupt that is bound to one CPU. */
+function deviceLine({ irq, name, cpu, count }: IrqLine): InterruptLine {
+  return {
+    irq: String(irq),
+    countOn: (id) => (id === cpu ? count : 0),
+    description: ` PCI-MSI-edge      ${name}`,
+  };
+}
+
 export class Procfs {
   readonly fs: PseudoFs;
   readonly root: PseudoDirectory;
@@ -28,8 +39,6 @@ export class Procfs {
   readonly vfs: Vfs;
   /** /proc/net, the network's; the same for all, as there is one namespace. */
   readonly net: PseudoDirectory;
-  /** Devices' lines of /proc/interrupts, in order. */
-  readonly deviceInterrupts: InterruptLine[] = [];
   readonly #pids = new WeakMap<Process, Inode>();
 
   constructor(vfs: Vfs, kernel: Kernel) {
@@ -48,6 +57,10 @@ export class Procfs {
     });
     this.root = this.fs.root;
     this.net = this.fs.directory();
+    this.net.add(
+      'dev',
+      this.fs.text(() => netDevText(kernel.network.net.devices)),
+    );
     addSystemFiles(this);
     addSysctls(this);
   }
@@ -61,7 +74,7 @@ export class Procfs {
       countOn: (cpu: number) => countOn(cpus[cpu]!),
     });
     return [
-      ...this.deviceInterrupts,
+      ...this.kernel.network.drivers.flatMap((driver) => driver.irqLines()).map(deviceLine),
       local('LOC', ' Local timer interrupts', (cpu) => cpu.timerInterrupts),
       local('RES', ' Rescheduling interrupts', (cpu) => cpu.rescheduleInterrupts),
     ];

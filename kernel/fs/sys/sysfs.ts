@@ -1,27 +1,24 @@
 /**
  * sysfs: /sys. What other parts of the kernel show there hangs off this object.
  *
- *   sysfs.fs                                   for mounting
- *   sysfs.addNetDevice(name, bus, attributes)  /sys/class/net/NAME; returns how to remove it
- *   sysfs.directory('devices/system/cpu')      made as needed; .add(name, node)
+ *   sysfs.fs                                for mounting
+ *   sysfs.directory('devices/system/cpu')   made as needed; .add(name, node)
  */
-import type { Ns } from '../types/units.ts';
-import type { PseudoDirectory, TextOptions } from './pseudo.ts';
-import { PseudoFs } from './pseudo.ts';
+import type { NetDevice } from '../../net/device.ts';
+import type { Ns } from '../../types/units.ts';
+import type { PseudoDirectory } from '../pseudo.ts';
+import { PseudoFs } from '../pseudo.ts';
+import { addNetClass } from './net-class.ts';
 
 /** UAPI linux/magic.h */
 const SYSFS_MAGIC = 0x62656572;
-
-/** One attribute file: its text with newline, and what a write does. */
-export interface SysfsAttribute extends TextOptions {
-  readonly show: () => string;
-}
 
 export interface SysfsHost {
   readonly cpuCount: number;
   readonly now: () => Ns;
   /** The kernel's BTF, as /sys/kernel/btf/vmlinux gives it. */
   readonly kernelBtf: () => Uint8Array;
+  readonly netDevices: () => readonly NetDevice[];
 }
 
 export class Sysfs {
@@ -33,11 +30,11 @@ export class Sysfs {
     for (const path of [
       'block',
       'bus',
-      'class/net',
+      'class',
       'dev/block',
       'dev/char',
       'devices/system/cpu',
-      'devices/virtual/net',
+      'devices/virtual',
       'firmware',
       'fs/bpf',
       'fs/cgroup',
@@ -51,6 +48,7 @@ export class Sysfs {
     }
     this.directory('kernel/btf').add('vmlinux', this.fs.binary(host.kernelBtf));
     this.#addCpus(host.cpuCount);
+    addNetClass(this.fs, (path) => this.directory(path), host.netDevices);
   }
 
   directory(path: string): PseudoDirectory {
@@ -96,31 +94,5 @@ export class Sysfs {
         this.fs.text(() => `${cpu}\n`),
       );
     }
-  }
-
-  /** `bus` is where the device hangs: 'virtual', or 'pci0000:00/0000:00:03.0'. */
-  addNetDevice(
-    name: string,
-    bus: string,
-    attributes: Readonly<Record<string, SysfsAttribute>>,
-  ): () => void {
-    const parent = this.directory(`devices/${bus}/net`);
-    const device = parent.add(name, this.fs.directory(0o755));
-    for (const [attribute, { show, ...options }] of Object.entries(attributes)) {
-      device.add(attribute, this.fs.text(show, options));
-    }
-    const classNet = this.directory('class/net');
-    classNet.add(
-      name,
-      this.fs.link(() => `../../devices/${bus}/net/${name}`),
-    );
-    device.add(
-      'subsystem',
-      this.fs.link(() => `${'../'.repeat(bus.split('/').length + 3)}class/net`),
-    );
-    return () => {
-      parent.remove(name);
-      classNet.remove(name);
-    };
   }
 }
