@@ -24,16 +24,17 @@ import * as tasks from '../libc/tasks.ts';
 import { TIOCSCTTY } from '../libc/terminal.ts';
 import { CLOCK_MONOTONIC, clockGettime, nanosleep } from '../libc/time.ts';
 
-const MOUNTS: readonly (readonly [source: string, target: string, type: string, data?: string])[] = [
-  ['proc', '/proc', 'proc'],
-  ['sysfs', '/sys', 'sysfs'],
-  ['devtmpfs', '/dev', 'devtmpfs'],
-  ['devpts', '/dev/pts', 'devpts'],
-  ['tmpfs', '/run', 'tmpfs', 'mode=755'],
-  ['debugfs', '/sys/kernel/debug', 'debugfs'],
-  ['tracefs', '/sys/kernel/tracing', 'tracefs'],
-  ['bpf', '/sys/fs/bpf', 'bpf'],
-];
+const MOUNTS: readonly (readonly [source: string, target: string, type: string, data?: string])[] =
+  [
+    ['proc', '/proc', 'proc'],
+    ['sysfs', '/sys', 'sysfs'],
+    ['devtmpfs', '/dev', 'devtmpfs'],
+    ['devpts', '/dev/pts', 'devpts'],
+    ['tmpfs', '/run', 'tmpfs', 'mode=755'],
+    ['debugfs', '/sys/kernel/debug', 'debugfs'],
+    ['tracefs', '/sys/kernel/tracing', 'tracefs'],
+    ['bpf', '/sys/fs/bpf', 'bpf'],
+  ];
 
 /** A shell that lives shorter than this is not started again at once. */
 const RESPAWN_MIN_NS = 1_000_000_000;
