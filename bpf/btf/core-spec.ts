@@ -52,6 +52,7 @@ export function parseCoreSpec(btf: Btf, relo: CoreRelo): CoreSpec {
   if (!/^\d+(:\d+)*$/.test(relo.access)) throw bad('is no path');
   const raw = relo.access.split(':').map(Number);
   if (raw.length > MAX_STEPS) throw bad('is too long');
+  if (raw.some((index) => index > 0xffff_ffff)) throw bad('has an index beyond 32 bits');
   if (isTypeRelo(relo.kind)) {
     if (relo.access !== '0') throw bad('a type has no path');
     return { rootId: relo.typeId, steps: [], bitOffset: 0, raw };

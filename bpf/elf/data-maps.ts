@@ -10,7 +10,7 @@ import { ObjectError } from './error.ts';
 import type { DataLayout, ObjectMap } from './object-spec.ts';
 
 /** A map value's limit: KMALLOC_MAX_SIZE on x86-64 (include/linux/slab.h). */
-const MAX_DATA_BYTES = 4 * 1024 * 1024;
+export const MAX_DATA_BYTES = 4 * 1024 * 1024;
 
 export function isDataSection({ name, type, flags }: ElfSection): boolean {
   if ((flags & SHF.ALLOC) === 0) return false;

@@ -12,7 +12,7 @@ import { parseBtfExt } from '../btf/ext.ts';
 import { BtfError } from '../btf/types.ts';
 import { uapi } from '../uapi.ts';
 import { readBtfMaps } from './btf-maps.ts';
-import { dataLayouts, dataMap, globalDataMap, isDataSection } from './data-maps.ts';
+import { MAX_DATA_BYTES, dataLayouts, dataMap, globalDataMap, isDataSection } from './data-maps.ts';
 import type { ElfFile, ElfSection } from './elf-file.ts';
 import { SHF, readElf } from './elf-file.ts';
 import { ObjectError } from './error.ts';
@@ -26,8 +26,8 @@ import type { ObjectMap, ObjectProgram, ObjectSpec } from './object-spec.ts';
 import { sectionDef } from './section-defs.ts';
 import { readStructOps } from './struct-ops.ts';
 
-/** Instructions that reading may handle in all: 64 programs at the kernel's limit of a million. */
-const BUDGET_SLOTS = 64_000_000 / 16;
+/** Instructions that reading may handle in all: four programs of the kernel's limit of a million. */
+const BUDGET_SLOTS = 4_000_000;
 
 export function readObject(bytes: Uint8Array, fileName: string): ObjectSpec {
   const elf = readElf(bytes, fileName);
@@ -35,6 +35,9 @@ export function readObject(bytes: Uint8Array, fileName: string): ObjectSpec {
   const maps = readMaps(elf, btf);
   const externs = readExterns(elf, btf);
   const kconfig = kconfigBytes(externs);
+  if (kconfig > MAX_DATA_BYTES) {
+    throw new ObjectError(fileName, '.kconfig', `${kconfig} bytes are too many for a map value`);
+  }
   if (kconfig > 0) {
     maps.data.push(globalDataMap('.kconfig', new Uint8Array(kconfig), true, btf));
   }
