@@ -1,5 +1,8 @@
 /** Everything that `skep bench` measures; a group runs only where the filter names it. */
 import type { Bench } from '../../ui/cli/bench.ts';
+import { bootBench } from './boot.ts';
 import { engineBench } from './engine.ts';
+import { netBench } from './net.ts';
+import { pageBench } from './page.ts';
 
-export const benches: readonly Bench[] = [engineBench];
+export const benches: readonly Bench[] = [bootBench, netBench, engineBench, pageBench];
