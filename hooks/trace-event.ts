@@ -67,6 +67,8 @@ export interface TraceEvent<Args extends readonly unknown[] = readonly never[]> 
   readonly printFmt: string;
   /** Replaces 'name: ' in front of the message; syscall events print their call instead. */
   readonly prefix?: string;
+  /** System calls' events record one level of preempt_disable more than there is around them. */
+  readonly extraPreemptDepth?: 1;
 }
 
 /** C scalar types by the name that `format` prints. */

@@ -41,9 +41,12 @@ export interface TraceHost {
   preemptCount(): number;
   /** Put a finished record (a view of RAM, to be copied) into the ring. */
   record(tracepoint: AnyTracepoint, bytes: Uint8Array): void;
-  /** False if a program runs on this CPU already (bpf_prog_active): it is not run again. */
-  enterBpf(): boolean;
-  leaveBpf(): void;
+  /**
+   * False if a program runs on this CPU already (bpf_prog_active): it is not run again. Programs on
+   * records run with migration disabled.
+   */
+  enterBpf(kind: 'record' | 'raw'): boolean;
+  leaveBpf(kind: 'record' | 'raw'): void;
 }
 
 const NESTING = 4;
@@ -169,7 +172,7 @@ export class Tracepoint<Args extends readonly unknown[] = readonly never[]> {
     if (this.#recording && (!this.#filter || this.#filter.matches(this.reader.use(bytes)))) {
       host.record(this, bytes);
     }
-    this.#run(this.#programs, at);
+    this.#run('record', this.#programs, at);
     this.#scratch.leave(cpu);
   }
 
@@ -181,7 +184,7 @@ export class Tracepoint<Args extends readonly unknown[] = readonly never[]> {
     ram.u8.fill(0, at, at + end);
     ram.view.setUint16(at, this.id, true);
     ram.u8[at + 2] = this.#host.flags();
-    ram.u8[at + 3] = this.#host.preemptCount();
+    ram.u8[at + 3] = this.#host.preemptCount() + (event.extraPreemptDepth ?? 0);
     ram.view.setInt32(at + 4, this.#host.pid(), true);
     const strings: DynamicStrings = (name, text) => {
       const field = event.fields.find((candidate) => candidate.name === name)!;
@@ -211,16 +214,16 @@ export class Tracepoint<Args extends readonly unknown[] = readonly never[]> {
       if (declaration.includes('*')) ram.writePointer(slot, offsetOf(value));
       else ram.writeU64(slot, typeof value === 'bigint' ? value : BigInt(Number(value)));
     });
-    this.#run(this.#rawPrograms, at);
+    this.#run('raw', this.#rawPrograms, at);
     this.#scratch.leave(cpu);
   }
 
-  #run(programs: readonly HookProgram[], ctx: RamOffset): void {
-    if (programs.length === 0 || !this.#host.enterBpf()) return;
+  #run(kind: 'record' | 'raw', programs: readonly HookProgram[], ctx: RamOffset): void {
+    if (programs.length === 0 || !this.#host.enterBpf(kind)) return;
     try {
       for (const program of programs) program.run(ctx);
     } finally {
-      this.#host.leaveBpf();
+      this.#host.leaveBpf(kind);
     }
   }
 

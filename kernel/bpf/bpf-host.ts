@@ -9,10 +9,9 @@ import type { BpfOops } from '../../bpf/program.ts';
 import type { BpfProg } from '../../bpf/prog.ts';
 import { createRuntime } from '../../bpf/runtime.ts';
 import { BpfSubsystem } from '../../bpf/syscall/subsystem.ts';
-import { rawTracepoint } from '../../hooks/raw-tracepoint.ts';
-import { tracepointProg } from '../../hooks/tracepoint-prog.ts';
-import { xdpProgType } from '../../hooks/xdp.ts';
-import type { XdpDevice } from '../../hooks/xdp-attach.ts';
+import { progTypeOps } from '../../hooks/prog-types.ts';
+import { testRunOf } from '../../hooks/test-runs.ts';
+import type { NetDevice } from '../net/device.ts';
 import type { Kernel } from '../machine-types.ts';
 import { KERN_ALERT, KERN_WARNING } from '../printk.ts';
 import { attachPoints } from './attach.ts';
@@ -21,26 +20,29 @@ import { kernelBtf } from './kernel-btf.ts';
 
 export interface BpfParts {
   readonly core: NativeCore;
-  deviceByIndex(ifindex: number): XdpDevice | undefined;
+  deviceByIndex(ifindex: number): NetDevice | undefined;
 }
 
 export function createBpf(kernel: Kernel, { core, deviceByIndex }: BpfParts): BpfSubsystem {
   const runtime = createRuntime(kernel.ram, core, bpfKernel(kernel), {
     executableOf: (id) => bpf.progs.byId(id)?.prog.executable,
   });
+  const testDevice = (ifindex: number) => {
+    const device = deviceByIndex(ifindex);
+    return device && { offset: device.offset, queues: device.init.queues };
+  };
   const bpf: BpfSubsystem = new BpfSubsystem(
     {
       runtime,
       interpreter: createInterpreter(),
       jit: () => kernel.bpfJit.engine,
       level: 'latest',
-      progType: (type) =>
-        [rawTracepoint, tracepointProg, xdpProgType].find((ops) => ops.type === type),
+      progType: progTypeOps,
       createMap: (spec, caps) => createMap(runtime, spec, caps),
       nowNs: () => kernel.clock(),
       unprivilegedDisabled: () => kernel.settings.bpf.unprivilegedDisabled.value !== 0,
       reportOops: (prog, oops) => reportOops(kernel, prog, oops),
-      testRun: () => undefined,
+      testRun: (type) => testRunOf(type, testDevice),
       attach: attachPoints(kernel, deviceByIndex),
     },
     kernelBtf(),

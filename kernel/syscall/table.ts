@@ -23,7 +23,6 @@ export class SyscallTable {
   readonly #entries: (Entry | undefined)[] = [];
   readonly #rows = new Map<SyscallRow, Entry>();
   readonly #raw: KernelTracepoints;
-  readonly #sched: Scheduler;
   readonly #regs: PtRegsWriter;
 
   constructor(
@@ -33,7 +32,6 @@ export class SyscallTable {
     regs: PtRegsWriter,
   ) {
     this.#raw = sched.tracepoints;
-    this.#sched = sched;
     this.#regs = regs;
     for (const row of [...rows].sort((a, b) => a.nr - b.nr)) {
       if (this.#entries[row.nr]) throw new Bug(`system call ${row.nr} (${row.name}) twice`);
@@ -64,21 +62,17 @@ export class SyscallTable {
     const { rawSysEnter } = this.#raw;
     const entry = row && this.#rows.get(row);
     if (!rawSysEnter.enabled && !entry?.enter.enabled) return;
-    this.#sched.withPreemptOff(1, () => {
-      const regs = this.#regs.enter(nr, args);
-      if (rawSysEnter.enabled) rawSysEnter.fire(regs, nr, args);
-      if (entry?.enter.enabled) entry.enter.fire(nr, args);
-    });
+    const regs = this.#regs.enter(nr, args);
+    if (rawSysEnter.enabled) rawSysEnter.fire(regs, nr, args);
+    if (entry?.enter.enabled) entry.enter.fire(nr, args);
   }
 
   traceExit(row: SyscallRow | undefined, nr: number, result: number): void {
     const { rawSysExit } = this.#raw;
     const entry = row && this.#rows.get(row);
     if (!rawSysExit.enabled && !entry?.exit.enabled) return;
-    this.#sched.withPreemptOff(1, () => {
-      const regs = this.#regs.exit(result);
-      if (rawSysExit.enabled) rawSysExit.fire(regs, result, nr);
-      if (entry?.exit.enabled) entry.exit.fire(nr, result);
-    });
+    const regs = this.#regs.exit(result);
+    if (rawSysExit.enabled) rawSysExit.fire(regs, result, nr);
+    if (entry?.exit.enabled) entry.exit.fire(nr, result);
   }
 }

@@ -41,6 +41,7 @@ export function syscallEnterEvent(
         ram.writeU64((at + ARGS_AT + i * 8) as RamOffset, BigInt(narrow[i] ? value >>> 0 : value));
       }
     },
+    extraPreemptDepth: 1,
     prefix: `sys_${row.name}`,
     print: (record) =>
       `(${row.args.map(({ name }) => `${name}: ${record.big(name).toString(16)}`).join(', ')})`,
@@ -59,6 +60,7 @@ export function syscallExitEvent(row: SyscallRow): TraceEvent<[nr: number, resul
       ram.view.setInt32(at + 8, nr, true);
       ram.writeU64((at + ARGS_AT) as RamOffset, BigInt(result));
     },
+    extraPreemptDepth: 1,
     prefix: `sys_${row.name} -> `,
     print: (record) => `0x${BigInt.asUintN(64, record.big('ret')).toString(16)}`,
     printFmt: '"0x%lx", REC->ret',

@@ -3,6 +3,9 @@ import type { TraceHost } from '../../hooks/tracepoint.ts';
 import type { Kernel } from '../machine-types.ts';
 import * as flag from './tracing.ts';
 
+/** What a program at a tracepoint runs under in 6.1: the tracepoint's own level and bpf's. */
+const BPF_PREEMPT_DEPTH = 2;
+
 export function traceHost(kernel: Kernel): TraceHost {
   const cpu = () => kernel.sched.cpu;
   return {
@@ -25,19 +28,19 @@ export function traceHost(kernel: Kernel): TraceHost {
     },
     record: (_tracepoint, bytes) =>
       kernel.tracing.record(cpu().id, kernel.clock(), kernel.sched.current.comm, bytes),
-    enterBpf() {
+    enterBpf(kind) {
       const running = cpu();
       if (running.bpfActive) return false;
       running.bpfActive = true;
-      running.migrateDisabled++;
-      running.preemptDepth++;
+      running.preemptDepth += BPF_PREEMPT_DEPTH;
+      if (kind === 'record') running.migrateDisabled++;
       return true;
     },
-    leaveBpf() {
+    leaveBpf(kind) {
       const running = cpu();
       running.bpfActive = false;
-      running.migrateDisabled--;
-      running.preemptDepth--;
+      running.preemptDepth -= BPF_PREEMPT_DEPTH;
+      if (kind === 'record') running.migrateDisabled--;
     },
   };
 }
