@@ -118,6 +118,14 @@ export interface VerifiedProgram {
   /** Rows of line_info moved along with the rewriting; empty without BTF. */
   readonly lines: readonly LineInfo[];
   readonly funcs: readonly FuncInfo[];
+  /** Returns of the program need the attach type that it was loaded with. */
+  readonly enforcesAttachType?: true;
+  /** Bytes used of buffers whose size is known at attach time only; 0 where there are none. */
+  readonly bufferUse?: {
+    readonly tracepoint: number;
+    readonly rdonly: number;
+    readonly rdwr: number;
+  };
 }
 
 /** How a rejection is told: the errno, the reason's stable code, and Linux's log. */

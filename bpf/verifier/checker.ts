@@ -310,7 +310,7 @@ export function reject(c: Checker, errno: number, reason: string, line?: string)
 
 /** `bpf_map_lookup_elem`, `unknown` for an id that no helper has. */
 export function helperText(id: number): string {
-  const name = helperName(id);
+  const name = id === 0 ? 'unspec' : helperName(id);
   return name === undefined ? 'unknown' : `bpf_${name}`;
 }
 

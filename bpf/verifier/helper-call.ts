@@ -79,7 +79,7 @@ function exploreTailCall(c: Checker): void {
 
 function findHelper(c: Checker, id: number): Helper {
   const text = `${helperText(id)}#${id}`;
-  if (id < 0 || id > MAX_HELPER_ID + 2) {
+  if (id < 0 || id > MAX_HELPER_ID) {
     reject(c, errno.EINVAL, 'unknown-helper', `invalid func ${text}`);
   }
   const helper = helperFor(callerOf(c), id, c.env.caps);

@@ -1,17 +1,264 @@
-import type { VerifiedProgram } from '../program.ts';
-import type { Checker } from './checker.ts';
+/**
+ * The verified program as engines get it: dead code gone, context accesses on the kernel's structs,
+ * loads through BTF pointers that cannot fault, immediates final; with facts, lines and subprograms
+ * moved along.
+ *
+ * Every slot of the program becomes a piece (no, one or several instructions); then the pieces are
+ * laid out and jumps and calls between slots are set right.
+ *
+ * differs: division by zero, packet loads, helper calls and unprivileged pointer masks are not
+ * expanded, as skep's engines do these as RFC 9669 has it; so xlated dumps show them as loaded.
+ */
+import { errno } from '../../kernel/types/errno.ts';
+import type { Insn } from '../isa/insn.ts';
+import type { FuncInfo, InsnFact, LineInfo, SubprogInfo, VerifiedProgram } from '../program.ts';
+import { subprogEnd } from './cfg.ts';
+import { reject, type Checker } from './checker.ts';
+import { convertAccess } from './convert-ctx.ts';
+import { factOf } from './facts.ts';
+import {
+  CALL,
+  EXIT,
+  GOTO,
+  GOTO_LONG,
+  classOf,
+  cls,
+  isFuncLoad,
+  isJumpClass,
+  isKfuncCall,
+  isLdImm64,
+  isSubprogCall,
+  jmp,
+  jumpTarget,
+  opOf,
+  pseudo,
+} from './opcode.ts';
 
-/** Placeholder while the parts before it are brought up. */
+/** What one slot of the program becomes. */
+export interface Piece {
+  insns: Insn[];
+  /** Index of the instruction that jumps or calls to another slot, if one does. */
+  jump: number | undefined;
+}
+
+const NOP: Insn = { code: GOTO, dst: 0, src: 0, off: 0, imm: 0 };
+/** Never reached; if it were, it would get nowhere. */
+const TRAP: Insn = { ...NOP, off: -1 };
+
 export function rewrite(c: Checker): VerifiedProgram {
+  const pieces = c.insns.map((insn): Piece => ({ insns: [insn], jump: jumpOf(insn) }));
+  if (c.bpfCapable) removeDeadCode(c, pieces);
+  else trapDeadCode(c, pieces);
+  const prologue = c.env.checkOnly ? [] : (c.ops.prologue?.(c.seenDirectWrite, c.context) ?? []);
+  const stackBytes = c.subprogs.map((subprog) => Math.ceil(subprog.stackBytes / 8) * 8);
+  pieces.forEach((piece, slot) => fixUp(c, piece, slot, stackBytes));
+  return layOut(c, pieces, prologue, stackBytes);
+}
+
+function jumpOf(insn: Insn): number | undefined {
+  if (isSubprogCall(insn) || isFuncLoad(insn)) return 0;
+  if (!isJumpClass(insn.code)) return undefined;
+  const op = opOf(insn.code);
+  return op === jmp.CALL || op === jmp.EXIT ? undefined : 0;
+}
+
+const isConditional = ({ code }: Insn): boolean => {
+  const op = opOf(code);
+  return isJumpClass(code) && op !== jmp.JA && op !== jmp.EXIT && op !== jmp.CALL;
+};
+
+function trapDeadCode(c: Checker, pieces: readonly Piece[]): void {
+  pieces.forEach((piece, slot) => {
+    if (c.aux[slot]!.seen) return;
+    piece.insns = [TRAP];
+    piece.jump = undefined;
+  });
+}
+
+/** What no path reached goes, and with it the branches that never go there. */
+function removeDeadCode(c: Checker, pieces: readonly Piece[]): void {
+  pieces.forEach((piece, slot) => {
+    const insn = c.insns[slot]!;
+    if (!isConditional(insn) || !c.aux[slot]!.seen) return;
+    if (!c.aux[slot + 1]!.seen) piece.insns = [{ ...NOP, off: insn.off }];
+    else if (!c.aux[slot + 1 + insn.off]!.seen) piece.insns = [NOP];
+  });
+  pieces.forEach((piece, slot) => {
+    if (c.aux[slot]!.seen) return;
+    piece.insns = [];
+    piece.jump = undefined;
+  });
+  keepCallbacks(c, pieces);
+  // Jumps over nothing. One pass, as in Linux: what a later removal makes of an earlier jump stays.
+  pieces.forEach((piece, slot) => {
+    const insn = piece.insns[0];
+    if (!insn || insn.code !== GOTO || insn.dst !== 0 || insn.src !== 0 || insn.imm !== 0) return;
+    const target = slot + 1 + insn.off;
+    if (target <= slot) return;
+    if (pieces.slice(slot + 1, target).some((between) => between.insns.length > 0)) return;
+    piece.insns = [];
+    piece.jump = undefined;
+  });
+}
+
+/** A function whose address is taken but which is never called still needs a place. */
+function keepCallbacks(c: Checker, pieces: readonly Piece[]): void {
+  c.insns.forEach((insn, slot) => {
+    if (!isFuncLoad(insn) || !c.aux[slot]!.seen) return;
+    const start = slot + 1 + insn.imm;
+    if (c.aux[start]!.seen) return;
+    pieces[start]!.insns = [
+      { code: 0xb7, dst: 0, src: 0, off: 0, imm: 0 },
+      { code: EXIT, dst: 0, src: 0, off: 0, imm: 0 },
+    ];
+  });
+}
+
+function fixUp(c: Checker, piece: Piece, slot: number, stackBytes: number[]): void {
+  const insn = piece.insns[0];
+  if (!insn || !c.aux[slot]!.seen) return;
+  if (isKfuncCall(insn)) {
+    const line = 'invalid kernel function call not eliminated in verifier pass';
+    reject(c, errno.EINVAL, 'kfunc-unknown', line);
+  }
+  if (isLdImm64(insn)) {
+    if (insn.src !== pseudo.FUNC) piece.insns = [{ ...insn, src: 0 }];
+    return;
+  }
+  const isAccess = classOf(insn.code) === cls.LDX || classOf(insn.code) === cls.STX;
+  if (!isAccess) return;
+  const subprog = subprogOf(c, slot);
+  const scratchOff = -(c.subprogs[subprog]!.stackBytes + 8);
+  const converted = convertAccess(c, insn, slot, scratchOff);
+  piece.insns = [...converted.insns];
+  if (converted.usesScratch) {
+    stackBytes[subprog] = Math.max(stackBytes[subprog]!, -scratchOff);
+  }
+}
+
+export function subprogOf(c: Checker, slot: number): number {
+  let index = c.subprogs.length - 1;
+  while (index > 0 && c.subprogs[index]!.start > slot) index--;
+  return index;
+}
+
+function layOut(
+  c: Checker,
+  pieces: readonly Piece[],
+  prologue: readonly Insn[],
+  stackBytes: readonly number[],
+): VerifiedProgram {
+  // New slot of each old one; one more for the end.
+  const starts: number[] = [];
+  let next = prologue.length;
+  for (const piece of pieces) {
+    starts.push(next);
+    next += piece.insns.length;
+  }
+  starts.push(next);
+  const subprogs = subprogTable(c, starts, stackBytes);
+  const insns: Insn[] = [...prologue];
+  const facts: InsnFact[] = prologue.map(() => ({ original: 0 }));
+  pieces.forEach((piece, slot) => {
+    piece.insns.forEach((insn, index) => {
+      const at = insns.length;
+      const moved = index === piece.jump ? retarget(c, insn, slot, at, starts, subprogs) : insn;
+      insns.push(moved);
+      facts.push(factOf(c, slot, subprogs.indexOf));
+    });
+  });
   return {
     spec: c.spec,
-    insns: c.insns,
-    facts: c.insns.map((_, original) => ({ original })),
-    subprogs: [],
+    insns,
+    facts,
+    subprogs: subprogs.infos,
     usedMaps: c.usedMaps,
     gplCompatible: c.gplCompatible,
     verifiedInsns: c.processed,
-    lines: [],
-    funcs: [],
+    lines: movedLines(c, pieces, starts),
+    funcs: movedFuncs(c, subprogs),
+    ...(c.enforceAttachType ? { enforcesAttachType: true } : {}),
+    bufferUse: { ...c.bufferUse },
   };
+}
+
+interface SubprogTable {
+  readonly infos: readonly SubprogInfo[];
+  /** New index of an old subprogram. */
+  readonly indexOf: (old: number) => number;
+}
+
+/** Subprograms of which nothing is left are gone. */
+function subprogTable(
+  c: Checker,
+  starts: readonly number[],
+  stackBytes: readonly number[],
+): SubprogTable {
+  const infos: SubprogInfo[] = [];
+  const indices: number[] = [];
+  c.subprogs.forEach((subprog, old) => {
+    const start = old === 0 ? 0 : starts[subprog.start]!;
+    const end = starts[subprogEnd(c, old)]!;
+    indices.push(infos.length);
+    if (start === end && old > 0) return;
+    const func = subprog.btfFunc === undefined ? undefined : c.btf?.type(subprog.btfFunc);
+    infos.push({
+      name: func?.name ?? (old === 0 ? c.spec.name : 'F'),
+      start,
+      end,
+      stackBytes: stackBytes[old]!,
+      isCallback: subprog.isCallback,
+      hasTailCall: subprog.hasTailCall,
+    });
+  });
+  return { infos, indexOf: (old) => indices[old]! };
+}
+
+function retarget(
+  c: Checker,
+  insn: Insn,
+  slot: number,
+  at: number,
+  starts: readonly number[],
+  subprogs: SubprogTable,
+): Insn {
+  if (isFuncLoad(insn)) {
+    return { ...insn, imm: subprogs.indexOf(c.subprogAt(slot + insn.imm + 1)) };
+  }
+  if (insn.code === CALL) {
+    return { ...insn, imm: starts[slot + insn.imm + 1]! - at - 1 };
+  }
+  const distance = starts[jumpTarget(insn, slot)]! - at - 1;
+  if (insn.code === GOTO_LONG) return { ...insn, imm: distance };
+  if (distance !== (distance << 16) >> 16) reject(c, errno.ERANGE, 'jump-out-of-range');
+  return { ...insn, off: distance };
+}
+
+/** A row goes to the first instruction left of those that it stands for. */
+function movedLines(
+  c: Checker,
+  pieces: readonly Piece[],
+  starts: readonly number[],
+): readonly LineInfo[] {
+  const lines: LineInfo[] = [];
+  c.lines.forEach((line, row) => {
+    const end = c.lines[row + 1]?.insn ?? pieces.length;
+    for (let slot = line.insn; slot < end; slot++) {
+      if (pieces[slot]!.insns.length === 0) continue;
+      lines.push({ ...line, insn: slot === 0 ? 0 : starts[slot]! });
+      break;
+    }
+  });
+  return lines;
+}
+
+function movedFuncs(c: Checker, { infos, indexOf }: SubprogTable): readonly FuncInfo[] {
+  const funcs: FuncInfo[] = [];
+  c.subprogs.forEach((subprog, old) => {
+    if (subprog.btfFunc === undefined) return;
+    const info = infos[indexOf(old)];
+    if (!info || funcs.some((func) => func.insn === info.start)) return;
+    funcs.push({ insn: info.start, typeId: subprog.btfFunc });
+  });
+  return funcs;
 }
