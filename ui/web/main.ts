@@ -16,6 +16,8 @@ const send = (message: ToWorker) => worker.postMessage(message);
 const terminal = new Terminal({
   fontFamily: "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace",
   fontSize: 14,
+  /** Below 1.1 the underscores of some fonts are cut off. */
+  lineHeight: 1.15,
   scrollback: 10_000,
   theme: { background: '#0d0f12', foreground: '#d7dce2', cursor: '#e0a526' },
 });
