@@ -34,8 +34,8 @@ export const SYSCALL_EXTRA_NS: Readonly<Record<string, number>> = {
   // access of a path of one component; the other path walks cost the same.
   access: 610,
   faccessat: 610,
-  stat: 610,
-  lstat: 610,
+  newstat: 610,
+  newlstat: 610,
   newfstatat: 610,
   readlink: 610,
   chdir: 610,

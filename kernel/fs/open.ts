@@ -2,17 +2,15 @@
  * open(2): from a name to a File, with all checks that Linux makes on the way.
  *
  *   openAt(vfs, task, start, name, flags, mode)   File or -errno; may sleep (FIFOs)
- *   openExec(vfs, task, start, name)              a regular file that `task` may execute
  *   openInode(vfs, path, flags)                   the driver's part, no checks (also reopening
  *                                                 through /proc/PID/fd)
  */
 import type { MaySleep } from '../sched/flow.ts';
 import { errno } from '../types/errno.ts';
 import type { Cred } from './cred.ts';
-import { inGroup, inodePermission, MAY_EXEC, MAY_READ, MAY_WRITE } from './cred.ts';
+import { inGroup, inodePermission, MAY_READ, MAY_WRITE } from './cred.ts';
 import {
   MS_NODEV,
-  MS_NOEXEC,
   O_ACCMODE,
   O_CLOEXEC,
   O_CREAT,
@@ -21,7 +19,6 @@ import {
   O_NOCTTY,
   O_NOFOLLOW,
   O_PATH,
-  O_RDONLY,
   O_RDWR,
   O_TRUNC,
   O_WRONLY,
@@ -143,20 +140,4 @@ function driverOpen(vfs: Vfs, inode: Inode, flags: number): MaySleep<FileOps | n
     default:
       return isDirectory(inode) ? {} : -errno.ENXIO;
   }
-}
-
-export function openExec(vfs: Vfs, task: FsTask, start: Path, name: string): File | number {
-  const resolved = resolve(vfs.walkOf(task), start, name, { follow: true });
-  if (typeof resolved === 'number') return resolved;
-  const { found } = resolved;
-  if (typeof found === 'number') return found;
-  const { inode } = found.dentry;
-  if ((inode.mode & S_IFMT) !== S_IFREG) return -errno.EACCES;
-  if (found.mount.flags & MS_NOEXEC) return -errno.EACCES;
-  const refused = inodePermission(inode, task.cred, MAY_EXEC);
-  if (refused < 0) return refused;
-  const ops = inode.open?.(O_RDONLY) ?? -errno.EACCES;
-  if (typeof ops === 'number') return ops;
-  if (!('read' in ops)) return -errno.EACCES;
-  return new File(found, ops, O_RDONLY);
 }

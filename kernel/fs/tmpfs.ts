@@ -81,13 +81,27 @@ abstract class TmpfsInode extends BaseInode {
 
 export class TmpfsFile extends TmpfsInode {
   #content = new Uint8Array(0);
+  #opens = 0;
   readonly #ops: FileOps = {
     read: (count, position) => this.read(count, position),
     write: (data, position) => this.write(data, position),
+    release: () => {
+      this.#opens--;
+      this.discardIfUnused();
+    },
   };
 
   open(): FileOps {
+    this.#opens++;
     return this.#ops;
+  }
+
+  /** Without a name and without an open file, the content is gone. */
+  discardIfUnused(): void {
+    if (this.nlink > 0 || this.#opens > 0) return;
+    this.fs.charge(-this.size);
+    this.#content = new Uint8Array(0);
+    this.size = 0;
   }
 
   read(count: number, position: number): Uint8Array {
@@ -199,8 +213,7 @@ export class TmpfsDirectory extends TmpfsInode {
     inode.nlink--;
     inode.ctime = this.fs.now();
     this.touch();
-    // differs: the bytes of an unlinked file that is still open count as free already.
-    if (inode.nlink === 0 && inode instanceof TmpfsFile) this.fs.charge(-inode.size);
+    if (inode instanceof TmpfsFile) inode.discardIfUnused();
     return 0;
   }
 

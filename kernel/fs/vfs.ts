@@ -164,6 +164,7 @@ export class Vfs {
     const ops = inode.open?.(0);
     if (ops === undefined || typeof ops === 'number' || !('read' in ops)) return -errno.EINVAL;
     const data = ops.read!(inode.size, 0, 0);
+    ops.release?.();
     return data instanceof Uint8Array ? data : -errno.EINVAL;
   }
 
@@ -183,6 +184,7 @@ export class Vfs {
     const ops = inode.open?.(2);
     if (ops === undefined || typeof ops === 'number' || !('write' in ops)) return -errno.EINVAL;
     const written = ops.write!(data, 0, 0);
+    ops.release?.();
     return typeof written === 'number' && written < 0 ? written : 0;
   }
 

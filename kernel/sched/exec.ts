@@ -5,6 +5,7 @@
  * interpreter. Nothing of the caller is touched before all that can fail has succeeded.
  */
 import { inodePermission, MAY_EXEC } from '../fs/cred.ts';
+import { MS_NOEXEC } from '../fs/fcntl.ts';
 import type { Path } from '../fs/mount.ts';
 import { lookup } from '../fs/namei.ts';
 import { S_IFMT, S_IFREG } from '../fs/vfs-types.ts';
@@ -84,6 +85,7 @@ function* findBinary(
     if (typeof path === 'number') return path;
     const { inode } = path.dentry;
     if ((inode.mode & S_IFMT) !== S_IFREG) return -errno.EACCES;
+    if (path.mount.flags & MS_NOEXEC) return -errno.EACCES;
     const allowed = inodePermission(inode, task.cred, MAY_EXEC);
     if (allowed < 0) return allowed;
     const opened = inode.open?.(0) ?? -errno.EACCES;
