@@ -20,11 +20,11 @@ export async function main(
   program
     .command('boot')
     .description('boot a machine and connect its shell to the terminal (or to piped input)')
-    .option('--cpus N', 'number of CPUs', '2')
-    .option('--ram MiB', 'size of the memory', '256')
-    .option('--seed N', 'seed of everything random', '1')
-    .option('--cmdline TEXT', 'kernel command line', '')
-    .option('--file FILE...', 'copy files of this host into /root')
+    .option('--cpus <n>', 'number of CPUs', '2')
+    .option('--ram <MiB>', 'size of the memory', '256')
+    .option('--seed <n>', 'seed of everything random', '1')
+    .option('--cmdline <text>', 'kernel command line', '')
+    .option('--file <file...>', 'copy files of this host into /root')
     .action(async (options) => {
       status = await (await import('./boot.ts')).boot(options);
     });
@@ -45,10 +45,10 @@ export async function main(
       .command(name)
       .description(description)
       .argument('<file>', 'object file, as clang -target bpf makes it')
-      .option('--program NAME', 'only this one')
-      .option('--level LEVEL', 'what the kernel knows: 6.1 or latest', 'latest');
+      .option('--program <name>', 'only this one')
+      .option('--level <level>', 'what the kernel knows: 6.1 or latest', 'latest');
   onFile('verify', 'say whether the verifier accepts its programs')
-    .option('--log-level N', 'show the log: 1 state, 2 every step, 4 statistics', '0')
+    .option('--log-level <n>', 'show the log: 1 state, 2 every step, 4 statistics', '0')
     .option('--json', 'one JSON object')
     .action(async (file, options) => {
       status = await (await import('./prog.ts')).verifyCommand(file, options);
@@ -59,7 +59,7 @@ export async function main(
       status = await (await import('./prog.ts')).dumpCommand(file, options);
     });
   onFile('run', 'run a program on each packet of a capture')
-    .option('--pcap FILE', 'a pcap or pcapng file')
+    .option('--pcap <file>', 'a pcap or pcapng file')
     .option('--json', 'one JSON object')
     .action(async (file, options) => {
       status = await (await import('./prog.ts')).runCommand(file, options);

@@ -145,7 +145,7 @@ function xlatedText({ prog }: ProgObject): string {
     .map((insn, slot) =>
       insn.code === 0
         ? undefined
-        : `${String(slot).padStart(4)}: ${disasmInsn(insns, slot, { helper: helperName })}`,
+        : `${String(slot).padStart(4)}: ${disasmInsn(insns, slot, { helper: fullName })}`,
     )
     .filter((line) => line !== undefined)
     .join('\n');
@@ -214,4 +214,9 @@ function indent(text: string): string {
     .split('\n')
     .map((line) => `    ${line}`)
     .join('\n');
+}
+
+function fullName(id: number): string | undefined {
+  const name = helperName(id);
+  return name && `bpf_${name}`;
 }
