@@ -4,6 +4,7 @@
  */
 import type { BpfSubsystem } from '../bpf/syscall/subsystem.ts';
 import type { BpfJit } from './bpf/bpf-jit.ts';
+import type { Kallsyms } from './kallsyms.ts';
 import type { MapReaders } from './bpf/map-readers.ts';
 import type { Ram } from './ram/ram.ts';
 import type { KernelLog } from './printk.ts';
@@ -54,6 +55,7 @@ export interface Kernel {
   readonly bpf: BpfSubsystem;
   readonly bpfJit: BpfJit;
   readonly bpfReaders: MapReaders;
+  readonly kallsyms: Kallsyms;
   nextPerfEventId(): number;
   readonly syscalls: SyscallTable;
   readonly tracepoints: KernelTracepoints;

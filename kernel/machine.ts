@@ -23,6 +23,7 @@ import type { FileSystems } from './fs/boot.ts';
 import { bootFileSystems } from './fs/boot.ts';
 import type { Vfs } from './fs/vfs.ts';
 import { kernelInit } from './init.ts';
+import { Kallsyms } from './kallsyms.ts';
 import type { Network } from './net/boot.ts';
 import { bootNetwork } from './net/boot.ts';
 import type { Kernel, MachineInput } from './machine-types.ts';
@@ -92,6 +93,7 @@ export class Machine implements Kernel {
   readonly bpf: BpfSubsystem;
   readonly bpfJit: BpfJit;
   readonly bpfReaders: MapReaders;
+  readonly kallsyms: Kallsyms;
   readonly settings: KernelSettings;
   readonly uts: { hostname: string; domainname: string };
   /** Everything that came in through `input`, in order. */
@@ -140,6 +142,7 @@ export class Machine implements Kernel {
       core: this.core,
       deviceByIndex: (ifindex) => this.network.net.byIndex(ifindex),
     });
+    this.kallsyms = new Kallsyms(syscallRows, this.bpf);
     this.#connectConsole();
     this.#startTasks();
   }

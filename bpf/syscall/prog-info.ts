@@ -1,13 +1,12 @@
 /** struct bpf_prog_info of a loaded program (bpf_prog_get_info_by_fd of 6.1). */
 import { errno } from '../../kernel/types/errno.ts';
 import { BPF_FUNC_INFO, BPF_LINE_INFO, BPF_PROG_INFO } from '../info.ts';
-import { engineState } from '../engine-state.ts';
 import { encodeInsns } from '../isa/codec.ts';
-import { progTag } from '../prog.ts';
 import { PROG_TYPES } from '../uapi.ts';
 import type { BpfCaller } from './caller.ts';
 import { dumpableInsns } from './xlated.ts';
 import type { ProgObject } from './objects.ts';
+import { progSymbols } from './prog-symbols.ts';
 import type { BpfSubsystem } from './subsystem.ts';
 
 export function progInfo(
@@ -51,13 +50,12 @@ export function progInfo(
   };
   if (!caller.caps.bpf) return BPF_PROG_INFO.encode(known);
 
-  const dumped = dumpableInsns(verified);
-  const insns = encodeInsns(dumped);
+  const insns = encodeInsns(dumpableInsns(verified));
   /** Reported sizes must not depend on how warm a program happens to be. */
   prog.jit();
   const image = prog.executable.image?.() ?? new Uint8Array();
-  const state = engineState(bpf.host.runtime);
-  const ksyms = quads(verified.subprogs.map((_, i) => state.funcAddress(verified, i)));
+  const symbols = progSymbols(bpf.host.runtime, object);
+  const ksyms = quads(symbols.map(({ address }) => address));
   const lengths = words(prog.executable.functionBytes?.() ?? verified.subprogs.map(() => 0));
   const funcs = rows(
     verified.funcs.map((row) => BPF_FUNC_INFO.encode({ insn_off: row.insn, type_id: row.typeId })),
@@ -72,9 +70,7 @@ export function progInfo(
       }),
     ),
   );
-  const tags = rows(
-    verified.subprogs.map(({ start, end }) => fromHex(progTag(dumped.slice(start, end)))),
-  );
+  const tags = rows(symbols.map(({ tag }) => fromHex(tag)));
   const nrFuncs = verified.subprogs.length;
   const copied =
     give(ask.xlated_prog_insns, ask.xlated_prog_len, 1, insns) &&

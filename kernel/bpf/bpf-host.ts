@@ -43,6 +43,7 @@ export function createBpf(kernel: Kernel, { core, deviceByIndex }: BpfParts): Bp
       unprivilegedDisabled: () => kernel.settings.bpf.unprivilegedDisabled.value !== 0,
       reportOops: (prog, oops) => reportOops(kernel, prog, oops),
       testRun: (type) => testRunOf(type, testDevice),
+      symbolAddress: (name) => kernel.kallsyms.address(name),
       attach: attachPoints(kernel, deviceByIndex),
     },
     kernelBtf(),

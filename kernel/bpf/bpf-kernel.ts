@@ -39,6 +39,7 @@ export function bpfKernel(kernel: Kernel): BpfKernel {
       userRuns(kernel, Number(destination), sizeBytes, (user, done, length) =>
         ram.u8.copyWithin(user, source + done, source + done + length),
       ),
+    symbolAt: (address) => kernel.kallsyms.at(address),
     wakeMapReaders: (map) => kernel.bpfReaders.wake(map),
     perfEventOfFd(fd) {
       const file = sched.current.files?.get(fd);

@@ -1,6 +1,7 @@
 /** Files of /proc about the machine as a whole. Formats as Linux 6.1 prints them (proc(5)). */
 import { SOFTIRQS } from '../../trace/events.ts';
 import { TASK_RUNNING, TASK_UNINTERRUPTIBLE } from '../../types/task.ts';
+import { CAP_SYSLOG } from '../../sched/credentials.ts';
 import type { Kernel } from '../../machine-types.ts';
 import { KERNEL_BANNER } from '../../version.ts';
 import type { Procfs } from './procfs.ts';
@@ -42,6 +43,8 @@ export function addSystemFiles(procfs: Procfs): void {
   text('version', () => `${KERNEL_BANNER}\n`);
   text('cmdline', () => `${kernel.config.cmdline}\n`);
   text('uptime', () => uptimeText(kernel));
+  // Addresses are for those who may read the kernel's log (kptr_restrict 0, perf_event_paranoid 2).
+  text('kallsyms', () => kernel.kallsyms.text(kernel.sched.current.cred.capable(CAP_SYSLOG)));
   const averages = load(kernel);
   text('loadavg', () => loadavgText(kernel, averages));
   text('stat', () => statText(procfs));
