@@ -216,7 +216,10 @@ export class AddressSpace implements UserMemory {
     this.publish();
   }
 
-  /** 0, or -ENOMEM if a part of the range is not mapped. */
+  /**
+   * 0, or -ENOMEM if a part of the range is not mapped.
+   * differs: nothing is changed then; Linux has changed what comes before the hole.
+   */
   protect(start: number, end: number, prot: number): number {
     const areas = this.areas.overlapping(start, end);
     const covered = areas.reduce(

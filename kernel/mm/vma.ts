@@ -5,6 +5,7 @@
 import type { RamOffset } from '../types/units.ts';
 
 /** PROT_* and MAP_* (UAPI asm-generic/mman-common.h). */
+export const PROT_NONE = 0;
 export const PROT_READ = 1;
 export const PROT_WRITE = 2;
 export const PROT_EXEC = 4;

@@ -18,7 +18,7 @@ export interface SchedTunables {
 
 /** SCHED_TUNABLESCALING_LOG: times 1 + log2 of the CPUs, up to 8 of them. */
 export function tunables(cpuCount: number): SchedTunables {
-  const factor = 1 + Math.floor(Math.log2(Math.min(cpuCount, 8)));
+  const factor = 32 - Math.clz32(Math.min(cpuCount, 8));
   return {
     latencyNs: SCHED_LATENCY_NS * factor,
     minGranularityNs: MIN_GRANULARITY_NS * factor,
@@ -31,7 +31,11 @@ export function tunables(cpuCount: number): SchedTunables {
  * differs: computed, so it is up to 1% off Linux's rounded table away from nice 0.
  */
 export function weightOf(nice: number): number {
-  return nice === 0 ? NICE_0_WEIGHT : Math.max(1, Math.round(NICE_0_WEIGHT / 1.25 ** nice));
+  if (nice === 0) return NICE_0_WEIGHT;
+  // Powers of 1.25 are exact in a double this far; Math.pow need not be the same everywhere.
+  let factor = 1;
+  for (let i = Math.abs(nice); i > 0; i--) factor *= 1.25;
+  return Math.max(1, Math.round(nice > 0 ? NICE_0_WEIGHT / factor : NICE_0_WEIGHT * factor));
 }
 
 /** Run time in the scale of vruntime. */

@@ -88,7 +88,7 @@ function reportedState(preempt: boolean, state: number): number {
   const TASK_IDLE = 0x402;
   if ((state & TASK_IDLE) === TASK_IDLE) return 0x80;
   const reported = state & 0x7f;
-  return reported === 0 ? 0 : 2 ** Math.floor(Math.log2(reported));
+  return reported === 0 ? 0 : 1 << (31 - Math.clz32(reported));
 }
 
 const wakeupFields = { comm, pid: pidT, prio: i32, target_cpu: i32 } as const;
