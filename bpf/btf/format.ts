@@ -26,8 +26,9 @@ const string = (text: string): JsonTree => ({ kind: 'string', text });
 
 /** Deeper nesting than any real type has; prints as null. */
 const MAX_DEPTH = 32;
-/** Values that are printed of one value at most; a hostile type may ask for billions. */
-const MAX_NODES = 1_000_000;
+/** Values printed for one byte; unions show a byte many times, a hostile type billions of times. */
+const NODES_PER_BYTE = 64;
+const LEAST_NODES = 10_000;
 
 export function formatValue(
   btf: Btf,
@@ -35,23 +36,25 @@ export function formatValue(
   bytes: Uint8Array,
   options: FormatOptions = {},
 ): JsonTree {
-  return new Formatter(btf, options.plain ?? true).value(typeId, bytes, 0);
+  const nodes = NODES_PER_BYTE * bytes.length + LEAST_NODES;
+  return new Formatter(btf, options.plain ?? true, nodes).value(typeId, bytes, 0);
 }
 
 class Formatter {
   readonly #btf: Btf;
   readonly #plain: boolean;
-  #nodes = 0;
+  #nodes: number;
 
-  constructor(btf: Btf, plain: boolean) {
+  constructor(btf: Btf, plain: boolean, nodes: number) {
     this.#btf = btf;
     this.#plain = plain;
+    this.#nodes = nodes;
   }
 
   value(typeId: number, bytes: Uint8Array, depth: number): JsonTree {
     const type = this.#btf.resolved(typeId);
     const size = this.#btf.sizeOf(typeId) ?? 0;
-    if (depth > MAX_DEPTH || ++this.#nodes > MAX_NODES || bytes.length < size) return raw('null');
+    if (depth > MAX_DEPTH || --this.#nodes < 0 || bytes.length < size) return raw('null');
     switch (type.kind) {
       case 'int':
         return this.#int(type, bytes);
@@ -135,7 +138,7 @@ class Formatter {
     }
     const size = this.#btf.sizeOf(type.elementType) ?? 0;
     const items: JsonTree[] = [];
-    for (let index = 0; index < type.count && this.#nodes <= MAX_NODES; index++) {
+    for (let index = 0; index < type.count && this.#nodes >= 0; index++) {
       items.push(this.value(type.elementType, bytes.subarray(index * size), depth + 1));
     }
     return { kind: 'array', items };

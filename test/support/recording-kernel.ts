@@ -27,6 +27,9 @@ export interface RecordedProgram {
   readonly lineInfo: Uint8Array;
 }
 
+/** An address that was never placed. */
+class Fault extends Error {}
+
 export class RecordingKernel implements BpfUser<never> {
   readonly calls: Call[] = [];
   readonly maps = new Map<number, RecordedMap>();
@@ -44,6 +47,15 @@ export class RecordingKernel implements BpfUser<never> {
   #nextFd = 3;
 
   *bpf(number: number, attrBytes: Uint8Array): BpfFlow<never, number> {
+    try {
+      return this.#answer(number, attrBytes);
+    } catch (error) {
+      if (error instanceof Fault) return -14;
+      throw error;
+    }
+  }
+
+  #answer(number: number, attrBytes: Uint8Array): number {
     const command = BPF_COMMANDS[number]!;
     const attr = decodeAttr(command, attrBytes) as Record<string, unknown>;
     this.calls.push({ command, attr });
@@ -152,7 +164,7 @@ export class RecordingKernel implements BpfUser<never> {
     if (sizeBytes === 0) return new Uint8Array(0);
     const block = this.#memory.get(address);
     if (block === undefined || block.length < sizeBytes) {
-      throw new Error(`${sizeBytes} bytes at 0x${address.toString(16)} were never placed`);
+      throw new Fault();
     }
     return block.subarray(0, sizeBytes);
   }
