@@ -13,6 +13,9 @@ import {
 import { hostAssets, scenarioFile, scenarioFiles } from './assets.ts';
 import { EXIT, UsageError } from './usage.ts';
 
+/** Wide enough that no command of a text wraps. */
+const TERMINAL = { columns: 160, rows: 50 } as const;
+
 export interface RunOptions {
   readonly list?: boolean;
   readonly json?: boolean;
@@ -62,6 +65,7 @@ export async function runScenario(
   const text = new TextDecoder().decode(scenarioFile(scenario, scenario.document));
   const document = parseDocument(text, `${scenario.name}/${scenario.document}`);
   const machine = await bootMachine(scenario.configure(files), await hostAssets());
+  machine.input({ kind: 'tty-size', ...TERMINAL });
   const terminal = new PlainTerminal(write);
   machine.console.onOutput((bytes) => terminal.write(bytes));
   const presenter: Presenter = {
