@@ -90,11 +90,14 @@ export async function runScenario(
   return holds;
 }
 
-/** The terminal's output as plain text between paragraphs, without control sequences. */
+/**
+ * The terminal's output as plain text between paragraphs, without control sequences. A line that
+ * is not at its end – the prompt – waits for what comes after the paragraph.
+ */
 class PlainTerminal {
   readonly #write: (text: string) => void;
   readonly #decoder = new TextDecoder();
-  #atLineStart = true;
+  #unfinished = '';
 
   constructor(write: (text: string) => void) {
     this.#write = write;
@@ -103,15 +106,13 @@ class PlainTerminal {
   write(bytes: Uint8Array): void {
     const text = this.#decoder
       .decode(bytes)
-
       .replace(/\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|\x1b[=>]|\r|\x07/g, '');
-    if (text === '') return;
-    this.#write(text);
-    this.#atLineStart = text.endsWith('\n');
+    const lines = (this.#unfinished + text).split('\n');
+    this.#unfinished = lines.pop()!;
+    for (const line of lines) this.#write(`${line}\n`);
   }
 
   prose(text: string): void {
-    this.#write((this.#atLineStart ? '' : '\n') + text);
-    this.#atLineStart = true;
+    this.#write(text);
   }
 }
