@@ -47,7 +47,6 @@ struct {
 } shared SEC(".maps");
 
 __u64 tuning[4] SEC(".data.tuning") = {1, 2, 3, 4};
-/* A pointer in data: relocated to the address of what it points at is not possible for BPF. */
 const char banner[] SEC(".rodata.banner") = "banner";
 
 struct sum {
@@ -66,7 +65,7 @@ int tail_one(struct xdp_md *ctx) {
   return sum.total == 10 ? XDP_PASS : XDP_ABORTED;
 }
 
-SEC("xdp/devmap")
+SEC("xdp")
 int root(struct xdp_md *ctx) {
   __u32 key = 0;
   void *map = bpf_map_lookup_elem(&outer, &key);
@@ -77,7 +76,7 @@ int root(struct xdp_md *ctx) {
   return XDP_DROP;
 }
 
-SEC("xdp")
+SEC("xdp/devmap")
 int second(struct xdp_md *ctx) {
   __u64 key = 7;
   __u32 inner_key = 1;
