@@ -11,6 +11,7 @@ import type { Executable } from './engine.ts';
 import type { EngineState } from './engine-state.ts';
 import type { BpfMap } from './maps/map.ts';
 import type { NativeCore } from './native/core.ts';
+import type { MapType } from './uapi.ts';
 
 /** What helpers need of the kernel around them. */
 export interface BpfKernel {
@@ -45,6 +46,19 @@ export interface BpfKernel {
   putPerfEvent?(event: number): void;
   cgroupOfFd?(fd: number): number;
   putCgroup?(cgroup: number): void;
+  /** The struct sock of a socket descriptor that fits a map of `type`, or a negative errno. */
+  sockOfFd?(fd: number, type: MapType): RamOffset | number;
+  putSock?(sock: RamOffset): void;
+  sockCookie?(sock: RamOffset): bigint;
+  /** The socket, inode or task whose storage a descriptor stands for, or a negative errno. */
+  storageOwnerOfFd?(fd: number, type: MapType): RamOffset | number;
+  /** A network device that packets can be sent to. */
+  netDeviceExists?(ifindex: number): boolean;
+  /**
+   * Return addresses from the innermost on, of the kernel or of the current task in user mode;
+   * undefined where there is no stack to walk. `ctx` is the program's.
+   */
+  callchain?(ctx: RamOffset, user: boolean, maxDepth: number): readonly bigint[] | undefined;
   /**
    * bpf_perf_event_output: a PERF_RECORD_SAMPLE with these bytes of RAM as its raw data, one part
    * after the other, into the event's ring. 0, or as perf_event_output and its checks fail:

@@ -122,6 +122,10 @@ function checkKeyType(spec: MapSpec): number {
         return spec.type === 'array' && spec.maxEntries === 1 && isData ? 0 : -errno.EINVAL;
       }
       return key.kind === 'int' && key.bits === 32 && key.bitOffset === 0 ? 0 : -errno.EINVAL;
+    case 'sk_storage':
+    case 'inode_storage':
+    case 'task_storage':
+      return key?.kind === 'int' && key.bits === 32 && key.bitOffset === 0 ? 0 : -errno.EINVAL;
     case 'lpm_trie':
       return key?.kind === 'struct' ? 0 : -errno.EINVAL;
     case 'bloom_filter':
@@ -135,7 +139,13 @@ function checkKeyType(spec: MapSpec): number {
     case 'devmap_hash':
     case 'cpumap':
     case 'xskmap':
+    case 'sockmap':
+    case 'sockhash':
       return -errno.ENOTSUPP;
+    // Its key is checked member by member in Linux; the sizes have been compared above.
+    case 'cgroup_storage':
+    case 'percpu_cgroup_storage':
+      return key ? 0 : -errno.EINVAL;
     default:
       return key ? 0 : -errno.EINVAL;
   }

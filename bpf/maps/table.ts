@@ -13,13 +13,25 @@ import { arrayOfMapsMap, cgroupArrayMap, perfEventArrayMap, progArrayMap } from 
 import { hashOfMapsMap } from './hash-of-maps.ts';
 import { hashMap, lruHashMap, lruPercpuHashMap, percpuHashMap } from './hash.ts';
 import { lpmTrieMap } from './lpm-trie.ts';
+import { cpumapMap } from './cpumap.ts';
+import { devmapHashMap, devmapMap } from './devmap.ts';
 import type { BpfMap, MapSpec } from './map.ts';
 import type { MapCaps, MapHost, MapTypeRow } from './map-type.ts';
 import { mayBpf } from './map-type.ts';
 import { queueMap, stackMap } from './queue-stack.ts';
 import { ringbufMap, userRingbufMap } from './ringbuf.ts';
+import { reuseportSockarrayMap, sockhashMap, sockmapMap, xskmapMap } from './socket-maps.ts';
 import { checkBtf } from './special-fields.ts';
+import { stackTraceMap } from './stack-trace.ts';
+import {
+  cgroupStorageMap,
+  inodeStorageMap,
+  percpuCgroupStorageMap,
+  skStorageMap,
+  taskStorageMap,
+} from './storage.ts';
 
+/** In the order of their numbers. */
 const rows: readonly MapTypeRow[] = [
   hashMap,
   arrayMap,
@@ -27,15 +39,28 @@ const rows: readonly MapTypeRow[] = [
   perfEventArrayMap,
   percpuHashMap,
   percpuArrayMap,
+  stackTraceMap,
   cgroupArrayMap,
   lruHashMap,
   lruPercpuHashMap,
   lpmTrieMap,
   arrayOfMapsMap,
   hashOfMapsMap,
+  devmapMap,
+  sockmapMap,
+  cpumapMap,
+  xskmapMap,
+  sockhashMap,
+  cgroupStorageMap,
+  reuseportSockarrayMap,
+  percpuCgroupStorageMap,
   queueMap,
   stackMap,
+  skStorageMap,
+  devmapHashMap,
   ringbufMap,
+  inodeStorageMap,
+  taskStorageMap,
   bloomFilterMap,
   userRingbufMap,
 ];
