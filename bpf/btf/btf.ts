@@ -12,7 +12,7 @@
  * Everything here ends: a parsed Btf has no dangling ids and no type that contains itself.
  */
 import { StringTable, checkReferences, parseHeader, parseTypes } from './parse.ts';
-import type { BtfFunc, BtfFuncProto, BtfKind, BtfType } from './types.ts';
+import type { BtfFunc, BtfFuncProto, BtfKind, BtfType, BtfTypeOf } from './types.ts';
 
 const VOID: BtfType = { kind: 'void', name: '' };
 /** MAX_RESOLVE_DEPTH of kernel/bpf/btf.c. */
@@ -52,9 +52,9 @@ export class Btf {
   }
 
   /** Type of that kind, or undefined. */
-  typeAs<K extends BtfKind>(id: number, kind: K): Extract<BtfType, { kind: K }> | undefined {
+  typeAs<K extends BtfKind>(id: number, kind: K): BtfTypeOf<K> | undefined {
     const type = this.types[id];
-    return type?.kind === kind ? (type as Extract<BtfType, { kind: K }>) : undefined;
+    return type?.kind === kind ? (type as BtfTypeOf<K>) : undefined;
   }
 
   /** First type of that name (and kind). */

@@ -20,6 +20,13 @@ export type BtfType =
   | BtfDeclTag;
 
 export type BtfKind = BtfType['kind'];
+/** The type of one kind: `BtfTypeOf<'union'>`. */
+export type BtfTypeOf<K extends BtfKind> = OfKind<BtfType, K>;
+type OfKind<T extends BtfType, K> = T extends BtfType
+  ? K extends T['kind']
+    ? T & { readonly kind: K }
+    : never
+  : never;
 
 export interface BtfInt {
   readonly kind: 'int';

@@ -142,7 +142,9 @@ describe('loadObject', () => {
         const { length } = this.calls;
         const result = yield* super.bpf(number, attr);
         const call = this.calls[length]!;
-        return call.command === 'map_create' && call.attr['btf_value_type_id'] !== 0 ? -524 : result;
+        return call.command === 'map_create' && call.attr['btf_value_type_id'] !== 0
+          ? -524
+          : result;
       }
     }
     const { outcome } = load('counters.o', {}, new Picky());
