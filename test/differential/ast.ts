@@ -71,7 +71,8 @@ export type Statement =
     }
   | { readonly kind: 'helper'; readonly id: number }
   | { readonly kind: 'tail-call'; readonly index: number }
-  | { readonly kind: 'exit' };
+  /** Unless the test holds: code behind it must stay reachable. */
+  | { readonly kind: 'exit'; readonly test: Test };
 
 export type Body = readonly Statement[];
 

@@ -10,7 +10,7 @@ import { differentialBench, MAPS, type Contestant, type DifferentialBench } from
 import { programs, type GeneratorOptions } from './generator.ts';
 
 /** More of them, from another seed: SKEP_FUZZ_RUNS=20000 SKEP_FUZZ_SEED=7 npx vitest run … */
-const numRuns = Number(process.env.SKEP_FUZZ_RUNS ?? 700);
+const numRuns = Number(process.env.SKEP_FUZZ_RUNS ?? 500);
 const seed = Number(process.env.SKEP_FUZZ_SEED ?? 1);
 
 /** UAPI BPF_FUNC_*. */

@@ -83,7 +83,7 @@ function statements(options: GeneratorOptions): fc.Arbitrary<Body> {
     { arbitrary: straight, weight: 30 },
     { arbitrary: constant, weight: 3 },
     { arbitrary: skip, weight: 2 },
-    { arbitrary: fc.constant<Statement>({ kind: 'exit' }), weight: 1 },
+    { arbitrary: fc.record({ kind: fc.constant('exit' as const), test }), weight: 1 },
   ];
   const add = (weight: number, arbitrary: fc.Arbitrary<Statement>): void => {
     simple.push({ weight, arbitrary });

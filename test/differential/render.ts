@@ -47,24 +47,29 @@ const TAIL_CALL = 12;
 const DESTROYED = [1, 2, 3, 4, 5] as const;
 
 export function render(tree: ProgramTree, options: RenderOptions): Rendered {
-  const functions = tree.functions.map((body, index) =>
-    new FunctionRenderer(tree, index, options).render(body),
-  );
-  const starts: number[] = [];
-  let start = 0;
-  for (const { insns } of functions) {
-    starts.push(start);
-    start += insns.length;
-  }
-  const insns = functions.flatMap((func, index) => {
+  const starts = new Map<number, number>();
+  const functions: FunctionRenderer[] = [];
+  // Only what is called: unreachable code is refused. A call leads to a later function.
+  const called = new Set([0]);
+  let end = 0;
+  tree.functions.forEach((body, index) => {
+    if (!called.has(index)) return;
+    const func = new FunctionRenderer(tree, index, options).render(body);
+    for (const { subprog } of func.calls) called.add(subprog);
+    functions.push(func);
+    starts.set(index, end);
+    end += func.insns.length;
+  });
+  const insns = functions.flatMap((func) => {
+    const start = starts.get(func.index)!;
     const out = [...func.insns];
     for (const { at, subprog } of func.calls) {
-      out[at] = { ...out[at]!, imm: starts[subprog]! - (starts[index]! + at + 1) };
+      out[at] = { ...out[at]!, imm: starts.get(subprog)! - (start + at + 1) };
     }
     return out;
   });
-  const fixups = functions.flatMap((func, index) =>
-    func.fixups.map(({ insn: at, map }) => ({ insn: starts[index]! + at, map })),
+  const fixups = functions.flatMap((func) =>
+    func.fixups.map(({ insn: at, map }) => ({ insn: starts.get(func.index)! + at, map })),
   );
   return { insns, fixups };
 }
@@ -74,22 +79,22 @@ class FunctionRenderer {
   readonly fixups: Fixup[] = [];
   readonly calls: { at: number; subprog: number }[] = [];
   readonly #tree: ProgramTree;
-  readonly #index: number;
+  readonly index: number;
   readonly #pointers: boolean;
   #nesting = 0;
 
   constructor(tree: ProgramTree, index: number, { context }: RenderOptions) {
     this.#tree = tree;
-    this.#index = index;
+    this.index = index;
     this.#pointers = context === 'pointers';
   }
 
   render(body: Body): this {
     // Subprograms are called with scalars in r1 to r5 and know no context.
-    if (this.#index === 0) this.emit(insn('mov64_reg', { dst: 6, src: 1 }));
+    if (this.index === 0) this.emit(insn('mov64_reg', { dst: 6, src: 1 }));
     else this.emit(insn('mov64_imm', { dst: 6, imm: 0 }));
     SCALARS.forEach((register, i) => {
-      if (this.#index > 0 && register >= 1 && register <= 5) return;
+      if (this.index > 0 && register >= 1 && register <= 5) return;
       this.emit(...ldImm64(register, this.#tree.initial[i]!));
     });
     for (let at = 8; at <= DATA_BYTES; at += 8) {
@@ -180,14 +185,17 @@ class FunctionRenderer {
         this.emit(insn('call_helper', { imm: statement.id }));
         return this.#restore(DESTROYED);
       case 'tail-call':
-        if (this.#index > 0) return;
+        if (this.index > 0) return;
         this.emit(insn('mov64_reg', { dst: 1, src: 6 }));
         this.#loadMap(2, 'programs');
         this.emit(insn('mov64_imm', { dst: 3, imm: statement.index }));
         this.emit(insn('call_helper', { imm: TAIL_CALL }));
         return this.#restore([0, ...DESTROYED]);
-      case 'exit':
-        return this.emit(insn('exit'));
+      case 'exit': {
+        const stay = this.#branch(statement.test);
+        this.emit(insn('exit'));
+        return this.#land(stay);
+      }
     }
   }
 
@@ -231,7 +239,7 @@ class FunctionRenderer {
   }
 
   #call(subprog: number): void {
-    if (subprog <= this.#index || subprog >= this.#tree.functions.length) return;
+    if (subprog <= this.index || subprog >= this.#tree.functions.length) return;
     this.calls.push({ at: this.insns.length, subprog });
     this.emit(insn('call_subprog'));
     this.#restore(DESTROYED);
@@ -239,7 +247,7 @@ class FunctionRenderer {
 
   /** Only the entry knows the packet. */
   #packet(s: Statement & { kind: 'packet' }): void {
-    if (this.#index > 0) return;
+    if (this.index > 0) return;
     const load = this.#pointers ? 'ldx64' : 'ldx32';
     this.emit(insn(load, { dst: 2, src: 6, off: 0 }));
     this.emit(insn(load, { dst: 3, src: 6, off: this.#pointers ? 8 : 4 }));

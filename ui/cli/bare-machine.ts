@@ -26,6 +26,8 @@ export interface BareOptions {
   readonly level: '6.1' | 'latest';
   /** Compiles programs that are hot, or whose code is asked for. */
   readonly jit?: Engine;
+  /** What runs programs at first; the interpreter where absent. */
+  readonly engine?: Engine;
 }
 
 export class BareMachine {
@@ -41,7 +43,7 @@ export class BareMachine {
     });
     this.bpf = new BpfSubsystem({
       runtime,
-      interpreter: createInterpreter(),
+      interpreter: options.engine ?? createInterpreter(),
       jit: () => options.jit,
       level: options.level,
       progType: progTypeOps,

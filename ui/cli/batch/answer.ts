@@ -11,7 +11,7 @@ import { BPF_PROG_INFO } from '../../../bpf/info.ts';
 import type { BareCaller } from '../../../bpf/syscall/bare-caller.ts';
 import { ALL_CAPS, NO_CAPS } from '../../../bpf/syscall/caller.ts';
 import { MAP_TYPES } from '../../../bpf/uapi.ts';
-import { BARE_CPUS, BareMachine } from '../bare-machine.ts';
+import { BARE_CPUS, BareMachine, type BareOptions } from '../bare-machine.ts';
 import { type BatchRequest, type MapRequest, RequestError } from './request.ts';
 
 /** Large enough for the log of a million instructions at level 1 to be cut, as the judge's is. */
@@ -38,8 +38,8 @@ export class BatchMachine {
   readonly #machine: BareMachine;
   readonly #caller: BareCaller;
 
-  constructor(assets: HostAssets) {
-    this.#machine = new BareMachine(assets, { level: '6.1' });
+  constructor(assets: HostAssets, options: Omit<BareOptions, 'level'> = {}) {
+    this.#machine = new BareMachine(assets, { level: '6.1', ...options });
     this.#caller = this.#machine.caller;
   }
 
