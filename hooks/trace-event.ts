@@ -8,8 +8,8 @@
  * string is a `__data_loc` word that points at bytes behind the fixed part.
  */
 import type { Ram } from '../kernel/ram/ram.ts';
-import type { Members, MemberType, View } from '../kernel/types/struct.ts';
-import { struct } from '../kernel/types/struct.ts';
+import type { AnyStruct, Members, MemberType, View } from '../kernel/types/struct.ts';
+import { charArray, embed, struct } from '../kernel/types/struct.ts';
 import type { RamOffset } from '../kernel/types/units.ts';
 
 export interface Field {
@@ -67,6 +67,8 @@ export interface TraceEvent<Args extends readonly unknown[] = readonly never[]> 
   readonly printFmt: string;
   /** Replaces 'name: ' in front of the message; syscall events print their call instead. */
   readonly prefix?: string;
+  /** The record as the kernel's BTF has it: struct trace_event_raw_CLASS. */
+  readonly record?: AnyStruct;
   /** System calls' events record one level of preempt_disable more than there is around them. */
   readonly extraPreemptDepth?: 1;
 }
@@ -83,9 +85,19 @@ export const pidT = cType('pid_t', 4, true);
 /** A string of any length: the member is its __data_loc word. */
 export const dynamicString = cType('__data_loc char[]', 4, true);
 
+/** In front of every record (include/linux/trace_events.h). */
+export const TraceEntry = struct('trace_entry', {
+  type: cType('unsigned short', 2, false),
+  flags: cType('unsigned char', 1, false),
+  preempt_count: cType('unsigned char', 1, false),
+  pid: cType('int', 4, true),
+});
+
 export interface TraceEventSpec<Args extends readonly unknown[], M extends Members> {
   readonly system: string;
   readonly name: string;
+  /** DECLARE_EVENT_CLASS, where several events share one; the event's name otherwise. */
+  readonly className?: string;
   readonly args: readonly string[];
   readonly fields: M;
   assign(record: View<M>, strings: DynamicStrings, ...args: Args): void;
@@ -97,8 +109,8 @@ export interface TraceEventSpec<Args extends readonly unknown[], M extends Membe
 export function traceEvent<Args extends readonly unknown[], const M extends Members>(
   spec: TraceEventSpec<Args, M>,
 ): TraceEvent<Args> {
-  const record = struct(`trace_event_raw_${spec.name}`, {
-    common: cType('trace_entry', 8, false),
+  const record = struct(`trace_event_raw_${spec.className ?? spec.name}`, {
+    ent: embed(TraceEntry),
     ...spec.fields,
   });
   const fields = Object.entries<MemberType>(spec.fields).map(([name, type]) =>
@@ -108,10 +120,25 @@ export function traceEvent<Args extends readonly unknown[], const M extends Memb
   return {
     ...spec,
     fields,
+    record: btfRecord(record.name, spec.fields),
     fixedBytes: last ? last.offset + last.size : COMMON_BYTES,
     assign: (ram, at, strings, ...args) =>
       spec.assign(record.at(ram, at) as unknown as View<M>, strings, ...args),
   };
+}
+
+/** The same with the names that C has: __data_loc_X, and the dynamic part's start. */
+function btfRecord(name: string, fields: Members): AnyStruct {
+  const members = Object.entries<MemberType>(fields).map(([field, type]) =>
+    type.kind === 'int' && type.name === dynamicString.name
+      ? [`__data_loc_${field}`, cType('unsigned int', 4, false)]
+      : [field, type],
+  );
+  return struct(name, {
+    ent: embed(TraceEntry),
+    ...(Object.fromEntries(members) as Members),
+    __data: charArray(0),
+  });
 }
 
 function fieldOf(name: string, type: MemberType, offset: number): Field {

@@ -2,11 +2,13 @@
  * BPF programs on tracepoints: what a perf event with a program does, and raw tracepoints.
  *
  *   attachTracepoint(tracepoint, program)      program type tracepoint: it sees the record
- *   attachRawTracepoint(registry, program, name)   program type raw_tracepoint: the arguments
+ *   attachRawTracepoint(registry, program, name, btf)   raw_tracepoint, or tracing with BTF types
  *
  * Both give an Attachment, of which bpf(2) makes a link; the program's reference is the holder's.
  */
+import type { Btf } from '../bpf/btf/btf.ts';
 import type { Attachment, ProgObject } from '../bpf/syscall/objects.ts';
+import { ATTACH_TYPES } from '../bpf/uapi.ts';
 import { errno } from '../kernel/types/errno.ts';
 import type { RamOffset } from '../kernel/types/units.ts';
 import type { TracepointRegistry } from './registry.ts';
@@ -38,18 +40,30 @@ export function attachRawTracepoint(
   registry: TracepointRegistry,
   program: ProgObject,
   name: string | undefined,
+  kernelBtf: Btf | undefined,
 ): Attachment | number {
-  const { type } = program.prog.verified.spec;
-  if (type !== 'raw_tracepoint' && type !== 'raw_tracepoint_writable') return -errno.EINVAL;
-  if (name === undefined) return -errno.EINVAL;
-  const tracepoint = registry.findByName(name);
+  const { spec } = program.prog.verified;
+  const isBtf = spec.type === 'tracing' && spec.expectedAttachType === 'trace_raw_tp';
+  const isRaw = spec.type === 'raw_tracepoint' || spec.type === 'raw_tracepoint_writable';
+  if (!isBtf && !isRaw) return -errno.EINVAL;
+  // A BTF-typed one has named its tracepoint when it was loaded.
+  if (isBtf === (name !== undefined)) return -errno.EINVAL;
+  const typedef = isBtf ? kernelBtf?.type(spec.attachBtfId ?? 0)?.name : undefined;
+  const wanted = isBtf ? typedef?.replace(/^btf_trace_/, '') : name;
+  const tracepoint = wanted === undefined ? undefined : registry.findByName(wanted);
   if (!tracepoint) return -errno.ENOENT;
-  const attached = new AttachedProgram(program);
-  const detach = tracepoint.attachRaw(attached);
-  return {
-    type: 'raw_tracepoint',
-    detachable: false,
-    detach,
-    info: () => ({ fields: {}, name }),
-  };
+  const detach = tracepoint.attachRaw(new AttachedProgram(program));
+  return isBtf
+    ? {
+        type: 'tracing',
+        detachable: false,
+        detach,
+        info: () => ({ fields: { tracing_attach_type: ATTACH_TYPES.indexOf('trace_raw_tp') } }),
+      }
+    : {
+        type: 'raw_tracepoint',
+        detachable: false,
+        detach,
+        info: () => ({ fields: {}, name: wanted! }),
+      };
 }

@@ -37,7 +37,7 @@ export function kernelInit(kernel: Kernel): void {
 /** Its children are made by whoever needs one; nothing is left for it to do. */
 function* sleepForEver(kernel: Kernel): KernelFlow<number> {
   const nothing = new WaitQueue(kernel.sched);
-  for (;;) yield* nothing.wait(() => false, { interruptible: false });
+  for (;;) yield* nothing.wait(() => false, { interruptible: true });
 }
 
 function* becomeInit(kernel: Kernel, task: Task): KernelFlow<number> {

@@ -17,6 +17,11 @@ export function attachPoints(
   return {
     createLink(program, attr) {
       const type = ATTACH_TYPES[attr.attach_type];
+      if (program.prog.verified.spec.type === 'tracing' && type === 'trace_raw_tp') {
+        if (attr.target_fd !== 0 || attr.target_btf_id !== 0) return -errno.EINVAL;
+        const { registry } = kernel.tracing;
+        return attachRawTracepoint(registry, program, undefined, kernel.bpf.kernelBtf?.btf);
+      }
       if (type === 'perf_event') return perfLink(kernel, program, attr.target_fd);
       if (program.prog.verified.spec.type === 'xdp') {
         if (type !== 'xdp') return -errno.EINVAL;
@@ -24,7 +29,8 @@ export function attachPoints(
       }
       return -errno.EINVAL;
     },
-    rawTracepoint: (program, name) => attachRawTracepoint(kernel.tracing.registry, program, name),
+    rawTracepoint: (program, name) =>
+      attachRawTracepoint(kernel.tracing.registry, program, name, kernel.bpf.kernelBtf?.btf),
     // differs: no attach points of the time before links are here yet (cgroup, sockmap, lirc).
     progAttach: () => -errno.EINVAL,
     progDetach: () => -errno.EINVAL,

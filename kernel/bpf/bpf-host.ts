@@ -46,7 +46,7 @@ export function createBpf(kernel: Kernel, { core, deviceByIndex }: BpfParts): Bp
       symbolAddress: (name) => kernel.kallsyms.address(name),
       attach: attachPoints(kernel, deviceByIndex),
     },
-    kernelBtf(),
+    kernelBtf(kernel.tracing.registry.all.map(({ event }) => event)),
   );
   return bpf;
 }

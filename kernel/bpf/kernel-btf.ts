@@ -1,17 +1,110 @@
-/** The kernel's own BTF (/sys/kernel/btf/vmlinux), from the declarations of its structs. */
-import { btfFromStructs } from '../../bpf/btf/structs.ts';
+/**
+ * The kernel's own BTF (/sys/kernel/btf/vmlinux): its structs, the records of its trace events, and
+ * a `btf_trace_NAME` prototype for each tracepoint, all from their one declaration.
+ */
 import type { Btf } from '../../bpf/btf/btf.ts';
+import { BtfBuilder } from '../../bpf/btf/builder.ts';
+import { addStructs, CHAR, intType } from '../../bpf/btf/structs.ts';
+import type { AnyTraceEvent } from '../../hooks/trace-event.ts';
 import * as bpfMap from '../types/bpf-map.ts';
+import * as netDevice from '../types/net-device.ts';
 import * as ptRegs from '../types/pt-regs.ts';
+import * as skbuff from '../types/skbuff.ts';
 import type { AnyStruct } from '../types/struct.ts';
 import * as task from '../types/task.ts';
+import * as trace from '../types/trace.ts';
 import * as xdp from '../types/xdp.ts';
+import { Bug } from '../types/units.ts';
 
-const modules: readonly Readonly<Record<string, unknown>>[] = [task, ptRegs, bpfMap, xdp];
+const modules: readonly Readonly<Record<string, unknown>>[] = [
+  task,
+  ptRegs,
+  bpfMap,
+  xdp,
+  skbuff,
+  netDevice,
+  trace,
+];
 
-export function kernelBtf(): Btf {
+export function kernelBtf(events: readonly AnyTraceEvent[]): Btf {
+  const builder = new BtfBuilder();
   const structs = modules.flatMap((module) => Object.values(module).filter(isStruct));
-  return btfFromStructs(structs);
+  const records = events.flatMap((event) => (event.record ? [event.record] : []));
+  const unique = new Map([...structs, ...records].map((struct) => [struct.name, struct]));
+  const ids = addStructs(builder, [...unique.values()]);
+  const named = new Set<string>();
+  for (const event of events) {
+    if (event.system === 'syscalls' || event.system === 'ftrace' || named.has(event.name)) continue;
+    named.add(event.name);
+    addTracepoint(builder, ids, event);
+  }
+  return builder.build();
+}
+
+/** typedef void (*btf_trace_NAME)(void *, arguments …) */
+function addTracepoint(
+  builder: BtfBuilder,
+  structs: ReadonlyMap<string, number>,
+  event: AnyTraceEvent,
+): void {
+  const context = builder.intern({ kind: 'ptr', name: '', type: 0 });
+  const params = [{ name: '', type: context }];
+  for (const declaration of event.args) {
+    const { name, type } = parameter(builder, structs, declaration);
+    params.push({ name, type });
+  }
+  const proto = builder.add({ kind: 'func_proto', name: '', returnType: 0, params });
+  const pointer = builder.add({ kind: 'ptr', name: '', type: proto });
+  builder.add({ kind: 'typedef', name: `btf_trace_${event.name}`, type: pointer });
+}
+
+/** Integer types that tracepoints' arguments have: bytes and sign. */
+const INTEGERS: Readonly<Record<string, readonly [size: 1 | 2 | 4 | 8, signed: boolean]>> = {
+  bool: [1, false],
+  char: [1, true],
+  u8: [1, false],
+  'unsigned char': [1, false],
+  u16: [2, false],
+  short: [2, true],
+  'unsigned short': [2, false],
+  int: [4, true],
+  'unsigned int': [4, false],
+  u32: [4, false],
+  pid_t: [4, true],
+  gfp_t: [4, false],
+  u64: [8, false],
+  long: [8, true],
+  'unsigned long': [8, false],
+  size_t: [8, false],
+};
+
+function parameter(
+  builder: BtfBuilder,
+  structs: ReadonlyMap<string, number>,
+  declaration: string,
+): { readonly name: string; readonly type: number } {
+  const match = /^(const )?(.*?)\s*(\**)\s*(\w+)$/.exec(declaration);
+  if (!match) throw new Bug(`not a C parameter: ${declaration}`);
+  const [, isConst, base, stars, name] = match;
+  let type = baseType(builder, structs, base!);
+  if (isConst) type = builder.intern({ kind: 'const', name: '', type });
+  for (let i = 0; i < stars!.length; i++) type = builder.intern({ kind: 'ptr', name: '', type });
+  return { name: name!, type };
+}
+
+function baseType(builder: BtfBuilder, structs: ReadonlyMap<string, number>, base: string): number {
+  if (base === 'void') return 0;
+  const tagged = /^(struct|union|enum) (\w+)$/.exec(base);
+  if (tagged) {
+    const [, tag, name] = tagged;
+    if (tag === 'enum') return builder.intern(intType('unsigned int', 4, false));
+    const known = structs.get(name!);
+    return known ?? builder.intern({ kind: 'fwd', name: name!, union: tag === 'union' });
+  }
+  if (base === 'char') return builder.intern(CHAR);
+  const integer = INTEGERS[base];
+  if (!integer) throw new Bug(`tracepoint argument of unknown type ${base}`);
+  return builder.intern(intType(base === 'bool' ? '_Bool' : base, ...integer));
 }
 
 function isStruct(value: unknown): value is AnyStruct {

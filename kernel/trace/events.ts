@@ -102,6 +102,7 @@ const wakeup = (name: string) =>
   traceEvent({
     system: 'sched',
     name,
+    className: 'sched_wakeup_template',
     args: ['struct task_struct *p'],
     fields: wakeupFields,
     assign(record, _strings, task: Task, targetCpu: number) {
@@ -140,6 +141,7 @@ const processTemplate = (name: string) =>
   traceEvent({
     system: 'sched',
     name,
+    className: 'sched_process_template',
     args: ['struct task_struct *p'],
     fields: { comm, pid: pidT, prio: i32 },
     assign(record, _strings, task: Task) {
@@ -340,6 +342,7 @@ const softirq = (name: string) =>
   traceEvent({
     system: 'irq',
     name,
+    className: 'softirq',
     args: ['unsigned int vec_nr'],
     fields: { vec: uint },
     assign(record, _strings, vec: number) {
