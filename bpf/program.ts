@@ -41,7 +41,8 @@ export interface ProgramSpec {
    * where it is of something else.
    */
   readonly mapByFd: (fd: number) => BpfMap | null | undefined;
-  readonly mapByIndex: (index: number) => BpfMap | null | undefined;
+  /** Absent: the load came without an fd array. */
+  readonly mapByIndex?: (index: number) => BpfMap | null | undefined;
   readonly flags: number;
   readonly btf?: Btf;
   /** Raw rows, checked by the verifier: record size in bytes and the records. */

@@ -14,7 +14,7 @@ import { adjustPointer } from './pointer-alu.ts';
 import { markPrecise } from './precision.ts';
 import { isScalar, scalarReg, type Reg } from './reg.ts';
 import { sanitizeScalar } from './sanitize.ts';
-import { aluScalar, isContradictory, isKnown } from './scalar-alu.ts';
+import { aluConst, aluScalar, isContradictory, isKnown } from './scalar-alu.ts';
 import { UNKNOWN_SCALAR, constScalar, draftOf, sync, zeroExtend32, type Scalar } from './scalar.ts';
 import type { Slot } from './state.ts';
 
@@ -243,6 +243,11 @@ function adjustScalar(c: Checker, insn: Insn, dst: Slot, operand: Reg): void {
     return;
   }
   if (operation === 'add' || operation === 'sub') sanitizeScalar(c, insn);
+  const known = aluConst(operation, width, dst.reg.scalar, src);
+  if (known) {
+    dst.reg = { ...dst.reg, scalar: known };
+    return;
+  }
   let draft = aluScalar(operation, width, dst.reg.scalar, src);
   if (!draft) {
     c.forget(dst);

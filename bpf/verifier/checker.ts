@@ -19,6 +19,7 @@ import type { LineInfo, PointerKind, ProgramSpec } from '../program.ts';
 import type { AttachTarget } from './attach.ts';
 import type { VerifierEnv } from './env.ts';
 import { Log } from './log.ts';
+import { GOTO_LONG } from './opcode.ts';
 import { UNKNOWN_REG, isPointer, scalarReg, type Reg, type RegType } from './reg.ts';
 import { constScalar } from './scalar.ts';
 import {
@@ -290,13 +291,17 @@ export class Checker {
 
   /** The instruction's text, as it stands behind its number in the log. */
   disasm(slot: number): string {
+    const insn = this.insns[slot]!;
+    if (insn.code === GOTO_LONG && this.env.level === '6.1') {
+      // 6.1 knows how to jump there, but not how to print it.
+      const off = insn.off < 0 ? `${insn.off}` : `+${insn.off}`;
+      return `(06) if w${insn.dst} jmp 0x${(insn.imm >>> 0).toString(16)} goto pc${off}`;
+    }
     const names: DisasmNames = {
       helper: (id) => helperText(id),
       kfunc: (insn) => this.env.kernelBtf?.type(insn.imm)?.name,
-      imm64: (value, insn) =>
-        (insn.src === 1 || insn.src === 2) && !this.allowPtrLeaks
-          ? '0x0'
-          : `0x${value.toString(16)}`,
+      imm64: (value, { src }) =>
+        (src === 1 || src === 2) && !this.allowPtrLeaks ? '0x0' : `0x${value.toString(16)}`,
       level: this.env.level,
     };
     return disasmInsn(this.insns, slot, names);

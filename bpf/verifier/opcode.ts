@@ -78,8 +78,12 @@ const CONDITIONS: Readonly<Record<number, Condition>> = {
 };
 export const conditionOf = (code: number): Condition | undefined => CONDITIONS[code & 0xf0];
 
-/** Some instruction of this level has the opcode. */
+/**
+ * Some instruction of this level has the opcode. Of v4's, 6.1's stable releases (6.1.192 for one)
+ * took up the long jump.
+ */
 export function isKnownOpcode(code: number, level: '6.1' | 'latest'): boolean {
+  if (code === GOTO_LONG) return true;
   return rowsOfCode(code).some(
     (row) => row.version !== 'internal' && (level === 'latest' || row.version !== 'v4'),
   );

@@ -86,7 +86,10 @@ function setAddress(c: Checker, slot: number, address: bigint): void {
 
 function findMap(c: Checker, insn: Insn): BpfMap {
   const byIndex = insn.src === pseudo.MAP_IDX || insn.src === pseudo.MAP_IDX_VALUE;
-  const map = byIndex ? c.spec.mapByIndex(insn.imm) : c.spec.mapByFd(insn.imm);
+  if (byIndex && !c.spec.mapByIndex) {
+    reject(c, errno.EPROTO, 'bad-map-fd', 'fd_idx without fd_array is invalid');
+  }
+  const map = byIndex ? c.spec.mapByIndex!(insn.imm) : c.spec.mapByFd(insn.imm);
   if (map) return map;
   const line = `fd ${insn.imm} is not pointing to valid bpf_map`;
   return reject(c, map === null ? errno.EINVAL : errno.EBADF, 'bad-map-fd', line);

@@ -2,6 +2,7 @@
  * Arithmetic on scalars: what is known of `dst op src`. Callers have made sure that `src` has no
  * contradictory range and, except for add, sub and and, that it is known.
  *
+ *   aluConst(op, width, dst, src)    both known: the result, if it is computed
  *   aluScalar(op, width, dst, src)   undefined where nothing is known of the result
  *
  * add, sub, mul, and, or and xor track 32 and 64 bits side by side; shifts track the half that the
@@ -26,6 +27,7 @@ import {
   draftOf,
   forget32,
   forget64,
+  isSettled,
   learn32FromBits,
   learnFromBits,
   setLow32,
@@ -62,6 +64,51 @@ export function isContradictory(s: Scalar, width: Width): boolean {
 
 export const isKnown = (s: Scalar, width: Width): boolean =>
   width === 32 ? isSubregConst(s.bits) : isConst(s.bits);
+
+/**
+ * Two known values make a known one, whatever the ranges would say of it: the quick way for what
+ * most instructions are. Undefined where it is none of those (division is never computed).
+ */
+export function aluConst(
+  op: AluOperation,
+  width: Width,
+  dst: Scalar,
+  src: Scalar,
+): Scalar | undefined {
+  if (dst.bits.mask !== 0n || src.bits.mask !== 0n || !isSettled(dst)) return undefined;
+  const isShift = op === 'lsh' || op === 'rsh' || op === 'arsh';
+  if (isShift && src.umax >= BigInt(width)) return undefined;
+  const a = width === 32 ? BigInt(dst.umin32) : dst.bits.value;
+  const b = width === 32 ? BigInt(src.umin32) : src.bits.value;
+  const value = computeConst(op, width, a, b);
+  if (value === undefined) return undefined;
+  return constScalar(width === 32 ? BigInt.asUintN(32, value) : value);
+}
+
+function computeConst(op: AluOperation, width: Width, a: bigint, b: bigint): bigint | undefined {
+  switch (op) {
+    case 'add':
+      return a + b;
+    case 'sub':
+      return a - b;
+    case 'mul':
+      return a * b;
+    case 'and':
+      return a & b;
+    case 'or':
+      return a | b;
+    case 'xor':
+      return a ^ b;
+    case 'lsh':
+      return a << b;
+    case 'rsh':
+      return a >> b;
+    case 'arsh':
+      return BigInt.asIntN(width, a) >> b;
+    default:
+      return undefined;
+  }
+}
 
 export function aluScalar(
   op: AluOperation,

@@ -230,7 +230,7 @@ function learnBitsFromRange(d: Draft): void {
 }
 
 /** All views of a known value agree already: nothing is left to learn. */
-const isSettled = (d: Scalar): boolean =>
+export const isSettled = (d: Scalar): boolean =>
   d.bits.mask === 0n &&
   d.umin === d.bits.value &&
   d.umax === d.umin &&

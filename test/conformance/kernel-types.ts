@@ -19,6 +19,7 @@ const RefKfunc = struct('prog_test_ref_kfunc', {
 const MapOps = struct('bpf_map_ops', { map_alloc_check: pointer('void') });
 const BpfMapType = struct('bpf_map', { ops: pointer('bpf_map_ops'), map_type: u32 }, { size: 256 });
 const BpfArray = struct('bpf_array', { map: embed(BpfMapType), elem_size: u32, index_mask: u32 });
+const BpfHtab = struct('bpf_htab', { map: embed(BpfMapType), n_buckets: u32, elem_size: u32 });
 
 /** Each socket type starts with the one before. */
 const SockCommon = struct('sock_common', { skc_addrpair: u64 }, { size: 136 });
@@ -37,6 +38,7 @@ const types = btfFromStructs([
   MapOps,
   BpfMapType,
   BpfArray,
+  BpfHtab,
   SockCommon,
   Sock,
   InetSock,

@@ -128,7 +128,6 @@ export function runRequest(request: Request): Verdict {
     insns,
     // As in any process, the lowest descriptors are of files.
     mapByFd: (fd) => (fd >= 0 && fd < 3 ? null : maps[fd - FIRST_FD]),
-    mapByIndex: (index) => maps[index],
     flags: request.prog_flags ?? 0,
     ...(request.btf && { btf: parseBtf(hex(request.btf)) }),
     ...(request.func_info && { funcInfo: { recordBytes: 8, records: hex(request.func_info) } }),
