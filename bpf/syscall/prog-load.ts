@@ -102,6 +102,8 @@ function verifyAndInstall(
   const logResult = writeLog(caller, log, verdict.log);
   if (logResult < 0) return logResult;
   if (verdict.kind === 'rejected') return -verdict.errno;
+  // As Linux without a JIT for them: calls of kernel functions.
+  if (host.interpreter.refusal(verdict.program)) return -errno.ENOTSUPP;
   const prog = new BpfProg(verdict.program, bpf.progHost);
   const object = new ProgObject(
     {
