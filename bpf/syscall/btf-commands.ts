@@ -1,6 +1,7 @@
 /** BPF_BTF_LOAD: parse, check, give a descriptor; errors go to the caller's log (level 1). */
 import { errno } from '../../kernel/types/errno.ts';
-import { parseBtf } from '../btf/btf.ts';
+import { type Btf, parseBtf } from '../btf/btf.ts';
+import { validateBtf } from '../btf/validate.ts';
 import { BtfError } from '../btf/types.ts';
 import type { BpfCaller } from './caller.ts';
 import { install } from './lookup.ts';
@@ -18,12 +19,19 @@ export function btfLoad(bpf: BpfSubsystem, attr: Attr<'btf_load'>, caller: BpfCa
   if (!logIsValid(log)) return -errno.EINVAL;
   const bytes = caller.copyFromUser(attr.btf, attr.btf_size);
   if (!bytes) return -errno.EFAULT;
+  const btf = checkedBtf(bytes);
+  if (!(btf instanceof BtfError)) return install(caller, new BtfObject(btf, bpf.btfs));
+  const full = writeLog(caller, log, `${btf.message}\n`);
+  return full < 0 ? full : -btf.errno;
+}
+
+/** The BTF, or the first thing that is wrong with it. */
+function checkedBtf(bytes: Uint8Array): Btf | BtfError {
   try {
     const btf = parseBtf(bytes);
-    return install(caller, new BtfObject(btf, bpf.btfs));
+    return validateBtf(btf) ?? btf;
   } catch (error) {
-    if (!(error instanceof BtfError)) throw error;
-    const full = writeLog(caller, log, `${error.message}\n`);
-    return full < 0 ? full : -errno.EINVAL;
+    if (error instanceof BtfError) return error;
+    throw error;
   }
 }
