@@ -46,6 +46,9 @@ export interface NetDriver {
   >;
 }
 
+/** RFC 791 */
+const IPV4_MIN_MTU = 68;
+
 export interface NetDeviceInit {
   readonly name: string;
   /** ARPHRD_* */
@@ -73,6 +76,7 @@ export class NetDevice implements XdpDevice {
   readonly xdp = newXdpSlots();
   readonly installXdp: XdpDevice['installXdp'];
   addresses: InterfaceAddress[] = [];
+  #wasUp = false;
   /** Counted by the core, not by the driver. */
   readonly coreStats = { rx_dropped: 0, tx_dropped: 0, rx_nohandler: 0, rx_otherhost_dropped: 0 };
 
@@ -139,25 +143,43 @@ export class NetDevice implements XdpDevice {
     return this.view.ram.bytes(this.view.dev_addr, this.view.addr_len);
   }
 
+  get permanentMac(): Uint8Array {
+    return this.view.ram.bytes(this.view.perm_addr, this.view.addr_len);
+  }
+
+  /** 'noop' until the interface comes up for the first time. */
+  get qdisc(): string {
+    return this.#wasUp ? this.init.qdisc : 'noop';
+  }
+
   get broadcast(): Uint8Array {
     return this.view.ram.bytes(this.view.broadcast, this.view.addr_len);
   }
 
-  /** IFF_UP: 0 or a negative errno. */
+  /** IFF_UP: 0 or a negative errno. Net.up does what else belongs to it. */
   open(): number {
     if (this.isUp) return 0;
     const result = this.driver.open();
     if (result < 0) return result;
-    this.view.flags |= IFF_UP;
-    if (this.view.operstate !== 0 || this.init.parent) this.view.operstate = IF_OPER_UP;
+    const { view } = this;
+    view.flags |= IFF_UP;
+    this.#wasUp = true;
+    if (this.init.parent) {
+      view.carrier_up_count++;
+      view.operstate = IF_OPER_UP;
+    }
     return 0;
   }
 
   close(): void {
     if (!this.isUp) return;
-    this.view.flags &= ~IFF_UP;
+    const { view } = this;
+    view.flags &= ~IFF_UP;
     this.driver.stop();
-    if (this.view.operstate !== 0) this.view.operstate = IF_OPER_DOWN;
+    if (this.init.parent) {
+      view.carrier_down_count++;
+      view.operstate = IF_OPER_DOWN;
+    }
   }
 
   /** dev_set_mtu_ext. */
@@ -172,8 +194,11 @@ export class NetDevice implements XdpDevice {
       return -errno.EINVAL;
     }
     const result = this.driver.changeMtu?.(mtu, extack) ?? 0;
-    if (result === 0) this.view.mtu = mtu;
-    return result;
+    if (result < 0) return result;
+    this.view.mtu = mtu;
+    // Too small for IPv4, which leaves the interface (inetdev_event).
+    if (mtu < IPV4_MIN_MTU) this.addresses = this.addresses.filter((a) => a.family !== 'inet');
+    return 0;
   }
 
   linkStats(): LinkStats {

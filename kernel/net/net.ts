@@ -17,6 +17,9 @@ import { ETH_P_ARP, ETH_P_IP, ETH_P_IPV6 } from './ethernet.ts';
 import type { NetHost } from './host.ts';
 import { Icmp } from './icmp.ts';
 import { Ipv4 } from './ipv4.ts';
+import { RouteFamily } from './netlink/rtnetlink.ts';
+import { loopbackAddress } from './netlink/rtnl-address.ts';
+import { NetlinkTable } from './netlink/table.ts';
 import { addLoopback, Backlog } from './loopback.ts';
 import { NapiCore } from './napi.ts';
 import { Neighbours } from './neighbour.ts';
@@ -39,6 +42,7 @@ export class Net {
   readonly neighbours: Neighbours;
   readonly ipv4: Ipv4;
   readonly icmp: Icmp;
+  readonly netlink: NetlinkTable;
   #devices: NetDevice[] = [];
   #nextIndex = 1;
   readonly #genericXdp = new Map<NetDevice, XdpBuffView>();
@@ -55,6 +59,8 @@ export class Net {
     this.neighbours = new Neighbours(this);
     this.ipv4 = new Ipv4(this);
     this.icmp = new Icmp(this);
+    this.netlink = new NetlinkTable(host.sleeper);
+    this.netlink.addFamily(new RouteFamily(this, this.netlink));
     this.rx.addProtocol(ETH_P_IP, (skb) => this.ipv4.receive(skb));
     this.rx.addProtocol(ETH_P_ARP, (skb) => this.neighbours.receiveArp(skb));
     // differs: IPv6 packets are counted and go no further; there is no IPv6 yet.
@@ -81,6 +87,24 @@ export class Net {
 
   byName(name: string): NetDevice | undefined {
     return this.#devices.find((device) => device.name === name);
+  }
+
+  /** dev_open: 0 or a negative errno. The loopback gets its address with it (inetdev_event). */
+  up(device: NetDevice): number {
+    const wasUp = device.isUp;
+    const result = device.open();
+    if (result < 0 || wasUp) return result;
+    if (device === this.loopback && device.addresses.length === 0) {
+      const createdCs = Math.floor(this.host.clock() / 1e7);
+      device.addresses.push(loopbackAddress(createdCs, device.name));
+    }
+    return 0;
+  }
+
+  down(device: NetDevice): void {
+    if (!device.isUp) return;
+    device.close();
+    this.neighbours.flush(device);
   }
 
   /** Called when something about an interface has changed: netlink's notifications. */

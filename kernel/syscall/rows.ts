@@ -3,6 +3,7 @@ import { bpfRows } from './bpf.ts';
 import { credRows } from './creds.ts';
 import { fsRows } from './fs.ts';
 import { memoryRows } from './memory.ts';
+import { netRows } from './net.ts';
 import { perfRows } from './perf.ts';
 import { processRows } from './process.ts';
 import type { SyscallRow } from './row.ts';
@@ -20,4 +21,5 @@ export const syscallRows: readonly SyscallRow[] = [
   ...systemRows,
   ...bpfRows,
   ...perfRows,
+  ...netRows,
 ];
