@@ -43,6 +43,8 @@ import { falseTool, trueTool } from './coreutils/true.ts';
 import { uniq } from './coreutils/uniq.ts';
 import { wc } from './coreutils/wc.ts';
 import { xargs } from './coreutils/xargs.ts';
+import { bpftool } from './bpftool/main.ts';
+import { rbdump } from './bpf/rbdump.ts';
 import { init } from './init/init.ts';
 import { program, type Tool } from './libc/process.ts';
 import { sh } from './sh/main.ts';
@@ -53,6 +55,8 @@ const TOOLS: Readonly<Record<string, Tool>> = {
   '/sbin/reboot': power,
   '/sbin/halt': power,
   '/sbin/sysctl': sysctl,
+  '/usr/sbin/bpftool': bpftool,
+  '/usr/bin/rbdump': rbdump,
   '[': bracketTool,
   basename,
   cat,
