@@ -52,6 +52,15 @@ export interface BpfKernel {
   sockCookie?(sock: RamOffset): bigint;
   /** The socket, inode or task whose storage a descriptor stands for, or a negative errno. */
   storageOwnerOfFd?(fd: number, type: MapType): RamOffset | number;
+  sockUid?(sock: RamOffset): number;
+  /** Room in front of a sk_buff's data; false where there is no memory. Moves head and data. */
+  skbExpandHead?(skb: RamOffset, headroomBytes: number): boolean;
+  /** skb_get_hash: computed where the packet has none yet. */
+  skbHash?(skb: RamOffset): number;
+  /** A copy of the packet to a device, to send or as if received: 0 or -errno. */
+  skbCloneRedirect?(skb: RamOffset, ifindex: number, ingress: boolean): number;
+  /** Key of the cgroup storage of the program that runs (CgroupStorageMap.keyText). */
+  cgroupStorageKey?(): string;
   /** A network device that packets can be sent to. */
   netDeviceExists?(ifindex: number): boolean;
   /**

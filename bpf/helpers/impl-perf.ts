@@ -1,6 +1,7 @@
 /** bpf_perf_event_output and its variants: bytes into the ring of a CPU's perf event. */
 import { errno } from '../../kernel/types/errno.ts';
 import type { RamOffset } from '../../kernel/types/units.ts';
+import { SkBuff } from '../../kernel/types/skbuff.ts';
 import { XdpBuff } from '../../kernel/types/xdp.ts';
 import { FdArrayMap } from '../maps/fd-array.ts';
 import type { BpfRuntime } from '../runtime.ts';
@@ -60,6 +61,11 @@ function xdpPacket({ ram }: BpfRuntime, ctx: RamOffset): Part {
   return { offset: xdp.data, sizeBytes: xdp.data_end - xdp.data };
 }
 
+function skbPacket({ ram }: BpfRuntime, ctx: RamOffset): Part {
+  const skb = SkBuff.at(ram, ctx);
+  return { offset: skb.data, sizeBytes: skb.len };
+}
+
 const plain = implementation(undefined);
 
 export const perfImplementations: Implementations = {
@@ -67,6 +73,8 @@ export const perfImplementations: Implementations = {
   perf_event_output_tp: plain,
   perf_event_output_raw_tp: plain,
   event_output_data: plain,
+  skb_event_output: implementation(skbPacket),
+  skb_output: implementation(skbPacket),
   xdp_event_output: implementation(xdpPacket),
   xdp_output: implementation(xdpPacket),
 };

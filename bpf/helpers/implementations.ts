@@ -5,6 +5,9 @@ import { mapImplementations } from './impl-map.ts';
 import { perfImplementations } from './impl-perf.ts';
 import { printImplementations } from './impl-print.ts';
 import { probeImplementations } from './impl-probe.ts';
+import { skbImplementations } from './impl-skb.ts';
+import { stackImplementations } from './impl-stack.ts';
+import { storageImplementations } from './impl-storage.ts';
 import { xdpImplementations } from './impl-xdp.ts';
 import type { Implementations } from './implement.ts';
 
@@ -16,4 +19,7 @@ export const implementations: Implementations = {
   ...callbackImplementations,
   ...perfImplementations,
   ...xdpImplementations,
+  ...skbImplementations,
+  ...stackImplementations,
+  ...storageImplementations,
 };

@@ -8,13 +8,14 @@
  * Which row a program gets for an id, if any, is decided in allow.ts.
  */
 import { Bug } from '../../kernel/types/units.ts';
-import type { Helper } from './helper.ts';
+import type { Helper, HelperImplementation } from './helper.ts';
 import { implementations } from './implementations.ts';
 import { cgroupHelpers } from './protos-cgroup.ts';
 import { coreHelpers } from './protos-core.ts';
 import { mapHelpers } from './protos-map.ts';
 import { skbHelpers } from './protos-skb.ts';
 import { socketHelpers } from './protos-socket.ts';
+import type { Prototype } from './prototype.ts';
 import { traceHelpers } from './protos-trace.ts';
 import { xdpHelpers } from './protos-xdp.ts';
 
@@ -30,9 +31,17 @@ const prototypes = [
   ...cgroupHelpers,
 ];
 
+/** A helper that finds nothing, for those whose subsystem is missing and that may return NULL. */
+const FINDS_NOTHING: HelperImplementation = { pass: [], returns: 'pointer', bind: () => () => 0 };
+
+/** Programs rely on the type of what comes back: never an error number where a pointer may be. */
+function fallback({ ret }: Prototype): HelperImplementation | undefined {
+  return ret.nullable ? FINDS_NOTHING : undefined;
+}
+
 export const helpers: readonly Helper[] = prototypes.map((prototype) => ({
   ...prototype,
-  implementation: implementations[prototype.proto],
+  implementation: implementations[prototype.proto] ?? fallback(prototype),
 }));
 
 const byProto = new Map(helpers.map((helper) => [helper.proto, helper]));
