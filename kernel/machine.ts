@@ -19,6 +19,7 @@ import { MapReaders } from './bpf/map-readers.ts';
 import { earlyBootLines, logBoot } from './boot-log.ts';
 import type { BootConfig, HostAssets, MachineConfig } from './config.ts';
 import { resolveConfig } from './config.ts';
+import { PAGE_FAULT_NS } from './cost/costs.ts';
 import type { FileSystems } from './fs/boot.ts';
 import { bootFileSystems } from './fs/boot.ts';
 import type { Vfs } from './fs/vfs.ts';
@@ -126,6 +127,10 @@ export class Machine implements Kernel {
     this.processes = new ProcessTable(this);
     this.signals = new Signals(this);
     this.userPages = new UserPages(ram);
+    this.userPages.onFault = () => {
+      this.charge(PAGE_FAULT_NS);
+      this.sched.current.struct.min_flt++;
+    };
     this.softirqs = new Softirqs(events, this.sched);
     this.#runner = new TaskRunner(this);
     this.sched.runner = this.#runner;
@@ -189,7 +194,7 @@ export class Machine implements Kernel {
     const { events, sched } = this;
     if (this.halted) return { reason: 'halted', how: this.halted };
     const waiting = this.#runner.hostWait;
-    if (waiting && !waiting.outcome) return { reason: 'host', promise: waiting.done };
+    if (waiting) return { reason: 'host', promise: waiting.done };
     sched.halted = false;
     sched.limitNs = untilNs;
     while (!sched.halted && events.runNext(untilNs));

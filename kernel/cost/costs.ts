@@ -13,6 +13,9 @@ export const CONTEXT_SWITCH_NS = 1_800;
 /** Anonymous page fault. */
 export const PAGE_FAULT_NS = 1_500;
 
+/** Copying an address space: fork, exit and wait, less the same with vfork. */
+export const COPY_MM_NS = 53_000;
+
 /**
  * From the reschedule interrupt until an idle CPU executes again: exit latency of state C1 of a
  * Skylake server (drivers/idle/intel_idle.c, skx_cstates).
@@ -50,10 +53,9 @@ export const SYSCALL_EXTRA_NS: Readonly<Record<string, number>> = {
   exit_group: 6_500,
   exit: 6_500,
   wait4: 6_500,
-  // fork, exit and wait take 53 µs more than with vfork: the copying of page tables.
-  fork: 59_000,
-  clone: 59_000,
-  clone3: 59_000,
+  fork: 6_500,
+  clone: 6_500,
+  clone3: 6_500,
   // vfork, exec, exit and wait, less the same without exec.
   execve: 384_000,
   rt_sigaction: 130,

@@ -307,6 +307,7 @@ export class AddressSpace implements UserMemory {
     }
     this.#table.set(vpn, pte);
     this.faults++;
+    this.#pages.onFault();
     return pte;
   }
 
@@ -316,6 +317,8 @@ export class AddressSpace implements UserMemory {
       return pte;
     }
     const page = this.#pages.alloc();
+    this.faults++;
+    this.#pages.onFault();
     this.#ram.u8.copyWithin(page, pte.page, pte.page + PAGE_SIZE);
     this.#pages.put(pte.page);
     const own: Pte = { page, cow: false, shared: false, readable: true };

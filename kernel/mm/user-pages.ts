@@ -9,6 +9,8 @@ import { Bug } from '../types/units.ts';
 
 export class UserPages {
   readonly ram: Ram;
+  /** A page was faulted in: what that costs, and who counts it. */
+  onFault: () => void = () => {};
   readonly #references: Uint16Array;
 
   constructor(ram: Ram) {

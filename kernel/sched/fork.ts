@@ -2,6 +2,7 @@
  * clone: a new task that shares with its parent what the flags say, and runs what the request
  * brought along (a generator cannot be copied as fork copies a stack).
  */
+import { COPY_MM_NS } from '../cost/costs.ts';
 import type { Kernel } from '../machine-types.ts';
 import type { ChildMain } from '../syscall/abi.ts';
 import { errno } from '../types/errno.ts';
@@ -76,7 +77,12 @@ export function cloneTask(kernel: Kernel, parent: Task, args: CloneArgs): MaySle
 }
 
 function copyTask(kernel: Kernel, parent: Task, child: Task, flags: number): void {
-  child.mm = flags & CLONE_VM ? parent.mm!.share() : parent.mm!.fork();
+  if (flags & CLONE_VM) {
+    child.mm = parent.mm!.share();
+  } else {
+    child.mm = parent.mm!.fork();
+    kernel.charge(COPY_MM_NS);
+  }
   child.files = flags & CLONE_FILES ? parent.files!.share() : parent.files!.clone();
   child.fs = flags & CLONE_FS ? parent.fs!.share() : parent.fs!.clone();
   child.exePath = parent.exePath;

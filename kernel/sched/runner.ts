@@ -36,11 +36,17 @@ const RESTARTS: readonly number[] = [
 
 export class TaskRunner implements Runner {
   readonly #kernel: Kernel;
-  /** Set while a task waits for the host; the machine's run loop stops there. */
-  hostWait: HostWait | undefined;
+  /** Tasks that wait for the host; the machine's run loop stops until all of it has settled. */
+  readonly #hostWaits = new Map<Task, HostWait>();
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
+  }
+
+  /** One that has not settled yet. */
+  get hostWait(): HostWait | undefined {
+    for (const wait of this.#hostWaits.values()) if (!wait.outcome) return wait;
+    return undefined;
   }
 
   run(task: Task, cpu: Cpu): void {
@@ -157,7 +163,7 @@ export class TaskRunner implements Runner {
     for (;;) {
       let step: IteratorResult<Block, number>;
       try {
-        const failed = this.#hostOutcome();
+        const failed = this.#hostFailure(task);
         step = failed ? flow.throw(failed.error) : flow.next(reason);
       } catch (error) {
         step = { done: true, value: asErrno(error) };
@@ -181,15 +187,15 @@ export class TaskRunner implements Runner {
           this.#kernel.charge(Math.max(1, Math.round(block.ns)));
           return;
         case 'host':
-          this.#waitForHost(block.done);
+          this.#waitForHost(task, block.done);
           return;
       }
     }
   }
 
-  #waitForHost(done: Promise<unknown>): void {
+  #waitForHost(task: Task, done: Promise<unknown>): void {
     const wait: HostWait = { done, outcome: undefined };
-    this.hostWait = wait;
+    this.#hostWaits.set(task, wait);
     this.#kernel.sched.halted = true;
     done.then(
       () => (wait.outcome = {}),
@@ -198,11 +204,11 @@ export class TaskRunner implements Runner {
   }
 
   /** What to throw into the flow that waited for the host, if the promise was rejected. */
-  #hostOutcome(): { readonly error: unknown } | undefined {
-    const outcome = this.hostWait?.outcome;
-    if (!outcome) return undefined;
-    this.hostWait = undefined;
-    return 'error' in outcome ? { error: outcome.error } : undefined;
+  #hostFailure(task: Task): { readonly error: unknown } | undefined {
+    if (this.#hostWaits.size === 0) return undefined;
+    const outcome = this.#hostWaits.get(task)?.outcome;
+    this.#hostWaits.delete(task);
+    return outcome && 'error' in outcome ? { error: outcome.error } : undefined;
   }
 
   #leaveSyscall(task: Task, active: ActiveSyscall, cpu: Cpu): void {

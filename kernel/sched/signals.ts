@@ -10,7 +10,7 @@
 import { SIGNAL_DELIVERY_NS } from '../cost/costs.ts';
 import type { Kernel } from '../machine-types.ts';
 import { errno } from '../types/errno.ts';
-import { TASK_STOPPED } from '../types/task.ts';
+import { PF_KTHREAD, TASK_STOPPED } from '../types/task.ts';
 import type { RamOffset } from '../types/units.ts';
 import { exitGroup, exitTask } from './exit.ts';
 import type { Process } from './process.ts';
@@ -131,6 +131,7 @@ export class Signals {
   }
 
   #isIgnored(process: Process, target: Task, signal: number): boolean {
+    if (target.flags & PF_KTHREAD) return true;
     // A blocked signal may find a handler by the time it is unblocked.
     if (target.blocked & s.signalBit(signal)) return false;
     const action = process.actions[signal]!;

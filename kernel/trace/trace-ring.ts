@@ -1,5 +1,5 @@
 /**
- * The trace ring buffer: one byte ring a CPU, in overwrite mode, read in the order of time.
+ * The trace ring buffer: one ring a CPU, in overwrite mode, read in the order of time.
  *
  *   ring.write(cpu, timeNs, record)   copies; drops the oldest records to make room
  *   ring.consume()                    next record of all CPUs, removed (trace_pipe)
@@ -22,19 +22,18 @@ interface Stored {
   readonly timeNs: Ns;
   /** Order of writing, which decides between equal times. */
   readonly sequence: number;
-  readonly start: number;
-  readonly length: number;
+  readonly bytes: Uint8Array;
 }
 
 /** Bytes a record costs besides its own: the ring's event header and its time delta. */
 const HEADER_BYTES = 8;
 
 class CpuRing {
-  #bytes: Uint8Array;
+  readonly #sizeBytes: number;
+  /** By time: an interrupt's records may lie before those of the code that it interrupts. */
   #entries: Stored[] = [];
   /** Index of the oldest entry; those before it are gone. */
   #first = 0;
-  #writeAt = 0;
   #usedBytes = 0;
   written = 0;
   overrun = 0;
@@ -42,7 +41,7 @@ class CpuRing {
   #lost = 0;
 
   constructor(sizeBytes: number) {
-    this.#bytes = new Uint8Array(sizeBytes);
+    this.#sizeBytes = sizeBytes;
   }
 
   get count(): number {
@@ -55,30 +54,20 @@ class CpuRing {
 
   write(timeNs: Ns, sequence: number, record: Uint8Array): void {
     const length = record.length + HEADER_BYTES;
-    if (length > this.#bytes.length) return;
-    while (this.#usedBytes + length > this.#bytes.length) {
+    if (length > this.#sizeBytes) return;
+    while (this.#usedBytes + length > this.#sizeBytes) {
       this.#drop();
       this.overrun++;
       this.#lost++;
     }
-    const start = this.#writeAt;
-    const untilEnd = this.#bytes.length - start;
-    this.#bytes.set(record.subarray(0, untilEnd), start);
-    if (record.length > untilEnd) this.#bytes.set(record.subarray(untilEnd), 0);
-    this.#writeAt = (start + length) % this.#bytes.length;
     this.#usedBytes += length;
     this.written++;
-    this.#entries.push({ timeNs, sequence, start, length: record.length });
-  }
-
-  read(entry: Stored): Uint8Array {
-    const end = entry.start + entry.length;
-    if (end <= this.#bytes.length) return this.#bytes.slice(entry.start, end);
-    const out = new Uint8Array(entry.length);
-    const first = this.#bytes.subarray(entry.start);
-    out.set(first);
-    out.set(this.#bytes.subarray(0, entry.length - first.length), first.length);
-    return out;
+    const entry: Stored = { timeNs, sequence, bytes: record.slice() };
+    const entries = this.#entries;
+    let at = entries.length;
+    while (at > this.#first && entries[at - 1]!.timeNs > timeNs) at--;
+    if (at === entries.length) entries.push(entry);
+    else entries.splice(at, 0, entry);
   }
 
   /** Remove the oldest; returns how many were lost before it. */
@@ -104,7 +93,7 @@ class CpuRing {
 
   #drop(): void {
     const entry = this.#entries[this.#first]!;
-    this.#usedBytes -= entry.length + HEADER_BYTES;
+    this.#usedBytes -= entry.bytes.length + HEADER_BYTES;
     this.#first++;
     // Shift the dead front out now and then, at constant cost an entry.
     if (this.#first > 1024 && this.#first * 2 > this.#entries.length) {
@@ -179,24 +168,19 @@ export class TraceRing {
     }
     const entry = best?.oldest;
     if (!best || !entry) return undefined;
-    const bytes = best.read(entry);
-    return { cpu: bestCpu, timeNs: entry.timeNs, bytes, lost: best.consume() };
+    const { timeNs, bytes } = entry;
+    return { cpu: bestCpu, timeNs, bytes, lost: best.consume() };
   }
 
   /** Oldest first. */
   snapshot(onlyCpu?: number): TraceEntry[] {
-    const all: { cpu: number; ring: CpuRing; stored: Stored }[] = [];
+    const all: { readonly cpu: number; readonly stored: Stored }[] = [];
     for (const [cpu, ring] of (this.#cpus ?? []).entries()) {
       if (onlyCpu !== undefined && cpu !== onlyCpu) continue;
-      for (const stored of ring.entries()) all.push({ cpu, ring, stored });
+      for (const stored of ring.entries()) all.push({ cpu, stored });
     }
     all.sort((a, b) => (earlier(a.stored, b.stored) ? -1 : 1));
-    return all.map(({ cpu, ring, stored }) => ({
-      cpu,
-      timeNs: stored.timeNs,
-      bytes: ring.read(stored),
-      lost: 0,
-    }));
+    return all.map(({ cpu, stored }) => ({ cpu, ...stored, lost: 0 }));
   }
 
   clear(): void {
