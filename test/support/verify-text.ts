@@ -1,0 +1,104 @@
+/**
+ * Verifies programs written as assembler text, on maps that are only described.
+ *
+ *   verifyText('r0 = 0\n exit', { type: 'xdp' })   -> Verdict
+ */
+import { assemble } from '../../bpf/asm/assemble.ts';
+import type { Btf } from '../../bpf/btf/btf.ts';
+import type { BpfMap, MapSpec } from '../../bpf/maps/map.ts';
+import type { ProgramSpec, Verdict } from '../../bpf/program.ts';
+import type { AttachType, ProgType } from '../../bpf/uapi.ts';
+import { verify } from '../../bpf/verifier/verify.ts';
+import { progTypeOps } from '../../hooks/prog-types.ts';
+
+export interface TextOptions {
+  readonly type?: ProgType;
+  readonly attach?: AttachType;
+  /** Map n is `map_fd(n)` in the text. */
+  readonly maps?: readonly (Partial<MapSpec> & { readonly frozen?: boolean })[];
+  readonly unpriv?: boolean;
+  /** CAP_BPF and CAP_NET_ADMIN only. */
+  readonly bpfOnly?: boolean;
+  readonly flags?: number;
+  readonly license?: string;
+  readonly level?: '6.1' | 'latest';
+  readonly logLevel?: number;
+  readonly logBytes?: number;
+  readonly btf?: Btf;
+  readonly funcInfo?: Uint8Array;
+  readonly lineInfo?: Uint8Array;
+  readonly kernelBtf?: Btf;
+  readonly attachBtfId?: number;
+  readonly checkOnly?: boolean;
+}
+
+const FLAT_ARRAY = 0x200000;
+
+export function describedMap(spec: Partial<MapSpec> & { frozen?: boolean }, index: number): BpfMap {
+  const unused = (): never => {
+    throw new Error('this map has no content');
+  };
+  const { frozen = false, ...given } = spec;
+  return {
+    spec: {
+      type: 'array',
+      keyBytes: 4,
+      valueBytes: 8,
+      maxEntries: 1,
+      flags: 0,
+      name: `map${index}`,
+      ...given,
+    },
+    id: index + 1,
+    offset: (0x100000 + index * 0x400) as BpfMap['offset'],
+    frozen,
+    userValueBytes: 8,
+    memoryBytes: 0,
+    elementBytes: 8,
+    directValue: (FLAT_ARRAY + index * 0x1000) as BpfMap['offset'],
+    lookup: unused,
+    update: unused,
+    delete: unused,
+    copyValue: unused,
+    updateFromUser: unused,
+    nextKey: unused,
+    free: unused,
+  } as BpfMap;
+}
+
+export function verifyText(text: string, options: TextOptions = {}): Verdict {
+  const maps = (options.maps ?? []).map(describedMap);
+  const type = options.type ?? 'socket_filter';
+  const spec: ProgramSpec = {
+    type,
+    expectedAttachType: options.attach ?? 'cgroup_inet_ingress',
+    name: 'test',
+    license: options.license ?? 'GPL',
+    insns: assemble(text),
+    mapByFd: (fd) => maps[fd],
+    flags: options.flags ?? 0,
+    ...(options.btf && { btf: options.btf }),
+    ...(options.funcInfo && { funcInfo: { recordBytes: 8, records: options.funcInfo } }),
+    ...(options.lineInfo && { lineInfo: { recordBytes: 16, records: options.lineInfo } }),
+    ...(options.attachBtfId !== undefined && { attachBtfId: options.attachBtfId }),
+  };
+  const all = options.unpriv !== true && options.bpfOnly !== true;
+  const bpf = all || options.bpfOnly === true;
+  return verify(spec, {
+    ops: progTypeOps(type)!,
+    caps: { bpf, perfmon: all, netAdmin: bpf, sysAdmin: all },
+    level: options.level ?? '6.1',
+    logLevel: options.logLevel ?? 1,
+    ...(options.logBytes !== undefined && { logBytes: options.logBytes }),
+    ...(options.kernelBtf && { kernelBtf: options.kernelBtf }),
+    ...(options.checkOnly && { checkOnly: true }),
+    mapAddress: (map) => 0xffff_8880_0000_0000n + BigInt(map.offset),
+  });
+}
+
+/** The log's last line before the counts. */
+export function lastLine(verdict: Verdict): string {
+  const lines = verdict.log.trimEnd().split('\n');
+  if (lines[lines.length - 1]?.startsWith('processed ')) lines.pop();
+  return lines[lines.length - 1] ?? '';
+}
