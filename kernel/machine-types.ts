@@ -21,6 +21,7 @@ import type { Network } from './net/boot.ts';
 import type { Random } from './time/random.ts';
 import type { Ns } from './types/units.ts';
 import type { BootConfig } from './config.ts';
+import type { FutexTable } from './syscall/futex.ts';
 import type { SyscallTable } from './syscall/table.ts';
 
 /** Event priorities at one instant: lower runs first (hardware before softirq before tasks). */
@@ -50,6 +51,7 @@ export interface Kernel {
   readonly processes: ProcessTable;
   readonly signals: Signals;
   readonly userPages: UserPages;
+  readonly futexes: FutexTable;
   readonly vfs: Vfs;
   readonly network: Network;
   readonly bpf: BpfSubsystem;

@@ -40,6 +40,7 @@ import { TaskRunner } from './sched/runner.ts';
 import { Scheduler } from './sched/scheduler.ts';
 import { Signals } from './sched/signals.ts';
 import { Softirqs } from './sched/softirq.ts';
+import type { FutexTable } from './syscall/futex.ts';
 import { syscallRows } from './syscall/rows.ts';
 import { PtRegsWriter } from './syscall/pt-regs.ts';
 import { SyscallTable } from './syscall/table.ts';
@@ -95,6 +96,7 @@ export class Machine implements Kernel {
   readonly bpfJit: BpfJit;
   readonly bpfReaders: MapReaders;
   readonly kallsyms: Kallsyms;
+  readonly futexes: FutexTable = new Map();
   readonly settings: KernelSettings;
   readonly uts: { hostname: string; domainname: string };
   /** Everything that came in through `input`, in order. */

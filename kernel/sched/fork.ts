@@ -50,7 +50,10 @@ export function cloneTask(kernel: Kernel, parent: Task, args: CloneArgs): MaySle
   const isThread = (flags & CLONE_THREAD) !== 0;
   const { process: old } = parent;
   const process = isThread ? old : new Process(kernel.sched, old.pgid, old.sid, old.actions);
-  if (!isThread) process.tty = old.tty;
+  if (!isThread) {
+    process.tty = old.tty;
+    process.limits = [...old.limits];
+  }
   const grandparent = flags & CLONE_PARENT ? old.parent : old;
   const child = kernel.processes.add(
     {

@@ -4,6 +4,8 @@
  */
 import type { EventHandle } from '../machine-types.ts';
 import type { Pid } from '../types/units.ts';
+import type { Limit } from './limits.ts';
+import { initialLimits } from './limits.ts';
 import type { SignalAction } from './signal.ts';
 import { DEFAULT_ACTION, PendingSignals } from './signal.ts';
 import type { Task } from './task.ts';
@@ -62,6 +64,8 @@ export class Process {
     this.childExit = new WaitQueue(sleeper);
   }
 
+  /** By RLIMIT_*. */
+  limits: Limit[] = initialLimits();
   /** alarm(2) that has not gone off. */
   alarm: { readonly atNs: number; readonly event: EventHandle } | undefined;
   /** CPU time of threads that are gone, and of children that were waited for. */

@@ -2,6 +2,8 @@
 import { bpfRows } from './bpf.ts';
 import { credRows } from './creds.ts';
 import { fsRows } from './fs.ts';
+import { futexRows } from './futex.ts';
+import { limitRows } from './limits.ts';
 import { memoryRows } from './memory.ts';
 import { netRows } from './net.ts';
 import { perfRows } from './perf.ts';
@@ -19,6 +21,8 @@ export const syscallRows: readonly SyscallRow[] = [
   ...memoryRows,
   ...timeRows,
   ...systemRows,
+  ...limitRows,
+  ...futexRows,
   ...bpfRows,
   ...perfRows,
   ...netRows,
