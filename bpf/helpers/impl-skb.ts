@@ -46,6 +46,10 @@ const OVERFLOW_UID = 65534;
 /** As they stand in the struct: network order read as little-endian. */
 const ETH_P_8021Q = 0x0081;
 const ETH_P_8021AD = 0xa888;
+const ETH_P_802_3 = 0x0100;
+const ETH_P_802_2 = 0x0400;
+/** UAPI linux/if_ether.h: from here on it is a type, below it a length. */
+const ETH_P_802_3_MIN = 0x0600;
 const VLAN_HLEN = 4;
 const ETH_HLEN = 14;
 const MACS_BYTES = 12;
@@ -265,12 +269,19 @@ function vlanPush(skb: SkBuffView, runtime: BpfRuntime, protocol: number, tci: n
   return 0;
 }
 
+/** vlan_set_encap_proto: an EtherType, or what stands for a frame with a length instead. */
+function protocolOf(ram: Ram, at: number): number {
+  const isType = ram.view.getUint16(at, false) >= ETH_P_802_3_MIN;
+  if (isType) return ram.view.getUint16(at, true);
+  return ram.view.getUint16(at + 2, true) === 0xffff ? ETH_P_802_3 : ETH_P_802_2;
+}
+
 /** Takes the tag out of the packet: its TCI, or -ENOMEM where the packet is too short. */
 function removeTag(skb: SkBuffView, ram: Ram): number {
   if (skb.len < ETH_HLEN + VLAN_HLEN) return -errno.ENOMEM;
   const data = skb.data;
   const tci = ram.view.getUint16(data + ETH_HLEN, false);
-  skb.protocol = ram.view.getUint16(data + ETH_HLEN + 2, true);
+  skb.protocol = protocolOf(ram, data + ETH_HLEN + 2);
   ram.u8.copyWithin(data + VLAN_HLEN, data, data + MACS_BYTES);
   skb.data = (data + VLAN_HLEN) as RamOffset;
   skb.len -= VLAN_HLEN;
