@@ -115,6 +115,11 @@ function operands(
 }
 
 export function emitAlu(f: FrameExpressions, row: RowOf<'alu'>, insn: Insn): Expr {
+  if (row.operation === 'mov' && row.source === 'imm') {
+    const imm = BigInt(insn.imm);
+    const value = row.width === 64 ? imm : BigInt.asUintN(32, imm);
+    return f.set(insn.dst, f.m.i64.const(value));
+  }
   const value = aluExpression(row.operation, widthOf(f.m, row.width), operands(f, insn, row));
   return row.width === 64 ? f.set(insn.dst, value) : f.set32(insn.dst, value);
 }

@@ -10,7 +10,7 @@ import { createWasmJit } from '../../bpf/jit/jit.ts';
 import type { BpfMap } from '../../bpf/maps/map.ts';
 import { createMap } from '../../bpf/maps/table.ts';
 import type { InsnFact } from '../../bpf/program.ts';
-import type { MapType } from '../../bpf/uapi.ts';
+import { uapi, type MapType } from '../../bpf/uapi.ts';
 import { KERNEL_BASE } from '../../kernel/ram/ram.ts';
 import type { RamOffset } from '../../kernel/types/units.ts';
 import type { Bench, BenchRow } from '../../ui/cli/bench.ts';
@@ -20,6 +20,7 @@ import { COMPUTE_PROGRAMS } from './engine-programs.ts';
 import { geometricMean, measureNs } from './measure.ts';
 
 const NULL = 0 as RamOffset;
+const { MAX_TAIL_CALL_CNT } = uapi;
 
 interface Engines {
   readonly interp: Engine;
@@ -203,6 +204,34 @@ function runs({ interp, wasm }: Engines, { runtime }: BareMachine): BenchRow[] {
   }));
 }
 
+/** A program that tail-calls itself until the limit of 33. */
+function tailCalls({ interp, wasm }: Engines, { runtime }: BareMachine): BenchRow[] {
+  const spec = { keyBytes: 4, valueBytes: 4, maxEntries: 1, flags: 0, name: 'programs' };
+  const programs = createMap(runtime, { type: 'prog_array', ...spec });
+  if (typeof programs === 'number') throw new Error(`making a prog_array: ${programs}`);
+  const pair = runtime.ram.kzalloc(8);
+  runtime.ram.view.setUint32(pair + 4, 1, true);
+  programs.updateFromUser(pair, (pair + 4) as RamOffset, 0);
+  const insns = assemble(`
+    r2 = ${KERNEL_BASE + BigInt(programs.offset)} ll
+    r3 = 0
+    call 12
+    r0 = 0
+    exit`);
+  const lookup = runtime.executableOf;
+  const rows = [interp, wasm].map((engine) => {
+    const executable = engine.compile(unverifiedProgram(insns), runtime);
+    runtime.executableOf = () => executable;
+    return {
+      name: `engine ${engine.name} tail call`,
+      value: runNs(executable) / MAX_TAIL_CALL_CNT,
+      unit: 'ns',
+    };
+  });
+  runtime.executableOf = lookup;
+  return rows;
+}
+
 export const engineBench: Bench = {
   names: ['engine interp', 'engine wasm', 'engine compile', 'engine called', 'engine inlined'],
   async run() {
@@ -213,6 +242,7 @@ export const engineBench: Bench = {
       ...compileTime(all, machine),
       ...runs(all, machine),
       ...calls(all, machine),
+      ...tailCalls(all, machine),
     ];
   },
 };
