@@ -8,6 +8,7 @@
 import type { Kernel } from '../../machine-types.ts';
 import type { Cpu } from '../../sched/cpu.ts';
 import type { IrqLine } from '../../net/nic-driver.ts';
+import { PROC_NET_FILES } from '../../net/proc-files.ts';
 import type { Process } from '../../sched/process.ts';
 import type { Inode } from '../vfs-types.ts';
 import type { PseudoDirectory } from '../pseudo.ts';
@@ -61,6 +62,12 @@ export class Procfs {
       'dev',
       this.fs.text(() => netDevText(kernel.network.net.devices)),
     );
+    for (const [name, text] of Object.entries(PROC_NET_FILES)) {
+      this.net.add(
+        name,
+        this.fs.text(() => text(kernel.network.net)),
+      );
+    }
     addSystemFiles(this);
     addSysctls(this);
   }
