@@ -14,7 +14,7 @@ import type { RamOffset } from '../kernel/types/units.ts';
 import { Bug } from '../kernel/types/units.ts';
 import { asOops } from './oops.ts';
 import { BpfOops, type VerifiedProgram } from './program.ts';
-import type { BpfRuntime } from './runtime.ts';
+import type { BpfRuntime, RunningProgram } from './runtime.ts';
 
 /**
  * Bytes a run may use: the verifier allows 512 in a chain of calls, and a caller's 256 or less stay
@@ -45,6 +45,9 @@ export class EngineState {
   /** Where in RAM, as u32, r10 of the next run's first frame is kept: generated code reads it. */
   readonly topAt: RamOffset;
   readonly #u32: Uint32Array;
+  readonly #runtime: BpfRuntime;
+  /** What runs when the kernel calls back outside any run: a timer expires. */
+  readonly #outside: RunningProgram;
   readonly #firstFunc = new WeakMap<VerifiedProgram, number>();
   readonly #functions: (BpfFunction | undefined)[] = [];
 
@@ -53,6 +56,11 @@ export class EngineState {
     this.bottom = runtime.ram.kzalloc(sizeBytes);
     this.topAt = runtime.ram.kzalloc(8);
     this.#u32 = runtime.ram.u32;
+    this.#runtime = runtime;
+    this.#outside = {
+      ctx: 0 as RamOffset,
+      callback: (func, r1, r2, r3, r4, r5) => this.callback(func, r1, r2, r3, r4, r5),
+    };
     this.leaveRun(this.bottom + sizeBytes);
   }
 
@@ -95,12 +103,16 @@ export class EngineState {
   callback(func: bigint, r1: bigint, r2: bigint, r3: bigint, r4: bigint, r5: bigint): bigint {
     const target = this.#functions[this.#indexOf(func)];
     if (target === undefined) throw new Bug(`no BPF function at ${func.toString(16)}`);
+    const runtime = this.#runtime;
+    const outer = runtime.running;
     const top = this.enterRun();
+    runtime.running ??= this.#outside;
     try {
       return target(r1, r2, r3, r4, r5, top);
     } catch (error) {
       throw asOops(error);
     } finally {
+      runtime.running = outer;
       this.leaveRun(top);
     }
   }

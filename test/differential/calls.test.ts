@@ -7,6 +7,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { assemble } from '../../bpf/asm/assemble.ts';
 import { insn } from '../../bpf/asm/build.ts';
 import type { Engine, Executable } from '../../bpf/engine.ts';
+import { engineState } from '../../bpf/engine-state.ts';
 import { createInterpreter } from '../../bpf/interp/interp.ts';
 import type { OpName } from '../../bpf/isa/table.ts';
 import { createWasmJit } from '../../bpf/jit/jit.ts';
@@ -112,6 +113,22 @@ describe.each(ENGINES)('callbacks in the %s', (_, engine) => {
       r0 = 0
       exit`;
     expect(run(nested)).toEqual([77, 12n]);
+  });
+
+  it('a callback may be called outside a run, as by a timer, and loop there', () => {
+    const text = `
+      r2 = func(timer)
+      r0 = r2
+      exit
+    timer:
+      ${looping(3, 'r0 = 0')}`;
+    const { runtime, ram } = machine;
+    const func = compile(engine, text).run64(NULL);
+    const ctx = ram.kzalloc(8);
+    const address = KERNEL_BASE + BigInt(ctx);
+    expect(engineState(runtime).callback(func, address, 0n, 0n, 0n, 0n)).toBe(3n);
+    expect(ram.readU64(ctx)).toBe(3n);
+    expect(runtime.running).toBeUndefined();
   });
 
   it('a fault in a callback ends the run, and the next one has its whole stack', () => {
