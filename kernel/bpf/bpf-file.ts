@@ -60,9 +60,9 @@ export class BpfFile implements FileOps, BpfHandle {
     if (writes && map.frozen) return -errno.EPERM;
     if (writes && map.spec.flags & uapi.BPF_F_RDONLY_PROG) return -errno.EACCES;
     const pages = Math.ceil((map.elementBytes * map.spec.maxEntries) / PAGE_SIZE);
-    return this.#shared((index) =>
-      index < pages ? ((first + index * PAGE_SIZE) as RamOffset) : undefined,
-    );
+    return {
+      page: (index) => (index < pages ? ((first + index * PAGE_SIZE) as RamOffset) : undefined),
+    };
   }
 
   #mapRingbuf(map: RingbufMap, { prot, offset, length }: MmapRequest): MappedPages | number {
@@ -75,12 +75,7 @@ export class BpfFile implements FileOps, BpfHandle {
       if (!ok) return -errno.EPERM;
     }
     if (offset + length > pages.length * PAGE_SIZE) return -errno.EINVAL;
-    return this.#shared((index) => pages[index]);
-  }
-
-  /** Each mapping keeps the object alive. */
-  #shared(page: (index: number) => RamOffset | undefined): MappedPages {
-    return { page, open: () => void this.object.get(), close: () => this.object.put() };
+    return { page: (index) => pages[index] };
   }
 
   fdinfo(): string {

@@ -127,6 +127,32 @@ test('programs and what they are attached to go with the process', async () => {
   expect(machine.bpf.progs.after(0)).toBeUndefined();
 });
 
+test('a mapping keeps its map alive, and gives it back', async () => {
+  const { machine } = await bootProgram(function* (u) {
+    yield* u.fork(function* (c) {
+      const ring = yield* bpf(c, 'map_create', {
+        map_type: MAP_TYPES.indexOf('ringbuf'),
+        max_entries: 4096,
+      });
+      const area = yield* c.call('mmap', 0, 4096, 3, 1, ring, 0);
+      yield* c.call('close', ring);
+      expect(machine.bpf.maps.after(0)).toBe(1);
+      c.memory.writeU32(area as never, 0);
+      const grandchild = yield* c.fork(function* (g) {
+        g.memory.writeU32(area as never, 0);
+        return 0;
+      });
+      yield* c.wait(grandchild);
+      yield* c.call('munmap', area, 4096);
+      expect(machine.bpf.maps.after(0)).toBeUndefined();
+      return 0;
+    });
+    yield* u.wait();
+    yield* u.powerOff();
+  });
+  expect(machine.run({ untilIdle: true })).toEqual({ reason: 'halted', how: 'poweroff' });
+});
+
 test('a program reads user memory, and a ring buffer wakes who polls it', async () => {
   const { machine, output } = await bootProgram(function* (u) {
     const ring = yield* bpf(u, 'map_create', {
