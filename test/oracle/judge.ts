@@ -8,7 +8,16 @@
  * system's gcc. Both are kept in .build/oracle.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type { BatchAnswer } from '../../ui/cli/batch/answer.ts';
@@ -110,7 +119,8 @@ async function ask(
 
 /** One boot: what came out of the second serial port. */
 function boot(kernel: string, init: string, requests: string): Promise<Uint8Array> {
-  const initrd = join(HOME, `initrd-${process.pid}.gz`);
+  const place = mkdtempSync(join(HOME, 'boot-'));
+  const initrd = join(place, 'initrd.gz');
   const files = { init: readFileSync(init), requests: Buffer.from(requests) };
   writeFileSync(initrd, gzipSync(initramfs(files, ['dev', 'proc', 'sys']), { level: 1 }));
   const args = [
@@ -132,6 +142,7 @@ function boot(kernel: string, init: string, requests: string): Promise<Uint8Arra
     qemu.on('error', reject);
     qemu.on('close', () => {
       clearTimeout(silence);
+      rmSync(place, { recursive: true, force: true });
       const output = Buffer.concat(chunks);
       if (output.length === 0) reject(new Error(`the judge said nothing: ${errors}`));
       else resolve(output);

@@ -123,7 +123,7 @@ export function decodeAnswers(bytes: Uint8Array, requests: readonly BatchRequest
         break;
       }
       case 'error':
-        draft.error = words.join(' ');
+        draft.error = words.join(' ').replace(/(\d+)$/, (code) => errnoName(Number(code)) ?? code);
         break;
       case 'done': {
         const number = Number(words[0]);

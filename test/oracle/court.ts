@@ -1,0 +1,171 @@
+/**
+ * Asks all sides and compares: the judge, skep's interpreter, skep's JIT.
+ *
+ *   const court = await openCourt({ jobs: 1 })     or { missing } where there is no judge
+ *   court.compare(requests)                        one Comparison a request, in order
+ *   court.agreed(comparisons)                      numbers
+ */
+import { hostAssets } from '../../ui/cli/assets.ts';
+import { parseRequest, RequestError } from '../../ui/cli/batch/request.ts';
+import type { BatchRequest } from '../../ui/cli/batch/request.ts';
+import { contender, type Answer, type Contender } from './contender.ts';
+import {
+  difference,
+  engineDifference,
+  RESULT_KINDS,
+  type Difference,
+  type DifferenceKind,
+} from './difference.ts';
+import { findJudge, type Judge } from './judge.ts';
+import type { RequestJson } from './request.ts';
+
+export interface Comparison {
+  readonly request: RequestJson;
+  readonly linux: Answer;
+  readonly skep: Answer;
+  readonly difference: Difference | undefined;
+  /** Results that differ, but on skep also when only addresses, clock and random numbers do. */
+  readonly unstable: boolean;
+}
+
+export type Found = Comparison & { readonly difference: Difference };
+
+export interface CourtOptions {
+  /** Kernels at once. */
+  readonly jobs?: number;
+  /** Leave the JIT out: compiling takes most of the time. */
+  readonly withoutJit?: boolean;
+  readonly progress?: (done: number, total: number) => void;
+}
+
+/** Requests between two looks at the answers: the kernel answers while skep does. */
+const CHUNK = 2000;
+/** Wall time that skep computes before it lets the kernel's output in, ms. */
+const SLICE_MS = 50;
+
+export async function openCourt(
+  options: CourtOptions = {},
+): Promise<Court | { readonly missing: string }> {
+  const judge = findJudge();
+  if ('missing' in judge) return judge;
+  const assets = await hostAssets();
+  return new Court(judge, options, (name) => contender(name, assets));
+}
+
+export class Court {
+  readonly judge: Judge;
+  readonly interpreter: Contender;
+  readonly #jit: Contender | undefined;
+  readonly #elsewhere: Contender;
+  readonly #options: CourtOptions;
+
+  constructor(
+    judge: Judge,
+    options: CourtOptions,
+    make: (name: 'interpreter' | 'jit' | 'elsewhere') => Contender,
+  ) {
+    this.judge = judge;
+    this.#options = options;
+    this.interpreter = make('interpreter');
+    this.#jit = options.withoutJit ? undefined : make('jit');
+    this.#elsewhere = make('elsewhere');
+  }
+
+  async compare(requests: readonly RequestJson[]): Promise<Comparison[]> {
+    const jobs = this.#options.jobs ?? 1;
+    const results: Comparison[] = [];
+    for (let at = 0; at < requests.length; at += CHUNK * jobs) {
+      const chunks = Array.from({ length: jobs }, (_, i) =>
+        requests.slice(at + i * CHUNK, at + (i + 1) * CHUNK),
+      );
+      const answers = Promise.all(chunks.map((chunk) => this.ask(chunk)));
+      const skep = await this.#answers(chunks.flat());
+      (await answers).flat().forEach((linux, i) => {
+        results.push(this.#compared(chunks.flat()[i]!, linux, skep[i]!));
+      });
+      this.#options.progress?.(results.length, requests.length);
+    }
+    return results;
+  }
+
+  /** The judge's answers; a request that makes no sense is answered with its error. */
+  async ask(requests: readonly RequestJson[]): Promise<Answer[]> {
+    const parsed = requests.map((request): BatchRequest | string => {
+      try {
+        return parseRequest(request);
+      } catch (error) {
+        if (error instanceof RequestError) return error.message;
+        throw error;
+      }
+    });
+    const sound = parsed.filter((one) => typeof one !== 'string');
+    const answers = sound.length > 0 ? await this.judge.ask(sound) : [];
+    let next = 0;
+    return parsed.map((one, i) =>
+      typeof one === 'string' ? { id: requests[i]!.id, error: one } : answers[next++]!,
+    );
+  }
+
+  async #answers(requests: readonly RequestJson[]): Promise<{ skep: Answer; jit?: Answer }[]> {
+    const answers: { skep: Answer; jit?: Answer }[] = [];
+    let since = Date.now();
+    for (const request of requests) {
+      const skep = this.interpreter.answer(request);
+      const runs = 'ok' in skep && skep.ok && (skep.run?.length ?? 0) > 0;
+      const jit = runs ? this.#jit?.answer(request) : undefined;
+      answers.push(jit ? { skep, jit } : { skep });
+      if (Date.now() - since > SLICE_MS) {
+        await new Promise((resolve) => setImmediate(resolve));
+        since = Date.now();
+      }
+    }
+    return answers;
+  }
+
+  #compared(
+    request: RequestJson,
+    linux: Answer,
+    { skep, jit }: { skep: Answer; jit?: Answer },
+  ): Comparison {
+    const found = (jit && engineDifference(skep, jit)) ?? difference(linux, skep);
+    const doubtful = found !== undefined && RESULT_KINDS.has(found.kind);
+    const unstable =
+      doubtful && difference(this.#elsewhere.answer(request), skep) !== undefined;
+    return { request, linux, skep, difference: found, unstable };
+  }
+}
+
+/** Real differences: those that are not about addresses. */
+export function found(comparisons: readonly Comparison[]): Found[] {
+  return comparisons.filter((one): one is Found => one.difference !== undefined && !one.unstable);
+}
+
+export interface Statistics {
+  readonly total: number;
+  readonly acceptedByBoth: number;
+  readonly refusedByBoth: number;
+  /** Accepted by both, and all results compared. */
+  readonly ran: number;
+  readonly unstable: number;
+  readonly differences: Readonly<Partial<Record<DifferenceKind, number>>>;
+}
+
+export function statistics(comparisons: readonly Comparison[]): Statistics {
+  const count = (test: (one: Comparison) => boolean): number => comparisons.filter(test).length;
+  const ok = (answer: Answer): boolean => 'ok' in answer && answer.ok;
+  const refused = (answer: Answer): boolean => 'ok' in answer && !answer.ok;
+  const differences: Partial<Record<DifferenceKind, number>> = {};
+  for (const { difference } of found(comparisons)) {
+    differences[difference.kind] = (differences[difference.kind] ?? 0) + 1;
+  }
+  return {
+    total: comparisons.length,
+    acceptedByBoth: count(({ linux, skep }) => ok(linux) && ok(skep)),
+    refusedByBoth: count(({ linux, skep }) => refused(linux) && refused(skep)),
+    ran: count(
+      ({ linux, skep }) => ok(linux) && ok(skep) && 'run' in linux && linux.run!.length > 0,
+    ),
+    unstable: count(({ unstable }) => unstable),
+    differences,
+  };
+}
