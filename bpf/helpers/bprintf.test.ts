@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { errno } from '../../kernel/types/errno.ts';
 import type { PrintMemory } from './bprintf.ts';
@@ -104,5 +105,42 @@ describe('formats of bpf_trace_printk', () => {
     expect(one).toHaveLength(511);
     expect(bprintf(encode('%s %s'), [address, address], long)).toBe(-errno.ENOSPC);
     expect(bprintf(encode('%s %d'), [address, 1n], long)).toBe(-errno.ENOSPC);
+  });
+});
+
+interface RecordedFormat {
+  readonly format: string;
+  /** Numbers, or 'str' and 'ip' for pointers to the two values below. */
+  readonly args: readonly string[];
+  /** What bpf_trace_printk returned on Linux 6.1.192: a length or a negative errno. */
+  readonly result: number;
+}
+
+describe('formats recorded from Linux', () => {
+  const text = encode('hello world');
+  const bytes = Uint8Array.of(192, 168, 1, 20, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11);
+  const pointers: Record<string, bigint> = { str: 2n ** 63n + 1n, ip: 2n ** 63n + 2n };
+  const recordedMemory: PrintMemory = {
+    taskSize: 0x7fff_ffff_f000n,
+    kernelString: (address, limit) =>
+      address === pointers['str'] ? text.subarray(0, limit) : -errno.EFAULT,
+    userString: () => -errno.EFAULT,
+    kernelBytes: (address, size) =>
+      address === pointers['ip'] ? bytes.subarray(0, size) : undefined,
+    symbolAt: () => undefined,
+    hashPointer: () => 1,
+  };
+  const recorded = readFileSync(new URL('linux-6.1.formats.jsonl', import.meta.url), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as RecordedFormat);
+
+  it('have the length, or the error, that Linux returned', () => {
+    expect(recorded.length).toBeGreaterThan(200);
+    for (const { format, args, result } of recorded) {
+      const values = args.map((arg) => pointers[arg] ?? BigInt(arg));
+      const printed = bprintf(encode(format), values, recordedMemory);
+      expect(typeof printed === 'number' ? printed : printed.length, format).toBe(result);
+    }
   });
 });

@@ -55,6 +55,8 @@ export interface BpfMap {
   readonly spinLockOffset?: number;
   /** devmap, cpumap, xskmap: there is something at `index` to redirect a packet to. */
   redirectTarget?(index: number): boolean;
+  /** devmap: the interface behind `index`, 0 where there is none. */
+  ifindexAt?(index: number): number;
   /** prog_array: id of the program in slot `index` (below max_entries), 0 where it is empty. */
   progIdAt?(index: number): number;
   free(): void;

@@ -57,7 +57,7 @@ export class StackTraceMap extends BaseMap {
     return 0;
   }
 
-  override update(): number {
+  override update(_key: RamOffset, _value: RamOffset, _flags: number): number {
     return -errno.EINVAL;
   }
 
