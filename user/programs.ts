@@ -46,6 +46,7 @@ import { xargs } from './coreutils/xargs.ts';
 import { bpftool } from './bpftool/main.ts';
 import { rbdump } from './bpf/rbdump.ts';
 import { init } from './init/init.ts';
+import { ip } from './ip/main.ts';
 import { program, type Tool } from './libc/process.ts';
 import { sh } from './sh/main.ts';
 
@@ -55,6 +56,7 @@ const TOOLS: Readonly<Record<string, Tool>> = {
   '/sbin/reboot': power,
   '/sbin/halt': power,
   '/sbin/sysctl': sysctl,
+  '/sbin/ip': ip,
   '/usr/sbin/bpftool': bpftool,
   '/usr/bin/rbdump': rbdump,
   '[': bracketTool,
