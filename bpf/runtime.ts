@@ -61,6 +61,8 @@ export interface BpfKernel {
   skbCloneRedirect?(skb: RamOffset, ifindex: number, ingress: boolean): number;
   /** Key of the cgroup storage of the program that runs (CgroupStorageMap.keyText). */
   cgroupStorageKey?(): string;
+  /** A signal to the current thread, or to its whole process: 0 or -errno. */
+  sendSignal?(signal: number, toThread: boolean): number;
   /** A network device that packets can be sent to. */
   netDeviceExists?(ifindex: number): boolean;
   /**

@@ -13,6 +13,15 @@ const INITIAL_JIFFIES = 2n ** 32n - 300n * 250n;
 /** Id of the root of the default cgroup hierarchy. */
 const ROOT_CGROUP_ID = 1n;
 
+const sendSignal = (toThread: boolean): HelperImplementation => ({
+  pass: ['i32'],
+  returns: 'i32',
+  bind:
+    ({ kernel }) =>
+    (signal: number) =>
+      kernel.sendSignal?.(signal, toThread) ?? -errno.EPERM,
+});
+
 /** No arguments, 64 bits back. */
 const get64 = (read: (runtime: BpfRuntime) => bigint): HelperImplementation => ({
   pass: [],
@@ -116,6 +125,9 @@ export const coreImplementations: Implementations = {
   strtoul: strto(false),
 
   csum_diff: native('csum_diff', ['i32', 'i32', 'i32', 'i32', 'i32'], 'i64'),
+
+  send_signal: sendSignal(false),
+  send_signal_thread: sendSignal(true),
 
   copy_from_user: {
     pass: ['i32', 'i32', 'i64'],
