@@ -41,6 +41,7 @@ export function bpfKernel(kernel: Kernel): BpfKernel {
       ),
     symbolAt: (address) => kernel.kallsyms.at(address),
     wakeMapReaders: (map) => kernel.bpfReaders.wake(map),
+    netDeviceExists: (ifindex) => kernel.network.net.byIndex(ifindex) !== undefined,
     perfEventOfFd(fd) {
       const file = sched.current.files?.get(fd);
       if (!file) return -errno.EBADF;

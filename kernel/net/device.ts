@@ -23,9 +23,17 @@ import {
 import type { NetDeviceView } from '../types/net-device.ts';
 import type { RamOffset } from '../types/units.ts';
 import type { InterfaceAddress } from './address.ts';
-import type { Skb } from './skb.ts';
+import type { BufferRelease, Skb } from './skb.ts';
 import { zeroLinkStats } from './stats.ts';
 import type { LinkStats } from './stats.ts';
+
+/** A frame on its way without an sk_buff. */
+export interface XdpPage {
+  readonly page: RamOffset;
+  readonly data: RamOffset;
+  readonly length: number;
+  readonly release: BufferRelease;
+}
 
 /** What a driver provides: struct net_device_ops. */
 export interface NetDriver {
@@ -35,6 +43,8 @@ export interface NetDriver {
   stop(): void;
   /** Takes the skb in any case; false if it had to be dropped. */
   xmit(skb: Skb): boolean;
+  /** ndo_xdp_xmit: takes a frame in a page of a pool's; false where there is no room for it. */
+  xdpXmit?(frame: XdpPage): boolean;
   changeMtu?(mtu: number, extack: Extack): number;
   /** Add what this driver has counted. */
   addStats(stats: LinkStats): void;

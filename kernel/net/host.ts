@@ -2,6 +2,7 @@
  * What the network needs of the kernel around it. `netHost` gives it from a Kernel; tests and
  * benchmarks have a smaller one (testing/).
  */
+import type { Redirect } from '../../bpf/runtime.ts';
 import type { TracepointRegistry } from '../../hooks/registry.ts';
 import type { Events, Kernel } from '../machine-types.ts';
 import type { Ram } from '../ram/ram.ts';
@@ -22,6 +23,8 @@ export interface NetHost {
   interrupt(cpu: number, handler: () => void): void;
   openSoftirq(name: 'NET_TX' | 'NET_RX', handler: (cpu: number) => void): void;
   raiseSoftirq(cpu: number, name: 'NET_TX' | 'NET_RX'): void;
+  /** What the program that ran last has asked to redirect to; asked once. */
+  takeRedirect(): Redirect | undefined;
   /** Seeded. */
   random32(): number;
   printk(text: string): void;
@@ -41,6 +44,12 @@ export function netHost(kernel: Kernel): NetHost {
     interrupt: (cpu, handler) => sched.interrupt(cpu, handler),
     openSoftirq: (name, handler) => softirqs.open(name, handler),
     raiseSoftirq: (cpu, name) => softirqs.raise(cpu, name),
+    takeRedirect: () => {
+      const { runtime } = kernel.bpf.host;
+      const { redirect } = runtime;
+      runtime.redirect = undefined;
+      return redirect;
+    },
     random32: () => kernel.random.next32(),
     printk: (text) => kernel.log.info(text),
   };

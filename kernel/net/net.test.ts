@@ -1,12 +1,14 @@
 /** A packet's way through the kernel: NIC, NAPI, XDP, protocols and back out. */
 import { readFileSync } from 'node:fs';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { XDP_ABORTED, XDP_DROP, XDP_PASS, XDP_TX } from '../../bpf/uapi.ts';
+import type { Redirect } from '../../bpf/runtime.ts';
+import { XDP_ABORTED, XDP_DROP, XDP_PASS, XDP_REDIRECT, XDP_TX } from '../../bpf/uapi.ts';
 import { changeXdpProgram } from '../../hooks/xdp-attach.ts';
 import { CaptureSource, FrameQueue, GeneratorSource } from '../../hw/nic/frames.ts';
 import { readCapture } from '../../hw/nic/pcap.ts';
 import { TestNetHost } from '../../test/support/net-host.ts';
 import { fakeXdp } from '../../test/support/xdp-program.ts';
+import { errno } from '../types/errno.ts';
 import type { RamOffset } from '../types/units.ts';
 import { checksum } from './checksum.ts';
 import type { NetDevice } from './device.ts';
@@ -255,6 +257,48 @@ describe('native XDP', () => {
       'Illegal XDP return value 99 on prog fake (id 42) dev eth0, expect packet loss!',
     ]);
     expect(driver.queues[0]!.stats.xdp_aborted + driver.queues[1]!.stats.xdp_aborted).toBe(3);
+  });
+
+  it('redirects to another interface, by index and through a devmap', () => {
+    const other = probeNic(net, { name: 'eth1', queues: 2 }, PEER, 26);
+    const out: Uint8Array[] = [];
+    other.nic.onTransmit = (_, at, length) => out.push(host.ram.bytes(at, length).slice());
+    host.on(0, () => other.device.open());
+    const seen: unknown[] = [];
+    const note = (...args: readonly unknown[]) =>
+      seen.push([args[3], (args[2] as NetDevice).name ?? args[2], args[5], args[6]]);
+    net.tracepoints.xdpRedirect.subscribe(note);
+    net.tracepoints.xdpRedirectErr.subscribe(note);
+    const devmap = {
+      id: 5,
+      spec: { type: 'devmap' },
+      ifindexAt: (index: number) => (index === 1 ? other.device.ifindex : 0),
+    } as unknown as Redirect['map'];
+    const wants: Redirect[] = [
+      { index: 3, map: undefined, flags: 0 },
+      { index: 1, map: devmap, flags: 0 },
+      { index: 2, map: devmap, flags: 0 },
+      { index: 1, map: undefined, flags: 0 },
+    ];
+    attach(
+      fakeXdp(host.ram, () => {
+        host.redirect = wants.shift();
+        return XDP_REDIRECT;
+      }),
+    );
+    for (let i = 0; i < 4; i++) deliver(ping);
+    expect(out).toEqual([ping, ping]);
+    expect(seen).toEqual([
+      [0, 'eth1', 0, 3],
+      [0, 'eth1', 5, 1],
+      [-errno.EINVAL, 0, 5, 2],
+      [-errno.EOPNOTSUPP, 'lo', 0, 1],
+    ]);
+    host.on(0, () => {
+      other.device.close();
+      eth0.close();
+    });
+    expect(other.device.linkStats().tx_packets).toBe(2);
   });
 
   it('spreads flows over queues and CPUs', () => {

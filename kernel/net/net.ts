@@ -9,8 +9,6 @@
  * Configuration comes in through rtnetlink (netlink/), sockets through af-netlink.ts.
  */
 import type { ProgObject } from '../../bpf/syscall/objects.ts';
-import { errno } from '../types/errno.ts';
-import type { RamOffset } from '../types/units.ts';
 import type { XdpBuffView } from '../types/xdp.ts';
 import type { NetDevice } from './device.ts';
 import { ETH_P_ARP, ETH_P_IP, ETH_P_IPV6 } from './ethernet.ts';
@@ -30,6 +28,7 @@ import { Receive } from './receive.ts';
 import type { Skb } from './skb.ts';
 import { SkbAllocator } from './skb.ts';
 import { newGenericXdpBuff } from './xdp-generic.ts';
+import { programArg, XdpRedirects } from './xdp-redirect.ts';
 
 export class Net {
   readonly host: NetHost;
@@ -43,6 +42,7 @@ export class Net {
   readonly ipv4: Ipv4;
   readonly icmp: Icmp;
   readonly netlink: NetlinkTable;
+  readonly redirects: XdpRedirects;
   #devices: NetDevice[] = [];
   #nextIndex = 1;
   readonly #genericXdp = new Map<NetDevice, XdpBuffView>();
@@ -53,6 +53,7 @@ export class Net {
     this.tracepoints = addNetTracepoints(host.registry);
     this.napi = new NapiCore(host, this.tracepoints);
     this.skbs = new SkbAllocator(host.ram, this.tracepoints);
+    this.redirects = new XdpRedirects(this);
     this.rx = new Receive(this);
     this.loopback = addLoopback(this);
     this.backlog = new Backlog(this, this.loopback);
@@ -159,7 +160,7 @@ export class Net {
 
   xdpException(device: NetDevice, program: ProgObject, verdict: number): void {
     const { xdpException } = this.tracepoints;
-    if (xdpException.enabled) xdpException.fire(device, traceArg(program), verdict);
+    if (xdpException.enabled) xdpException.fire(device, programArg(program), verdict);
   }
 
   /** bpf_warn_invalid_xdp_action. */
@@ -169,25 +170,6 @@ export class Net {
         `dev ${device.name}, expect packet loss!`,
     );
   }
-
-  /**
-   * xdp_do_redirect: 0 if the frame is another's now, else a negative errno.
-   * differs: no helper sets a target yet, so it fails as a redirect to nowhere does.
-   */
-  xdpRedirect(device: NetDevice, program: ProgObject, _frame: unknown): number {
-    return this.xdpRedirectFailed(device, program);
-  }
-
-  xdpRedirectFailed(device: NetDevice, program: ProgObject): number {
-    const { xdpRedirectErr } = this.tracepoints;
-    if (xdpRedirectErr.enabled) {
-      xdpRedirectErr.fire(device, traceArg(program), 0 as RamOffset, -errno.EINVAL, 0, 0, 0);
-    }
-    return -errno.EINVAL;
-  }
 }
 
 const NETDEV_TX_BUSY = 0x10;
-
-/** differs: no struct bpf_prog is in RAM; raw tracepoints see NULL there. */
-const traceArg = (program: ProgObject) => ({ offset: 0 as RamOffset, id: program.id });

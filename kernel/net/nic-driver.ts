@@ -17,7 +17,7 @@ import { errno } from '../types/errno.ts';
 import { ARPHRD_ETHER, IFF_BROADCAST, IFF_MULTICAST, NET_NAME_ENUM } from '../types/net-device.ts';
 import { SKB_SHARED_INFO_BYTES, XDP_PACKET_HEADROOM } from '../types/xdp.ts';
 import { NetDevice } from './device.ts';
-import type { NetDriver } from './device.ts';
+import type { NetDriver, XdpPage } from './device.ts';
 import { ETH_HLEN } from './ethernet.ts';
 import type { Net } from './net.ts';
 import { NicQueue } from './nic-queue.ts';
@@ -101,6 +101,11 @@ export class NicDriver implements NetDriver {
   xmit(skb: Skb): boolean {
     const queue = this.queues[this.#net.host.cpu() % this.queues.length]!;
     return queue.xmit(skb);
+  }
+
+  xdpXmit(frame: XdpPage): boolean {
+    const queue = this.queues[this.#net.host.cpu() % this.queues.length]!;
+    return this.device.isUp && queue.xmitPage(frame);
   }
 
   changeMtu(mtu: number, _extack: Extack): number {

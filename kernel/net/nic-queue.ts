@@ -30,7 +30,7 @@ import {
 import { PageAllocator } from '../ram/page-allocator.ts';
 import type { RamOffset } from '../types/units.ts';
 import { XDP_PACKET_HEADROOM } from '../types/xdp.ts';
-import type { NetDevice } from './device.ts';
+import type { NetDevice, XdpPage } from './device.ts';
 import { ethTypeTrans } from './ethernet.ts';
 import type { Napi } from './napi.ts';
 import type { Net } from './net.ts';
@@ -42,8 +42,8 @@ import { XdpRx } from './xdp-rx.ts';
 const REFILL_BATCH = 16;
 const RING_MASK = RING_DEFAULT - 1;
 
-/** What a transmit descriptor's frame belongs to. */
-type TxOwner = Skb | 'page' | undefined;
+/** What a transmit descriptor's frame belongs to: an skb, or a page and who takes it back. */
+type TxOwner = Skb | BufferRelease | undefined;
 
 export class NicQueue {
   readonly stats = {
@@ -175,6 +175,7 @@ export class NicQueue {
     }
     if (unfilled > 0) this.#refill(unfilled);
     this.#flushTx();
+    this.#net.redirects.flush();
     if (work < budget) this.arm();
     return work;
   }
@@ -189,6 +190,17 @@ export class NicQueue {
     this.#flushTx();
     return true;
   }
+
+  /** A redirected frame; it goes out at the next flush. */
+  xmitPage(frame: XdpPage): boolean {
+    if (!this.#reserveTx()) return false;
+    this.#txPages[this.#txUse] = frame.page;
+    this.#queueTx(frame.data, frame.length, frame.release);
+    this.#net.redirects.flushLater(this.#flush);
+    return true;
+  }
+
+  readonly #flush = (): void => this.#flushTx();
 
   #runXdp(program: ProgObject, slot: number, length: number, hash: number): void {
     const page = this.#rxPages[slot]!;
@@ -214,7 +226,7 @@ export class NicQueue {
         return;
       case XDP_REDIRECT:
         this.#net.host.charge(XDP_REDIRECT_NS);
-        if (this.#net.xdpRedirect(this.#device, program, xdp) < 0) break;
+        if (this.#redirect(program, page as RamOffset, xdp) < 0) break;
         this.#rxPages[slot] = 0;
         stats.xdp_redirect++;
         return;
@@ -223,6 +235,12 @@ export class NicQueue {
     }
     this.#net.xdpException(this.#device, program, verdict);
     stats.xdp_aborted++;
+  }
+
+  #redirect(program: ProgObject, page: RamOffset, xdp: XdpRx): number {
+    const { data, dataEnd } = xdp;
+    const frame = { page, data, length: dataEnd - data, release: this.#release };
+    return this.#net.redirects.redirect(this.#device, program, frame);
   }
 
   /** Up the stack, with the page. */
@@ -263,7 +281,7 @@ export class NicQueue {
     if (!this.#reserveTx()) return false;
     this.#txPages[this.#txUse] = this.#rxPages[slot]!;
     this.#rxPages[slot] = 0;
-    this.#queueTx(data, length, 'page');
+    this.#queueTx(data, length, this.#release);
     return true;
   }
 
@@ -309,7 +327,7 @@ export class NicQueue {
   #releaseTx(): void {
     const slot = this.#txClean;
     const owner = this.#txOwners[slot];
-    if (owner === 'page') this.#pool.put(this.#txPages[slot]! as RamOffset);
+    if (typeof owner === 'function') owner(this.#txPages[slot]! as RamOffset);
     else if (owner) this.#net.skbs.consume(owner);
     this.#txOwners[slot] = undefined;
     this.#txClean = (slot + 1) & RING_MASK;

@@ -38,8 +38,7 @@ export function runGenericXdp(net: Net, skb: Skb, program: ProgObject): boolean 
       net.transmitXdp(skb);
       return false;
     case XDP_REDIRECT:
-      // differs: no redirection from generic XDP yet; it fails as one to nowhere does.
-      net.xdpRedirectFailed(device, program);
+      if (net.redirects.redirectSkb(device, program, skb) === 0) return false;
       break;
     case XDP_ABORTED:
       net.xdpException(device, program, verdict);

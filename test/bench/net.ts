@@ -144,7 +144,7 @@ async function stackRow(): Promise<BenchRow> {
 }
 
 export const netBench: Bench = {
-  names: ['net'],
+  names: ['net xdp drop', 'net xdp read and drop', 'net no program'],
   async run() {
     return [...(await xdpRows()), await stackRow()];
   },

@@ -2,6 +2,7 @@
  * A network without a kernel around it: CPUs that only take interrupts and softirqs, and whose time
  * passes by what is charged to them. What it gives the network is what kernel/net/host.ts asks for.
  */
+import type { Redirect } from '../../bpf/runtime.ts';
 import { TracepointRegistry } from '../../hooks/registry.ts';
 import type { NetHost } from '../../kernel/net/host.ts';
 import { Ram } from '../../kernel/ram/ram.ts';
@@ -87,6 +88,15 @@ export class TestNetHost implements NetHost {
     const state = this.#cpus[cpu]!;
     state.softirqs.add(name);
     this.#post(cpu, state);
+  }
+
+  /** Set by a fake program that wants its frame elsewhere. */
+  redirect: Redirect | undefined;
+
+  takeRedirect(): Redirect | undefined {
+    const { redirect } = this;
+    this.redirect = undefined;
+    return redirect;
   }
 
   random32(): number {

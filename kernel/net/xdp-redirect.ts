@@ -1,0 +1,86 @@
+/**
+ * XDP_REDIRECT: to an interface, by its index or through a devmap (xdp_do_redirect, net/core/filter.c).
+ * Frames gather in the target's ring and go out together when the poll ends, as xdp_do_flush has it.
+ * differs: cpumap, xskmap and broadcast are not there yet; such a redirect fails with -EINVAL.
+ */
+import type { ProgObject } from '../../bpf/syscall/objects.ts';
+import type { Redirect } from '../../bpf/runtime.ts';
+import { MAP_TYPES } from '../../bpf/uapi.ts';
+import { errno } from '../types/errno.ts';
+import type { RamOffset } from '../types/units.ts';
+import type { NetDevice, XdpPage } from './device.ts';
+import type { Net } from './net.ts';
+import type { Skb } from './skb.ts';
+
+/** BPF_F_BROADCAST (UAPI linux/bpf.h). */
+const BPF_F_BROADCAST = 8;
+
+/** differs: no struct bpf_prog is in RAM; raw tracepoints see NULL there. */
+export const programArg = (program: ProgObject) => ({ offset: 0 as RamOffset, id: program.id });
+
+export class XdpRedirects {
+  readonly #net: Net;
+  #pending: (() => void)[] = [];
+
+  constructor(net: Net) {
+    this.#net = net;
+  }
+
+  /** 0: the frame is the target's now. Otherwise a negative errno, and it stays the caller's. */
+  redirect(from: NetDevice, program: ProgObject, frame: XdpPage): number {
+    const info = this.#net.host.takeRedirect();
+    const target = this.#targetOf(info);
+    const { xdpXmit } = target?.driver ?? {};
+    let result = 0;
+    if (!target) result = -errno.EINVAL;
+    else if (!xdpXmit) result = -errno.EOPNOTSUPP;
+    else if (!xdpXmit.call(target.driver, frame)) result = -errno.ENOSPC;
+    this.#trace(from, program, info, target, result);
+    return result;
+  }
+
+  /** From generic XDP: the sk_buff goes out as it is. */
+  redirectSkb(from: NetDevice, program: ProgObject, skb: Skb): number {
+    const info = this.#net.host.takeRedirect();
+    const target = this.#targetOf(info);
+    const result = !target ? -errno.EINVAL : !target.isUp ? -errno.ENETDOWN : 0;
+    this.#trace(from, program, info, target, result);
+    if (result < 0) return result;
+    skb.dev = target!;
+    this.#net.transmitXdp(skb);
+    return 0;
+  }
+
+  flushLater(flush: () => void): void {
+    if (!this.#pending.includes(flush)) this.#pending.push(flush);
+  }
+
+  flush(): void {
+    if (this.#pending.length === 0) return;
+    for (const flush of this.#pending) flush();
+    this.#pending = [];
+  }
+
+  #targetOf(info: Redirect | undefined): NetDevice | undefined {
+    if (!info || info.flags & BPF_F_BROADCAST) return undefined;
+    const ifindex = info.map ? (info.map.ifindexAt?.(info.index) ?? 0) : info.index;
+    return this.#net.byIndex(ifindex);
+  }
+
+  #trace(
+    from: NetDevice,
+    program: ProgObject,
+    info: Redirect | undefined,
+    target: NetDevice | undefined,
+    result: number,
+  ): void {
+    const { xdpRedirect, xdpRedirectErr } = this.#net.tracepoints;
+    const tracepoint = result < 0 ? xdpRedirectErr : xdpRedirect;
+    if (!tracepoint.enabled) return;
+    const map = info?.map;
+    const mapType = map ? MAP_TYPES.indexOf(map.spec.type) : 0;
+    const to = target ?? (0 as RamOffset);
+    const index = info?.index ?? 0;
+    tracepoint.fire(from, programArg(program), to, result, mapType, map?.id ?? 0, index);
+  }
+}
