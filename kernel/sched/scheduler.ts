@@ -22,11 +22,11 @@ import {
   TASK_WAKING,
 } from '../types/task.ts';
 import type { Ns } from '../types/units.ts';
-import { Bug } from '../types/units.ts';
 import { Cpu } from './cpu.ts';
 import type { Block, WakeReason } from './flow.ts';
 import type { SchedTunables } from './run-queue.ts';
-import { tunables, weighted, weightOf } from './run-queue.ts';
+import { tunables, weighted } from './run-queue.ts';
+import { Placement } from './placement.ts';
 import type { Task } from './task.ts';
 import type { Sleeper } from './wait-queue.ts';
 
@@ -49,6 +49,7 @@ export class Scheduler implements Sleeper {
   halted = false;
   readonly #events: EventQueue;
   readonly #tunables: SchedTunables;
+  readonly #placement: Placement;
   #active: Cpu | undefined;
 
   readonly #onCpuChange: (cpu: number) => void;
@@ -69,6 +70,7 @@ export class Scheduler implements Sleeper {
       return new Cpu(id, idle);
     });
     this.#tunables = tunables(idleTasks.length);
+    this.#placement = new Placement(this.cpus, this.#tunables);
   }
 
   /** The CPU whose code is running; during boot and in hardware events, the boot CPU. */
@@ -139,18 +141,18 @@ export class Scheduler implements Sleeper {
       return;
     }
     task.state = TASK_WAKING;
-    this.#moveTo(task, this.#selectCpu(task));
+    this.#moveTo(task, this.#placement.select(task));
     this.#enqueueAtClock(task, false);
   }
 
   /** First wake-up of a task that clone or the kernel has made. */
   start(task: Task): void {
     task.state = TASK_NEW;
-    const idlest = this.#idlestCpu(task);
+    const idlest = this.#placement.idlest(task);
     task.cpu = idlest.id;
     task.publishCpu();
     // START_DEBIT: a newcomer begins one slice behind.
-    task.vruntime = idlest.queue.minVruntime + this.#sliceOf(task, idlest);
+    task.vruntime = idlest.queue.minVruntime + this.#placement.sliceOf(task, idlest);
     this.#enqueueAtClock(task, true);
   }
 
@@ -181,7 +183,7 @@ export class Scheduler implements Sleeper {
       return;
     }
     cpu.queue.remove(task);
-    this.#moveTo(task, this.#selectCpu(task));
+    this.#moveTo(task, this.#placement.select(task));
     this.#add(task, this.cpus[task.cpu]!);
   }
 
@@ -216,30 +218,6 @@ export class Scheduler implements Sleeper {
     this.#account(cpu);
     const lead = cpu.current.vruntime - task.vruntime;
     if (lead > weighted(this.#tunables.wakeupGranularityNs, task.nice)) this.#resched(cpu);
-  }
-
-  #isIdle(cpu: Cpu): boolean {
-    return cpu.isIdle && cpu.queue.length === 0 && cpu.incoming === 0;
-  }
-
-  /** Where it ran, if that CPU is idle; else any idle one; else where it ran. */
-  #selectCpu(task: Task): Cpu {
-    const count = this.cpus.length;
-    for (let i = 0; i < count; i++) {
-      const cpu = this.cpus[(task.cpu + i) % count]!;
-      if (task.cpusAllowed.has(cpu.id) && this.#isIdle(cpu)) return cpu;
-    }
-    return task.cpusAllowed.has(task.cpu) ? this.cpus[task.cpu]! : this.#idlestCpu(task);
-  }
-
-  #idlestCpu(task: Task): Cpu {
-    let best: Cpu | undefined;
-    for (const cpu of this.cpus) {
-      if (!task.cpusAllowed.has(cpu.id)) continue;
-      if (!best || cpu.runnable + cpu.incoming < best.runnable + best.incoming) best = cpu;
-    }
-    if (!best) throw new Bug(`${task.comm} may run on no CPU`);
-    return best;
   }
 
   #moveTo(task: Task, cpu: Cpu): void {
@@ -444,7 +422,7 @@ export class Scheduler implements Sleeper {
     cpu.accountedTo = this.#events.now;
     this.charge(CONTEXT_SWITCH_NS);
     if (prev.state === TASK_RUNNING && !prev.cpusAllowed.has(cpu.id) && prev !== cpu.idle) {
-      this.#moveTo(prev, this.#selectCpu(prev));
+      this.#moveTo(prev, this.#placement.select(prev));
       this.#add(prev, this.cpus[prev.cpu]!);
     }
     if (next === cpu.idle) {
@@ -457,16 +435,11 @@ export class Scheduler implements Sleeper {
 
   /** newidle_balance: take a waiting task from the CPU that has most of them. */
   #pull(cpu: Cpu): Task | undefined {
-    let busiest: Cpu | undefined;
-    for (const other of this.cpus) {
-      if (other !== cpu && other.queue.length > (busiest?.queue.length ?? 0)) busiest = other;
-    }
-    if (!busiest || (busiest.isIdle && busiest.queue.length < 2)) return undefined;
-    const task = busiest.queue.tasks.findLast((candidate) => candidate.cpusAllowed.has(cpu.id));
-    if (!task) return undefined;
-    busiest.queue.remove(task);
-    this.#moveTo(task, cpu);
-    return task;
+    const found = this.#placement.toPull(cpu);
+    if (!found) return undefined;
+    found.from.queue.remove(found.task);
+    this.#moveTo(found.task, cpu);
+    return found.task;
   }
 
   // --- the tick ---
@@ -490,9 +463,7 @@ export class Scheduler implements Sleeper {
     }
     const waiting = cpu.queue.first;
     if (!waiting) return;
-    const idle = this.cpus.find(
-      (other) => this.#isIdle(other) && waiting.cpusAllowed.has(other.id),
-    );
+    const idle = this.#placement.idleFor(waiting);
     if (idle) {
       // What nohz idle balancing does: an idle CPU is told to fetch the work.
       cpu.queue.remove(waiting);
@@ -501,19 +472,9 @@ export class Scheduler implements Sleeper {
       return;
     }
     const ran = task.sumExecNs - task.pickedAtRuntimeNs;
-    const slice = this.#sliceOf(task, cpu);
+    const slice = this.#placement.sliceOf(task, cpu);
     const behind =
       ran > this.#tunables.minGranularityNs && task.vruntime - waiting.vruntime > slice;
     if (ran > slice || behind) cpu.needResched = true;
-  }
-
-  /** The time that a task may run in one go, by its share of the period (sched_slice). */
-  #sliceOf(task: Task, cpu: Cpu): number {
-    const running = cpu.runnable + (task.onRq ? 0 : 1);
-    const { latencyNs, minGranularityNs } = this.#tunables;
-    const period = Math.max(latencyNs, running * minGranularityNs);
-    const current = cpu.isIdle ? undefined : cpu.current;
-    const total = cpu.queue.totalWeight(current) + (task.onRq ? 0 : weightOf(task.nice));
-    return (period * weightOf(task.nice)) / total;
   }
 }
