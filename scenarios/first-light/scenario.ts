@@ -13,7 +13,7 @@ import {
   type ScenarioFiles,
   type World,
 } from '../scenario.ts';
-import { connectionAttempts, type Counter, linuxAnswers } from './expected.ts';
+import { connectionAttempts, type Counter, linuxAnswers, type Syn } from './expected.ts';
 
 const OBJECTS = ['xdp_count.bpf.o', 'trace_hello.bpf.o', 'bad_bounds.bpf.o'] as const;
 const SOURCES = ['xdp_count.bpf.c', 'trace_hello.bpf.c', 'bad_bounds.bpf.c'] as const;
@@ -153,19 +153,15 @@ export const firstLight: Scenario = {
 
     syns: (world) => {
       const wanted = connectionAttempts(captureOf(world.files));
-      const shown = world.output('rbdump name syns');
-      const ports = [...shown.matchAll(/"source_port": (\d+),\s+"destination_port": (\d+)/g)];
-      const blocked = shown.match(/"blocked": 1/g)?.length ?? 0;
+      const events = synEvents(world.output('rbdump name syns'));
+      const ports = (syns: readonly Syn[]) =>
+        syns.map(({ sourcePort, destinationPort }) => `${sourcePort}>${destinationPort}`).join(' ');
       return all([
-        expectEqual(
-          'source>destination ports',
-          ports.map(([, from, to]) => `${from}>${to}`).join(' '),
-          wanted.map((syn) => `${syn.sourcePort}>${syn.destinationPort}`).join(' '),
-        ),
+        expectEqual('source>destination ports', ports(events), ports(wanted)),
         expectEqual(
           'marked as blocked',
-          blocked,
-          wanted.filter((syn) => syn.destinationPort === BLOCKED_PORT).length,
+          ports(events.filter((event) => event.blocked)),
+          ports(wanted.filter((syn) => syn.destinationPort === BLOCKED_PORT)),
         ),
       ]);
     },
@@ -228,6 +224,22 @@ function contains(text: string, pattern: RegExp): CheckResult {
   return match
     ? { holds: true, evidence: match[0].trim() }
     : { holds: false, evidence: `nothing there matches ${pattern}` };
+}
+
+/** struct syn_event of xdp_count.bpf.c, as rbdump prints its bytes. */
+const SYN_EVENT = { bytes: 48, sourcePort: 40, destinationPort: 42, blocked: 46 } as const;
+
+function synEvents(dump: string): (Syn & { blocked: boolean })[] {
+  const bytes = Uint8Array.from(dump.match(/\b[0-9a-f]{2}\b/g) ?? [], (hex) => parseInt(hex, 16));
+  const view = new DataView(bytes.buffer);
+  return Array.from({ length: Math.floor(bytes.length / SYN_EVENT.bytes) }, (_, i) => {
+    const at = i * SYN_EVENT.bytes;
+    return {
+      sourcePort: view.getUint16(at + SYN_EVENT.sourcePort, true),
+      destinationPort: view.getUint16(at + SYN_EVENT.destinationPort, true),
+      blocked: view.getUint8(at + SYN_EVENT.blocked) === 1,
+    };
+  });
 }
 
 const xdpDrops = ({ network }: Machine) =>
