@@ -72,6 +72,11 @@ export interface InsnFact {
   readonly pointer?: PointerKind;
   /** Helper calls: the row that applies to this program, since an id may have several. */
   readonly helper?: Helper;
+  /**
+   * Helper calls: the result is a 32-bit int and the upper half of r0 becomes 0. Linux 6.1 calls
+   * the operation of a map that it knows directly; only from 6.4 on do these return long.
+   */
+  readonly returnsInt?: true;
   /** Helper calls with a map argument, where it is the same map on all paths. */
   readonly map?: BpfMap;
   /** Map helper calls whose key is a known constant on all paths (array index, for one). */

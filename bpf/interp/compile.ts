@@ -157,7 +157,8 @@ function helperStep(context: StepContext, helper: Helper | undefined, next: numb
     return () => ((cpu.registers[0] = BigInt(-errno.EOPNOTSUPP)), next);
   }
   const call = bindHelper(context, implementation);
-  const setResult = RESULT[implementation.returns](cpu);
+  const { returnsInt } = context.program.facts[context.slot]!;
+  const setResult = RESULT[returnsInt ? 'u32' : implementation.returns](cpu);
   return () => {
     setResult(call());
     return next;
@@ -194,7 +195,11 @@ function bindHelper(
 }
 
 /** How a result gets into r0. */
-const RESULT: Record<HelperImplementation['returns'], (cpu: Cpu) => (value: Value) => void> = {
+const RESULT: Record<
+  HelperImplementation['returns'] | 'u32',
+  (cpu: Cpu) => (value: Value) => void
+> = {
+  u32: (cpu) => (value) => cpu.setRegister32(0, value as number),
   i32:
     ({ i32 }) =>
     (value) => {

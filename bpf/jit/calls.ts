@@ -52,7 +52,8 @@ export function emitCall(
   if (helper?.implementation === undefined) {
     return [f.set(0, f.m.i64.const(BigInt(-errno.EOPNOTSUPP)))];
   }
-  return emitHelperCall(c, f, `bpf_${helper.proto}`, helper.implementation);
+  const returnsInt = c.program.facts[slot]!.returnsInt ?? false;
+  return emitHelperCall(c, f, `bpf_${helper.proto}`, helper.implementation, returnsInt);
 }
 
 function emitSubprogCall(c: CodeContext, f: FrameExpressions, start: number): Expr {
@@ -68,6 +69,7 @@ function emitHelperCall(
   f: FrameExpressions,
   name: string,
   implementation: HelperImplementation,
+  returnsInt: boolean,
 ): Expr[] {
   const { i32, i64, none } = binaryen;
   const types: Record<string, WasmType> = { i32, i64, pointer: i32, void: none };
@@ -80,7 +82,7 @@ function emitHelperCall(
   const call = f.m.call(name, args, result);
   switch (returns) {
     case 'i32':
-      return [f.set(0, f.m.i64.extend_s(call))];
+      return [returnsInt ? f.set32(0, call) : f.set(0, f.m.i64.extend_s(call))];
     case 'i64':
       return [f.set(0, call)];
     case 'pointer':

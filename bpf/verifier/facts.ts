@@ -4,6 +4,7 @@
 import type { InsnFact } from '../program.ts';
 import { constKeyOf } from './const-key.ts';
 import type { Agreed, Checker } from './checker.ts';
+import { isMapOperation } from './helper-facts.ts';
 import { isFuncLoad, isHelperCall, isLdImm64, pseudo } from './opcode.ts';
 
 const agreed = <T>(value: Agreed<T>): T | undefined =>
@@ -22,6 +23,7 @@ export function factOf(
     return {
       original,
       ...(map && { map }),
+      ...(map && c.env.level === '6.1' && isMapOperation(insn.imm) && { returnsInt: true }),
       ...(constKey !== undefined && { constKey }),
     };
   }

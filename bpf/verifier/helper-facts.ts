@@ -51,6 +51,18 @@ const REFINES_RETURN = ids(
 /** Returns at most its size argument, or an error. */
 export const returnsAtMostSize = (id: number): boolean => REFINES_RETURN.has(id);
 
+const MAP_OPERATION = ids(
+  'map_update_elem',
+  'map_delete_elem',
+  'map_push_elem',
+  'map_pop_elem',
+  'map_peek_elem',
+  'redirect_map',
+  'for_each_map_elem',
+);
+/** Calls that do_misc_fixups turns into ones of the map's own operation, of type int in 6.1. */
+export const isMapOperation = (id: number): boolean => MAP_OPERATION.has(id);
+
 const RECORDS_MAP = ids(
   'tail_call',
   'map_lookup_elem',
