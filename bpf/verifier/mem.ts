@@ -242,7 +242,8 @@ function accessMapStruct(
     reject(c, errno.ENOTSUPP, 'map-struct-access', line);
   }
   const name = structOfMap(reg.map!.spec.type);
-  const id = kernelBtf.find(name, 'struct');
+  // Every map starts with a struct bpf_map.
+  const id = kernelBtf.find(name, 'struct') ?? kernelBtf.find('bpf_map', 'struct');
   if (!c.allowPtrLeaks) {
     const line = `${name} access is allowed only to CAP_PERFMON and CAP_SYS_ADMIN`;
     reject(c, errno.EPERM, 'map-struct-access', line);

@@ -4,6 +4,7 @@
  */
 import type { Btf } from '../../bpf/btf/btf.ts';
 import { btfFromStructs } from '../../bpf/btf/structs.ts';
+import { BpfMapStruct } from '../../kernel/types/bpf-map.ts';
 import { embed, i32, pointer, struct, u32, u64 } from '../../kernel/types/struct.ts';
 
 const Member1 = struct('prog_test_member1', { a: i32 });
@@ -17,9 +18,8 @@ const RefKfunc = struct('prog_test_ref_kfunc', {
 });
 
 const MapOps = struct('bpf_map_ops', { map_alloc_check: pointer('void') });
-const BpfMapType = struct('bpf_map', { ops: pointer('bpf_map_ops'), map_type: u32 }, { size: 256 });
-const BpfArray = struct('bpf_array', { map: embed(BpfMapType), elem_size: u32, index_mask: u32 });
-const BpfHtab = struct('bpf_htab', { map: embed(BpfMapType), n_buckets: u32, elem_size: u32 });
+const BpfArray = struct('bpf_array', { map: embed(BpfMapStruct), elem_size: u32, index_mask: u32 });
+const BpfHtab = struct('bpf_htab', { map: embed(BpfMapStruct), n_buckets: u32, elem_size: u32 });
 
 /** Each socket type starts with the one before. */
 const SockCommon = struct('sock_common', { skc_addrpair: u64 }, { size: 136 });
@@ -36,7 +36,7 @@ const types = btfFromStructs([
   Member,
   RefKfunc,
   MapOps,
-  BpfMapType,
+  BpfMapStruct,
   BpfArray,
   BpfHtab,
   SockCommon,
