@@ -3,7 +3,6 @@
  * (net/core/filter.c, Linux 6.1). Growing a buffer's head is the kernel's (`skbExpandHead`).
  */
 import { errno } from '../../kernel/types/errno.ts';
-import type { Ram } from '../../kernel/ram/ram.ts';
 import {
   CHECKSUM_COMPLETE,
   CHECKSUM_NONE,
@@ -14,7 +13,6 @@ import {
   SKB_IP_SUMMED_SHIFT,
   SKB_L4_HASH,
   SKB_PKT_TYPE_MASK,
-  SKB_VLAN_PRESENT,
   SkBuff,
 } from '../../kernel/types/skbuff.ts';
 import type { SkBuffView } from '../../kernel/types/skbuff.ts';
@@ -24,6 +22,7 @@ import { csum16Add, csum16Sub, csumAdd, csumFold, csumSub } from './csum.ts';
 import type { HelperFunction, HelperImplementation, Passing } from './helper.ts';
 import type { Implementations } from './implement.ts';
 import { offset } from './implement.ts';
+import { vlanPop, vlanPush } from './vlan.ts';
 
 /** UAPI linux/bpf.h */
 const BPF_F_RECOMPUTE_CSUM = 1n;
@@ -43,16 +42,6 @@ const CSUM_MANGLED_0 = 0xffff;
 const NO_MAC_HEADER = 0xffff;
 /** DEFAULT_OVERFLOWUID */
 const OVERFLOW_UID = 65534;
-/** As they stand in the struct: network order read as little-endian. */
-const ETH_P_8021Q = 0x0081;
-const ETH_P_8021AD = 0xa888;
-const ETH_P_802_3 = 0x0100;
-const ETH_P_802_2 = 0x0400;
-/** UAPI linux/if_ether.h: from here on it is a type, below it a length. */
-const ETH_P_802_3_MIN = 0x0600;
-const VLAN_HLEN = 4;
-const ETH_HLEN = 14;
-const MACS_BYTES = 12;
 
 function onSkb(
   pass: readonly Passing[],
@@ -236,77 +225,6 @@ function replaceInetSum(
     skb.csum = kind.isDiff ? not32(csumSub(to, skb.csum)) : not32(change(not32(skb.csum)));
   }
   return csumFold(change(not32(sum)));
-}
-
-const isVlan = (protocol: number) => protocol === ETH_P_8021Q || protocol === ETH_P_8021AD;
-const tagPresent = (skb: SkBuffView) => (skb.bits130 & SKB_VLAN_PRESENT) !== 0;
-
-function putTag(skb: SkBuffView, protocol: number, tci: number): void {
-  skb.vlan_proto = protocol;
-  skb.vlan_tci = tci;
-  skb.bits130 |= SKB_VLAN_PRESENT;
-}
-
-/** The tag beside the packet goes into it, the new one takes its place. */
-function vlanPush(skb: SkBuffView, runtime: BpfRuntime, protocol: number, tci: number): number {
-  const { ram, kernel } = runtime;
-  const wanted = protocol & 0xffff;
-  if (tagPresent(skb)) {
-    if (skb.data - skb.head < VLAN_HLEN && !kernel.skbExpandHead?.(skb.offset, VLAN_HLEN)) {
-      return -errno.ENOMEM;
-    }
-    const data = skb.data;
-    ram.u8.copyWithin(data - VLAN_HLEN, data, data + MACS_BYTES);
-    ram.view.setUint16(data - VLAN_HLEN + MACS_BYTES, skb.vlan_proto, true);
-    ram.view.setUint16(data - VLAN_HLEN + MACS_BYTES + 2, skb.vlan_tci, false);
-    skb.data = (data - VLAN_HLEN) as RamOffset;
-    skb.len += VLAN_HLEN;
-    skb.mac_header -= VLAN_HLEN;
-    skb.mac_len += VLAN_HLEN;
-    skb.protocol = skb.vlan_proto;
-  }
-  putTag(skb, isVlan(wanted) ? wanted : ETH_P_8021Q, tci & 0xffff);
-  return 0;
-}
-
-/** vlan_set_encap_proto: an EtherType, or what stands for a frame with a length instead. */
-function protocolOf(ram: Ram, at: number): number {
-  const isType = ram.view.getUint16(at, false) >= ETH_P_802_3_MIN;
-  if (isType) return ram.view.getUint16(at, true);
-  return ram.view.getUint16(at + 2, true) === 0xffff ? ETH_P_802_3 : ETH_P_802_2;
-}
-
-/** Takes the tag out of the packet: its TCI, or -ENOMEM where the packet is too short. */
-function removeTag(skb: SkBuffView, ram: Ram): number {
-  if (skb.len < ETH_HLEN + VLAN_HLEN) return -errno.ENOMEM;
-  const data = skb.data;
-  const tci = ram.view.getUint16(data + ETH_HLEN, false);
-  skb.protocol = protocolOf(ram, data + ETH_HLEN + 2);
-  ram.u8.copyWithin(data + VLAN_HLEN, data, data + MACS_BYTES);
-  skb.data = (data + VLAN_HLEN) as RamOffset;
-  skb.len -= VLAN_HLEN;
-  skb.mac_header += VLAN_HLEN;
-  const dataAt = skb.data - skb.head;
-  if (skb.network_header - dataAt < ETH_HLEN) skb.network_header = dataAt + ETH_HLEN;
-  skb.mac_len = skb.network_header - skb.mac_header;
-  return tci;
-}
-
-function vlanPop(skb: SkBuffView, { ram }: BpfRuntime): number {
-  if (tagPresent(skb)) {
-    skb.bits130 &= ~SKB_VLAN_PRESENT;
-  } else {
-    if (!isVlan(skb.protocol)) return 0;
-    const removed = removeTag(skb, ram);
-    if (removed < 0) return removed;
-  }
-  // The next tag in the packet, if there is one, becomes the one beside it.
-  if (!isVlan(skb.protocol)) return 0;
-  const protocol = skb.protocol;
-  const tci = removeTag(skb, ram);
-  if (tci < 0) return tci;
-  putTag(skb, protocol, tci);
-  return 0;
 }
 
 /** How many checksums from the outermost on the device has checked: ask, add, take, forget. */
