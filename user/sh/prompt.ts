@@ -3,17 +3,24 @@ import type { UserFlow } from '../../kernel/syscall/abi.ts';
 import { basename } from '../libc/process.ts';
 import { accounts, getuid, uname } from '../libc/system.ts';
 import { CLOCK_REALTIME, clockGettime, strftime } from '../libc/time.ts';
-import type { Shell } from './shell.ts';
+import type { Identity, Shell } from './shell.ts';
 
 export const DEFAULT_PS1 = '\\u@\\h:\\w\\$ ';
 
+/** Looked up once, as bash does: a prompt should not open files. */
+function* identityOf(shell: Shell): UserFlow<Identity> {
+  if (!shell.identity) {
+    const uid = yield* getuid();
+    const account = (yield* accounts(shell.p)).find((candidate) => candidate.uid === uid);
+    const { nodename } = yield* uname(shell.p);
+    shell.identity = { uid, user: account?.name ?? String(uid), host: nodename };
+  }
+  return shell.identity;
+}
+
 export function* expandPrompt(shell: Shell, format: string): UserFlow<string> {
   if (!format.includes('\\')) return format;
-  const uid = yield* getuid();
-  const host = format.includes('\\h') ? (yield* uname(shell.p)).nodename : '';
-  const user = /\\u/.test(format)
-    ? (yield* accounts(shell.p)).find((account) => account.uid === uid)?.name
-    : undefined;
+  const { uid, user, host } = yield* identityOf(shell);
   const now = /\\[tTA]/.test(format)
     ? Number((yield* clockGettime(shell.p, CLOCK_REALTIME)) / 1_000_000_000n)
     : 0;
@@ -25,7 +32,7 @@ export function* expandPrompt(shell: Shell, format: string): UserFlow<string> {
       ? `~${directory.slice(home.length)}`
       : directory;
   const values: Record<string, string> = {
-    u: user ?? String(uid),
+    u: user,
     h: host.split('.')[0]!,
     H: host,
     w: short,

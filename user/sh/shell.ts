@@ -32,6 +32,13 @@ export const SHELL_OPTIONS = {
 } as const;
 export type ShellOption = keyof typeof SHELL_OPTIONS;
 
+/** Who runs the shell and where: what prompts show. */
+export interface Identity {
+  readonly uid: number;
+  readonly user: string;
+  readonly host: string;
+}
+
 /** A command failed in a way that ends a non-interactive shell and aborts an interactive line. */
 export class ShellError extends Error {
   override name = 'ShellError';
@@ -80,6 +87,7 @@ export class Shell {
   testing = 0;
   /** Ctrl-C while the shell itself was running. */
   interrupted = false;
+  identity: Identity | undefined;
   /** Status of the last command substitution, which a bare assignment takes on. */
   substitutionStatus: number | undefined;
 

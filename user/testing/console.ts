@@ -66,6 +66,8 @@ export async function bootSession(
   const files = { ...defaults.files, ...config.files };
   const machine = await bootMachine({ ...defaults, ...config, files }, assets);
   const session = new ConsoleSession(machine);
+  // Wide, so that no command line of a test wraps.
+  machine.input({ kind: 'tty-size', columns: 200, rows: 50 });
   await session.settle();
   return session;
 }
