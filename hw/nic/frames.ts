@@ -22,6 +22,8 @@ export interface FrameSource {
   readonly start: number;
   readonly length: number;
   advance(): void;
+  /** No frame will ever come again. */
+  readonly done: boolean;
   /** Called by the source when a frame has appeared where there was none. */
   onFrame?: (() => void) | undefined;
 }
@@ -46,7 +48,11 @@ function packFrames(frames: readonly Uint8Array[]): PackedFrames {
   return { bytes, words: new Uint32Array(buffer), starts, lengths };
 }
 
-/** Frames at given times; those before another that is late simply wait for the wire. */
+/**
+ * Frames at given times, as they were captured: one that a real card would have padded to 60 bytes
+ * arrives as short as the capture has it, though it takes the wire as long as the padded one.
+ * Frames that come too fast for the wire wait for it.
+ */
 export class CaptureSource implements FrameSource {
   readonly store: PackedFrames;
   readonly #times: Float64Array;
@@ -66,6 +72,10 @@ export class CaptureSource implements FrameSource {
 
   get nextNs(): number {
     return this.#times[this.#index] ?? Infinity;
+  }
+
+  get done(): boolean {
+    return this.#index >= this.#times.length;
   }
 
   get start(): number {
@@ -108,6 +118,10 @@ export class GeneratorSource implements FrameSource {
     this.length = this.store.lengths[0]!;
   }
 
+  get done(): boolean {
+    return this.#sent >= this.#options.count;
+  }
+
   advance(): void {
     const { startNs, count } = this.#options;
     this.#sent++;
@@ -125,6 +139,7 @@ const NOTHING: FrameStore = { bytes: new Uint8Array(0), words: new Uint32Array(0
 export class FrameQueue implements FrameSource {
   readonly #frames: { readonly timeNs: number; readonly length: number; store: FrameStore }[] = [];
   readonly start = 0;
+  readonly done = false;
   onFrame: (() => void) | undefined;
 
   /** @param timeNs when its first bit may be on the wire */

@@ -190,13 +190,17 @@ export class Nic {
 
   /** Find the frame that arrives next and when; nothing is committed. */
   #sourceChanged(): void {
+    this.#choose();
+    this.#plan();
+    this.#schedule();
+  }
+
+  #choose(): void {
     let best: FrameSource | undefined;
     for (const source of this.#sources) {
       if (best === undefined || source.nextNs < best.nextNs) best = source;
     }
     this.#next = best;
-    this.#plan();
-    this.#schedule();
   }
 
   #plan(): void {
@@ -228,10 +232,8 @@ export class Nic {
         queue.push(this.#nextVisibleNs, store, start, length, hash);
       }
       source.advance();
-      if (this.#sources.length > 1) {
-        for (const other of this.#sources)
-          if (other.nextNs < this.#next!.nextNs) this.#next = other;
-      }
+      if (source.done) this.#sources = this.#sources.filter((other) => other !== source);
+      if (this.#sources.length > 1 || source.done) this.#choose();
       this.#plan();
     }
   }

@@ -7,7 +7,13 @@ import type { TracepointRegistry } from '../../hooks/registry.ts';
 import type { Events, Kernel } from '../machine-types.ts';
 import type { Ram } from '../ram/ram.ts';
 import type { Sleeper } from '../sched/wait-queue.ts';
-import type { Ns } from '../types/units.ts';
+import type { Ns, RamOffset } from '../types/units.ts';
+
+/** A device's interrupt line, as /proc/interrupts names it. */
+export interface Irq {
+  readonly irq: number;
+  readonly name: string;
+}
 
 export interface NetHost {
   readonly ram: Ram;
@@ -19,8 +25,11 @@ export interface NetHost {
   cpu(): number;
   clock(): Ns;
   charge(ns: number): void;
-  /** Run a hardware interrupt's handler on a CPU; call it from an event. */
-  interrupt(cpu: number, handler: () => void): void;
+  /**
+   * Run an interrupt's handler on a CPU; call it from an event. `irq` where a device raised it and
+   * not a timer: irq_handler_entry and irq_handler_exit tell of it.
+   */
+  interrupt(cpu: number, handler: () => void, irq?: Irq): void;
   openSoftirq(name: 'NET_TX' | 'NET_RX', handler: (cpu: number) => void): void;
   raiseSoftirq(cpu: number, name: 'NET_TX' | 'NET_RX'): void;
   /** What the program that ran last has asked to redirect to; asked once. */
@@ -29,6 +38,10 @@ export interface NetHost {
   random32(): number;
   printk(text: string): void;
 }
+
+/** differs: no struct irqaction is in RAM; raw tracepoints see NULL there. */
+const NO_ACTION = 0 as RamOffset;
+const IRQ_HANDLED = 1;
 
 export function netHost(kernel: Kernel): NetHost {
   const { sched, softirqs } = kernel;
@@ -41,7 +54,15 @@ export function netHost(kernel: Kernel): NetHost {
     cpu: () => sched.cpu.id,
     clock: () => sched.clock(),
     charge: (ns) => sched.charge(ns),
-    interrupt: (cpu, handler) => sched.interrupt(cpu, handler),
+    interrupt(cpu, handler, irq) {
+      if (!irq) return sched.interrupt(cpu, handler);
+      const { irqHandlerEntry, irqHandlerExit } = kernel.tracepoints;
+      sched.interrupt(cpu, () => {
+        if (irqHandlerEntry.enabled) irqHandlerEntry.fire(irq.irq, NO_ACTION, irq.name);
+        handler();
+        if (irqHandlerExit.enabled) irqHandlerExit.fire(irq.irq, NO_ACTION, IRQ_HANDLED);
+      });
+    },
     openSoftirq: (name, handler) => softirqs.open(name, handler),
     raiseSoftirq: (cpu, name) => softirqs.raise(cpu, name),
     takeRedirect: () => {

@@ -1,6 +1,8 @@
 /**
  * The driver of hw/nic: a network interface with a queue pair and an interrupt per queue, queue N
  * served by CPU N modulo the number of CPUs. Native XDP; no offload of it.
+ * differs: the card filters no addresses, so a program sees frames for others as well; the stack
+ * drops them (PACKET_OTHERHOST).
  *
  *   const device = probeNic(net, config, mac)     makes the device, registers the interface
  *   device.nic                                    the hardware, to connect sources of frames to
@@ -19,6 +21,7 @@ import { SKB_SHARED_INFO_BYTES, XDP_PACKET_HEADROOM } from '../types/xdp.ts';
 import { NetDevice } from './device.ts';
 import type { NetDriver, XdpPage } from './device.ts';
 import { ETH_HLEN } from './ethernet.ts';
+import type { Irq } from './host.ts';
 import type { Net } from './net.ts';
 import { NicQueue } from './nic-queue.ts';
 import type { Skb } from './skb.ts';
@@ -33,9 +36,7 @@ const ETH_MIN_MTU = 68;
 const ETH_DATA_LEN = 1500;
 
 /** One interrupt, for /proc/interrupts. */
-export interface IrqLine {
-  readonly irq: number;
-  readonly name: string;
+export interface IrqLine extends Irq {
   readonly cpu: number;
   readonly count: number;
 }
@@ -137,10 +138,13 @@ export class NicDriver implements NetDriver {
     return rows;
   }
 
+  #irqOf(queue: number): Irq {
+    return { irq: this.#firstIrq + queue, name: `${this.device.name}-TxRx-${queue}` };
+  }
+
   irqLines(): readonly IrqLine[] {
     return this.queues.map((queue, i) => ({
-      irq: this.#firstIrq + i,
-      name: `${this.device.name}-TxRx-${i}`,
+      ...this.#irqOf(i),
       cpu: queue.napi.cpu,
       count: this.nic.interruptsOf(i),
     }));
@@ -148,10 +152,12 @@ export class NicDriver implements NetDriver {
 
   #interrupt(queue: number): void {
     const { napi } = this.queues[queue]!;
-    this.#net.host.interrupt(napi.cpu, () => {
-      this.#net.host.charge(HARDIRQ_NS);
+    const { host } = this.#net;
+    const handler = () => {
+      host.charge(HARDIRQ_NS);
       this.#net.napi.schedule(napi);
-    });
+    };
+    host.interrupt(napi.cpu, handler, this.#irqOf(queue));
   }
 }
 

@@ -4,6 +4,7 @@
  * NETLINK_GET_STRICT_CHK.
  */
 import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { TestNetHost } from '../../../test/support/net-host.ts';
 import { fakeXdp } from '../../../test/support/xdp-program.ts';
@@ -270,5 +271,33 @@ describe('XDP by rtnetlink', () => {
     expect(news.from[8]).toBe(1);
     expect(listener.receive(MSG_DONTWAIT, 8192)).toBe(-errno.EAGAIN);
     expect(net.byName('eth0')!.xdp.drv.program).toBeDefined();
+  });
+});
+
+describe('garbage', () => {
+  it('is answered or ignored, whatever it is, and the next request is served', () => {
+    const { open, ask } = setUp();
+    const socket = open(false);
+    const originals = recorded.map(({ request }) => bytesOf(request));
+    const edit = fc.record({
+      at: fc.nat(200),
+      value: fc.oneof(fc.constantFrom(0, 1, 4, 5, 0x7f, 0x80, 0xff), fc.nat(255)),
+    });
+    const whole = bytesOf(recorded[0]!.request);
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...originals),
+        fc.array(edit, { maxLength: 6 }),
+        fc.nat(200),
+        (original, edits, cut) => {
+          const bytes = original.slice(0, Math.max(1, cut));
+          for (const { at, value } of edits) if (at < bytes.length) bytes[at] = value;
+          const answers = describeMessages(ask(socket, bytes));
+          expect(answers.every((answer) => /^type \d+ /.test(answer))).toBe(true);
+        },
+      ),
+      { numRuns: 3000, seed: 6 },
+    );
+    expect(describeMessages(ask(socket, whole)).length).toBe(3);
   });
 });
