@@ -175,11 +175,18 @@ function refused(failure: LoadFailure): number {
 function chosen(spec: ObjectSpec, file: string, { program }: ProgOptions): string[] {
   const names = spec.programs.map(({ name }) => name);
   if (names.length === 0) throw new UsageError(`${file} holds no programs`);
-  if (program === undefined) return names;
-  if (!names.includes(program)) {
+  if (program !== undefined && !names.includes(program)) {
     throw new UsageError(`${file} has no program '${program}'; there are: ${names.join(', ')}`);
   }
-  return [program];
+  const wanted = spec.programs.filter(({ name }) => program === undefined || name === program);
+  const unknown = wanted.find(({ type }) => type === 'unspec');
+  if (unknown) {
+    throw new UsageError(
+      `${file}: program '${unknown.name}' is in section '${unknown.section}', ` +
+        'a name that stands for no program type',
+    );
+  }
+  return wanted.map(({ name }) => name);
 }
 
 function readSpec(file: string): ObjectSpec {
