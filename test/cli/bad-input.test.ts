@@ -38,7 +38,7 @@ async function skep(...args: string[]): Promise<{ status: number; errors: string
 /** The object with one program section renamed to something no kernel knows. */
 function withUnknownSection(): Uint8Array {
   const bytes = Buffer.from(readFileSync(join(firstLight, 'bad_bounds.bpf.o')));
-  const at = bytes.indexOf('\0xdp\0') + 1;
+  const at = bytes.lastIndexOf('\0xdp\0') + 1;
   bytes.write('xyz', at, 'latin1');
   return bytes;
 }
