@@ -5,7 +5,8 @@
  *                          on another known map: that type's own lookup in the C core
  *   loop                   with the callback's address in plain sight: a WASM loop of direct calls
  *   get_smp_processor_id   one load
- *   ktime_get_ns           a call that returns f64, since an i64 from JavaScript is a BigInt
+ *   ktime_get_ns, get_current_pid_tgid, …   calls that return f64 or two i32, since an i64 from
+ *                          JavaScript is a BigInt
  */
 import { errno } from '../../kernel/types/errno.ts';
 import { BPF_ARRAY_VALUE, BpfMapStruct } from '../../kernel/types/bpf-map.ts';
@@ -13,6 +14,7 @@ import { callbackOfImm64 } from '../calls.ts';
 import { rowOf } from '../isa/table.ts';
 import type { BpfMap } from '../maps/map.ts';
 import { CURRENT_CPU } from '../native/core.ts';
+import type { BpfKernel } from '../runtime.ts';
 import type { MapType } from '../uapi.ts';
 import type { Expr } from './binaryen.ts';
 import { functionName, setPointer, type CodeContext } from './calls.ts';
@@ -33,7 +35,52 @@ const INLINES: Readonly<Record<string, Inline>> = {
   get_smp_processor_id: (_, f) => [f.set(0, f.m.i64.load32_u(CURRENT_CPU, 4, f.m.i32.const(0)))],
   ktime_get_ns: inlineClock,
   ktime_get_boot_ns: inlineClock,
+  ktime_get_tai_ns: inlineClock,
+  get_prandom_u32: (c, f) => [
+    f.set32(
+      0,
+      importedWord(c, f, 'random32', (k) => k.random32()),
+    ),
+  ],
+  get_current_task: (c, f) =>
+    setPointer(
+      f,
+      importedWord(c, f, 'current_task', (k) => k.currentTask()),
+    ),
+  get_current_pid_tgid: (c, f) => [
+    pair(
+      f,
+      importedWord(c, f, 'current_tgid', (k) => k.currentTgid()),
+      importedWord(c, f, 'current_pid', (k) => k.currentPid()),
+    ),
+  ],
+  get_current_uid_gid: (c, f) => [
+    pair(
+      f,
+      importedWord(c, f, 'current_gid', (k) => k.currentGid()),
+      importedWord(c, f, 'current_uid', (k) => k.currentUid()),
+    ),
+  ],
 };
+
+/** The i32 that the kernel says when called. */
+function importedWord(
+  { binaryen, imports, runtime }: CodeContext,
+  f: FrameExpressions,
+  name: string,
+  read: (kernel: BpfKernel) => number,
+): Expr {
+  const { kernel } = runtime;
+  imports.func(name, [], binaryen.i32, () => read(kernel));
+  return f.m.call(name, [], binaryen.i32);
+}
+
+/** r0 = high << 32 | low */
+function pair(f: FrameExpressions, high: Expr, low: Expr): Expr {
+  const { i64 } = f.m;
+  const shifted = i64.shl(i64.extend_u(high), i64.const(32n));
+  return f.set(0, i64.or(shifted, i64.extend_u(low)));
+}
 
 /** Undefined where the helper has to be called. */
 export function inlinedHelper(

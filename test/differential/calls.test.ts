@@ -173,6 +173,36 @@ it('all engines show a program the same addresses: stack, callback, callback’s
   expect(new Set(seen[0]).size).toBe(4);
 });
 
+it('helpers without arguments give what the kernel says, inlined or not', () => {
+  const { kernel, runtime } = machine;
+  Object.assign(kernel, {
+    nowNs: () => 2 ** 52 + 1,
+    random32: () => 0xdead_beef,
+    currentTask: () => 0x8123_4560,
+    currentPid: () => 0x7fff_fff1,
+    currentTgid: () => 0x1234,
+    currentUid: () => 0xffff_fffe,
+    currentGid: () => 0xffff_fffd,
+  });
+  kernel.setCpu(1);
+  const expected: Record<number, bigint> = {
+    5: 2n ** 52n + 1n,
+    125: 2n ** 52n + 1n,
+    7: 0xdead_beefn,
+    8: 1n,
+    14: 0x1234_7fff_fff1n,
+    15: 0xffff_fffd_ffff_fffen,
+    35: KERNEL_BASE + 0x8123_4560n,
+  };
+  for (const [id, value] of Object.entries(expected)) {
+    const program = unverifiedProgram(assemble(`call ${id}\n exit`), { type: 'kprobe' });
+    for (const [name, engine] of ENGINES) {
+      const r0 = engine.compile(program, runtime).run64(NULL);
+      expect([id, name, BigInt.asUintN(64, r0)]).toEqual([id, name, value]);
+    }
+  }
+});
+
 /** A prog_array and the programs in it, which may run on different engines. */
 class TailCalls {
   readonly map: BpfMap;
