@@ -33,6 +33,7 @@ const TIMER_SET_CALLBACK = helperByProto('timer_set_callback').id;
 /** Entry points: slot 0, targets of calls and functions whose address is taken. */
 export function findSubprogs(c: Checker): void {
   const starts = new Set([0]);
+  c.subprogs = [newSubprog(0)];
   c.insns.forEach((insn, slot) => {
     if (!isSubprogCall(insn) && !isFuncLoad(insn) && !isKfuncCall(insn)) return;
     if (!c.bpfCapable) {
@@ -52,8 +53,8 @@ export function findSubprogs(c: Checker): void {
       reject(c, errno.E2BIG, 'too-many-subprograms', 'too many subprograms');
     }
     starts.add(target);
+    c.subprogs = [...starts].sort((a, b) => a - b).map(newSubprog);
   });
-  c.subprogs = [...starts].sort((a, b) => a - b).map(newSubprog);
   if (c.log.all) c.subprogs.forEach(({ start }, i) => c.log.write(`func#${i} @${start}\n`));
 }
 

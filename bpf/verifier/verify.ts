@@ -29,12 +29,12 @@ export function verify(spec: ProgramSpec, env: VerifierEnv): Verdict {
   try {
     check(c);
     const program = rewrite(c);
-    writeStats(c);
+    writeStats(c, program.subprogs);
     if (c.log.on && c.log.full) reject(c, errno.ENOSPC, 'log-full');
     return { kind: 'accepted', program, log: c.log.text };
   } catch (error) {
     if (!(error instanceof Rejected)) throw error;
-    if (error.reason !== 'log-full') writeStats(c);
+    if (error.reason !== 'log-full') writeStats(c, c.subprogs);
     const full = c.log.on && c.log.full;
     return {
       kind: 'rejected',
@@ -66,11 +66,11 @@ function check(c: Checker): void {
 }
 
 /** The log's last line, which tools read. */
-function writeStats(c: Checker): void {
+function writeStats(c: Checker, subprogs: readonly { readonly stackBytes: number }[]): void {
   if ((c.env.logLevel & LOG_STATS) !== 0) {
     // differs: no host clock is read; a machine's verifier takes no virtual time.
     c.log.write('verification time 0 usec\n');
-    c.log.write(`stack depth ${c.subprogs.map((subprog) => subprog.stackBytes).join('+')}\n`);
+    c.log.write(`stack depth ${subprogs.map(({ stackBytes }) => stackBytes).join('+')}\n`);
   }
   c.log.write(
     `processed ${c.processed} insns (limit ${uapi.BPF_COMPLEXITY_LIMIT_INSNS}) ` +
