@@ -381,7 +381,8 @@ export function anonymous(start: number, end: number, name = ''): Vma {
 export type { Backing };
 
 function accessOk(address: number, sizeBytes: number): boolean {
-  return address >= 0 && address + sizeBytes <= TASK_SIZE && Number.isInteger(address);
+  if (!Number.isInteger(address) || !Number.isInteger(sizeBytes)) return false;
+  return address >= 0 && sizeBytes >= 0 && address + sizeBytes <= TASK_SIZE;
 }
 
 function viewOf(bytes: Uint8Array): DataView {

@@ -9,6 +9,7 @@ import { SYSCALL_EXTRA_NS, SYSCALL_NS } from '../cost/costs.ts';
 import type { Kernel } from '../machine-types.ts';
 import { OutOfMemory } from '../ram/page-allocator.ts';
 import { UserFault } from '../syscall/abi.ts';
+import { argumentValue } from '../syscall/row.ts';
 import { errno } from '../types/errno.ts';
 import { TASK_RUNNING } from '../types/task.ts';
 import type { Cpu } from './cpu.ts';
@@ -130,8 +131,10 @@ export class TaskRunner implements Runner {
     task.syscall = active;
     kernel.syscalls.traceEnter(row, nr, args);
     if (!row) return this.#finish(task, active, -errno.ENOSYS);
-    const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = args;
-    this.#call(task, active, () => row.handler(kernel, task, a, b, c, d, e, f));
+    const value = (i: number) => argumentValue(row.args[i], args[i] ?? 0);
+    this.#call(task, active, () =>
+      row.handler(kernel, task, value(0), value(1), value(2), value(3), value(4), value(5)),
+    );
   }
 
   /** Run a handler, or the flow that goes on for it. */

@@ -149,6 +149,18 @@ function reboot(kernel: Kernel, task: Task, magic1: number, magic2: number, cmd:
 const GRND_NONBLOCK = 1;
 const GRND_RANDOM = 2;
 const GRND_INSECURE = 4;
+/** import_ubuf's MAX_RW_COUNT bounds it in Linux; nobody asks for that much at once. */
+const MAX_RANDOM_BYTES = 2 ** 25 - 1;
+
+/** What was stored before a fault; -EFAULT if nothing was. */
+function getrandom(kernel: Kernel, task: Task, address: number, count: number): number {
+  const CHUNK = 4096;
+  for (let done = 0; done < count; done += CHUNK) {
+    const bytes = kernel.random.bytes(Math.min(CHUNK, count - done));
+    if (toUser(task, address + done, bytes) < 0) return done || -errno.EFAULT;
+  }
+  return count;
+}
 
 // --- CPUs and priorities ---
 
@@ -262,9 +274,7 @@ export const systemRows = [
     'char *ubuf, size_t len, unsigned int flags',
     (kernel, task, address, length, flags) => {
       if (flags & ~(GRND_NONBLOCK | GRND_RANDOM | GRND_INSECURE)) return -errno.EINVAL;
-      const count = Math.min(length, 0x1ffffff);
-      const stored = toUser(task, address, kernel.random.bytes(count));
-      return stored < 0 ? stored : count;
+      return getrandom(kernel, task, address, Math.min(length, MAX_RANDOM_BYTES));
     },
   ),
 ];

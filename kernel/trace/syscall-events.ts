@@ -25,7 +25,7 @@ export function syscallEnterEvent(
     size: 8,
     signed: false,
   }));
-  const narrow = row.args.map(({ type }) => isNarrow(type));
+  const narrow = row.args.map(({ width }) => width.endsWith('32'));
   const format = row.args.map(({ name }) => `${name}: 0x%08lx`).join(', ');
   const values = row.args.map(({ name }) => `, ((unsigned long)(REC->${name}))`).join('');
   return {
@@ -70,11 +70,4 @@ export function syscallExitEvent(row: SyscallRow): TraceEvent<[nr: number, resul
 /** 'const char*' and 'const char *' are both 'const char *' in a format file. */
 function spaced(type: string): string {
   return type.replace(/\s*\*/g, ' *').replace(/\* \*/g, '**');
-}
-
-/** Types of 32 bits and less: compilers load them with the upper half of the register zero. */
-function isNarrow(type: string): boolean {
-  return /^(const )?(int|unsigned|unsigned int|u32|(p|u|g|clock)id_t|umode_t|key_t|qid_t)$/.test(
-    type,
-  );
 }
