@@ -67,8 +67,10 @@ export function progLoad(
     license,
     insns: decodeInsns(bytes),
     flags: attr.prog_flags,
-    mapByFd: (fd) => mapOrUndefined(mapOfFd(caller, fd)),
-    mapByIndex: (index) => mapByIndex(caller, attr.fd_array, index),
+    mapByFd: (fd) => mapByFd(caller, fd),
+    ...(attr.fd_array !== 0n && {
+      mapByIndex: (index: number) => mapByIndex(caller, attr.fd_array, index),
+    }),
     ...(debug.btf && { btf: debug.btf.btf }),
     ...(debug.funcInfo && { funcInfo: debug.funcInfo }),
     ...(debug.lineInfo && { lineInfo: debug.lineInfo }),
@@ -189,15 +191,18 @@ function debugInfo(attr: Attr<'prog_load'>, caller: BpfCaller): DebugInfo | numb
   return { btf, ...(funcInfo && { funcInfo }), ...(lineInfo && { lineInfo }) };
 }
 
-function mapOrUndefined(object: { readonly map: BpfMap } | number): BpfMap | undefined {
-  return typeof object === 'number' ? undefined : object.map;
+/** undefined: no such descriptor; null: one of something else. */
+function mapByFd(caller: BpfCaller, fd: number): BpfMap | null | undefined {
+  const object = mapOfFd(caller, fd);
+  if (object === -errno.EBADF) return undefined;
+  return typeof object === 'number' ? null : object.map;
 }
 
-function mapByIndex(caller: BpfCaller, fdArray: bigint, index: number): BpfMap | undefined {
+function mapByIndex(caller: BpfCaller, fdArray: bigint, index: number): BpfMap | null | undefined {
   const bytes = caller.copyFromUser(fdArray + BigInt(index * 4), 4);
   if (!bytes) return undefined;
   const fd = new DataView(bytes.buffer, bytes.byteOffset, 4).getInt32(0, true);
-  return mapOrUndefined(mapOfFd(caller, fd));
+  return mapByFd(caller, fd);
 }
 
 /** What is in a frozen map that programs only read will never change: a constant. */
