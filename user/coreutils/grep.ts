@@ -63,7 +63,9 @@ export const grep: Tool = function* (p, args) {
   }
   const recursive = o.has('recursive');
   const roots = o.operands.length === 0 && recursive ? ['.'] : o.operands;
-  const files = recursive ? yield* walk(p, roots) : roots;
+  // Without an operand the names stand alone; with one they start as it does.
+  const found = recursive ? yield* walk(p, roots) : roots;
+  const files = o.operands.length > 0 ? found : found.map((path) => path.replace(/^\.\//, ''));
   const when = o.has('color') ? o.value('color') || 'auto' : 'never';
   const search = new Search(p, o, expressions, {
     names: o.has('with-filename') || (!o.has('no-filename') && (recursive || roots.length > 1)),
@@ -87,9 +89,7 @@ function* walk(p: Process, paths: readonly string[], isRoot = true): UserFlow<st
     }
     const names = yield* listNames(p, path);
     if (typeof names === 'number') continue;
-    const children = names.map((name) =>
-      path === '.' ? name : `${path.replace(/\/$/, '')}/${name}`,
-    );
+    const children = names.map((name) => `${path.replace(/\/$/, '')}/${name}`);
     out.push(...(yield* walk(p, children, false)));
   }
   return out;

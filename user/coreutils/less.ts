@@ -182,10 +182,10 @@ class Pager {
       const text = this.#fit(number + this.#highlighted(this.#lines[line]!));
       const rows = this.#chop ? 1 : Math.max(1, Math.ceil(width(text) / this.#columns));
       if (used + rows > this.#rows - 1 && used > 0) break;
-      out += `${text}\r\n`;
+      out += `${text}\n`;
       used += rows;
     }
-    for (; used < this.#rows - 1; used++) out += '~\r\n';
+    for (; used < this.#rows - 1; used++) out += '~\n';
     const end = line >= this.#lines.length ? '(END)' : ':';
     const status = this.#message || (end === ':' && this.#top === 0 && this.#title) || end;
     out += status === ':' ? ':' : `\x1b[7m${status}\x1b[27m`;

@@ -60,7 +60,7 @@ export const seq: Tool = function* (p, args) {
   let format: string | undefined;
   for (let at = 0; at < args.length; at++) {
     const arg = args[at]!;
-    if (arg === '-s') separator = args[++at] ?? '';
+    if (/^-s/.test(arg)) separator = arg.length > 2 ? arg.slice(2) : (args[++at] ?? '');
     else if (arg === '-w') pad = true;
     else if (arg === '-f') format = args[++at];
     else if (arg === '--help') {

@@ -4,7 +4,7 @@
  *   program(tool)        a UserMain from a tool: `(p, args) => exit status`
  *   p.print, p.error     stdout text; "name: text" on stderr
  *   throw new Exit(n)    exit(3) from any depth
- *   p.fork(context)      the same process after fork, in the child
+ *   p.fork()             the process that a fork makes of it
  *
  * Everything that reaches the kernel is a generator of syscall requests; wrappers are free functions
  * that take the process first, and return 0 or more, or a negative errno.
@@ -34,7 +34,7 @@ export type Tool = (p: Process, args: readonly string[]) => UserFlow<number>;
 const SCRATCH_BYTES = 32 * 1024;
 
 export class Process {
-  readonly memory: UserMemory;
+  #memory: UserMemory;
   readonly heap: Heap;
   /** argv[0] without its directories: how messages call the program. */
   name: string;
@@ -45,7 +45,7 @@ export class Process {
   #scratch = { base: 0, top: 0, size: 0 };
 
   constructor(memory: UserMemory, name: string, env: Map<string, string>, heap = new Heap()) {
-    this.memory = memory;
+    this.#memory = memory;
     this.heap = heap;
     this.name = name;
     this.env = env;
@@ -54,11 +54,24 @@ export class Process {
     this.stderr = new Stream(this, 2, 'none');
   }
 
-  /** The child's view after fork: same heap contents, streams without buffered bytes. */
-  fork(context: UserContext): Process {
-    const child = new Process(context.memory, this.name, new Map(this.env), this.heap.fork());
+  get memory(): UserMemory {
+    return this.#memory;
+  }
+
+  /**
+   * The child that a fork now makes: same heap contents, streams without buffered bytes. A copy of
+   * this moment, since the parent may run on before the child does; the child's own memory comes
+   * with its context, see `adopt`.
+   */
+  fork(): Process {
+    const child = new Process(this.#memory, this.name, new Map(this.env), this.heap.fork());
     child.#scratch = { ...this.#scratch };
     return child;
+  }
+
+  /** The forked child runs, in memory of its own. */
+  adopt(context: UserContext): void {
+    this.#memory = context.memory;
   }
 
   print(text: string | Uint8Array): UserFlow<void> {

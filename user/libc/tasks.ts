@@ -102,13 +102,19 @@ export function signalText(signal: number): string {
 /** Child's pid, or a negative errno. The child ends with what `child` returns, flushed. */
 export function* fork(p: Process, child: (p: Process) => UserFlow<number>): UserFlow<number> {
   yield* p.stdout.flush();
+  const forked = p.fork();
+  return yield* startChild(forked, () => child(forked));
+}
+
+/** clone(2) for a child that `Process.fork` has made: whatever else it needs can be copied first. */
+export function* startChild(child: Process, body: () => UserFlow<number>): UserFlow<number> {
   return yield {
     kind: 'syscall',
     nr: NR.clone,
     args: [SIGCHLD, 0, 0, 0, 0],
     child: function* (context) {
-      const self = p.fork(context);
-      return yield* runTool(self, () => child(self));
+      child.adopt(context);
+      return yield* runTool(child, body);
     },
   };
 }

@@ -4,6 +4,7 @@
  *   display.draw(prompt, chars, cursor)    bytes that make the screen show it
  *   display.finish()                       bytes that leave the cursor below the line
  *
+ * A newline goes to the first column too: the terminal's output processing stays on.
  * A drawing starts from where the last one left the cursor, so nothing else may write between.
  */
 import { charWidth } from '../libc/text.ts';
@@ -63,7 +64,7 @@ export class Display {
 
   finish(): string {
     const down = this.#rows - this.#row;
-    const out = `${down > 0 ? `\x1b[${down}B` : ''}\r\n`;
+    const out = `${down > 0 ? `\x1b[${down}B` : ''}\n`;
     this.reset();
     return out;
   }

@@ -77,7 +77,7 @@ class Session {
   *run(): UserFlow<ReadlineResult> {
     const lines = this.#options.prompt.split('\n');
     this.#prompt = lines.pop()!;
-    if (lines.length > 0) yield* this.#write(`${lines.join('\r\n')}\r\n`);
+    if (lines.length > 0) yield* this.#write(`${lines.join('\n')}\n`);
     yield* this.#measure();
     yield* this.#draw();
     let tabs = 0;
@@ -131,8 +131,8 @@ class Session {
     if (!list || lines.length === 0) return yield* this.#write('\x07');
     const shown = lines.slice(0, MAX_LISTED);
     const left = lines.length - shown.length;
-    yield* this.#write(this.#display.finish() + shown.map((line) => `${line}\r\n`).join(''));
-    if (left > 0) yield* this.#write(`… ${left} more lines\r\n`);
+    yield* this.#write(this.#display.finish() + shown.map((line) => `${line}\n`).join(''));
+    if (left > 0) yield* this.#write(`… ${left} more lines\n`);
   }
 
   *#measure(): UserFlow<void> {

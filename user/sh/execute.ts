@@ -360,6 +360,15 @@ function* withAssignments(
   }
 }
 
+/** To these `--help` is an argument like any other. */
+const LITERAL = new Set(['echo', 'test', '[', ':', 'true', 'false', 'eval', 'exec', 'command']);
+
+function* builtinHelp(shell: Shell, name: string): UserFlow<number> {
+  const { usage, help } = BUILTINS.get(name)!;
+  yield* shell.p.print(`Usage: ${name} ${usage}\n${help}\n`);
+  return 0;
+}
+
 /** A function, a builtin or, forked, a program. `plain`: functions are passed over (`command`). */
 function* runSimple(shell: Shell, argv: readonly string[], plain: boolean): UserFlow<number> {
   const [name = '', ...args] = argv;
@@ -369,7 +378,8 @@ function* runSimple(shell: Shell, argv: readonly string[], plain: boolean): User
   if (builtin) {
     const { p } = shell;
     const caller = p.name;
-    const status = yield* builtin.run(shell, args);
+    const asksHelp = args[0] === '--help' && builtin.usage !== '' && !LITERAL.has(name);
+    const status = asksHelp ? yield* builtinHelp(shell, name) : yield* builtin.run(shell, args);
     p.name = caller;
     const failed = yield* p.stdout.flush();
     if (failed < 0) {

@@ -37,8 +37,10 @@ export function* spawn(
   body: (child: Shell) => UserFlow<number>,
 ): UserFlow<number> {
   const controls = shell.options.has('monitor');
-  const pid = yield* tasks.fork(shell.p, function* (p) {
-    const child = shell.fork(p);
+  yield* shell.p.stdout.flush();
+  const p = shell.p.fork();
+  const child = shell.fork(p);
+  const pid = yield* tasks.startChild(p, function* () {
     if (controls) {
       yield* tasks.setpgid(0, placement.group);
       if (!placement.background) {

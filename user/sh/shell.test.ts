@@ -97,11 +97,17 @@ const LINES: readonly [line: string, output: string][] = [
   ],
   ['command -v cat cd; unset -f f; f', '/bin/cat\nsh: f: command not found\n'],
   ['yes | head -2', 'y\ny\n'],
+  // The child has what the shell had when it forked, whatever the shell does next.
+  [
+    'w=1; (sleep 0.01; echo "then $w") > /tmp/w & w=2; wait; cat /tmp/w; echo now $w',
+    'then 1\nnow 2\n',
+  ],
 ];
 
 describe('commands', () => {
   it.each(LINES)('%s', async (line, output) => {
-    expect(await session.run(line)).toBe(output);
+    const text = await session.run(line);
+    expect(text.replace(/^\[\d+\].*\n/gm, '')).toBe(output);
   });
 
   it('reads here-documents and compounds over several lines', async () => {
