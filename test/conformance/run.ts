@@ -178,7 +178,8 @@ export function compare(line: Line): Comparison {
   const accepted = verdict.kind === 'accepted';
   const sameVerdict = accepted === linux.ok;
   const refusedBoth = !accepted && !linux.ok;
-  const sameErrno = refusedBoth ? errnoName(verdict.errno) === linux.errno : sameVerdict;
+  const ours = verdict.kind === 'rejected' ? errnoName(verdict.errno) : null;
+  const sameErrno = refusedBoth ? ours === linux.errno : sameVerdict;
   const sameMessage = refusedBoth
     ? lastMessage(verdict.log) === lastMessage(linux.log)
     : sameVerdict;
