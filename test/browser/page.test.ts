@@ -64,7 +64,8 @@ describe.skipIf(!executablePath)('the page in Chromium', () => {
   });
 
   /** The terminal's rows as text; xterm draws them into the page. */
-  const screen = () => page.evaluate(() => document.querySelector('.xterm-rows')?.textContent ?? '');
+  const screen = () =>
+    page.evaluate(() => document.querySelector('.xterm-rows')?.textContent ?? '');
 
   it('loads little before the first paint', () => {
     const bytes = loadedBeforePaint.reduce((sum, entry) => sum + entry.bytes, 0);
