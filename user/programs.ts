@@ -8,6 +8,7 @@ import { chmod } from './coreutils/chmod.ts';
 import { cp } from './coreutils/cp.ts';
 import { cut } from './coreutils/cut.ts';
 import { dmesg } from './coreutils/dmesg.ts';
+import { chown, cmp, du } from './coreutils/disk.ts';
 import { hexdump, od, xxd } from './coreutils/dump.ts';
 import { echoTool } from './coreutils/echo.ts';
 import { env, id, nproc, printenv, pwd, tty, which, whoami } from './coreutils/environment.ts';
@@ -63,13 +64,16 @@ const TOOLS: Readonly<Record<string, Tool>> = {
   basename,
   cat,
   chmod,
+  chown,
   clear,
+  cmp,
   cp,
   cut,
   date,
   df,
   dirname,
   dmesg,
+  du,
   echo: echoTool,
   env,
   false: falseTool,

@@ -83,7 +83,7 @@ export const seq: Tool = function* (p, args) {
   const first = numbers.length > 1 ? Number(numbers[0]) : 1;
   const step = numbers.length > 2 ? Number(numbers[1]) : 1;
   if (step === 0) return yield* usageError(p, "invalid Zero increment value: '0'");
-  const places = Math.max(...numbers.map((text) => text.split('.')[1]?.length ?? 0));
+  const places = Math.min(100, Math.max(...numbers.map((text) => text.split('.')[1]?.length ?? 0)));
   const width = pad ? Math.max(first.toFixed(places).length, last.toFixed(places).length) : 0;
   const count = Math.floor((last - first) / step + 1e-10) + 1;
   for (let i = 0; i < count; i++) {

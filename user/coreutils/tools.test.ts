@@ -133,6 +133,10 @@ const LINES: readonly [line: string, output: string][] = [
     'sysctl -n kernel.ostype; sysctl no.such; echo $?',
     'Linux\nsysctl: cannot stat /proc/sys/no/such: No such file or directory\n1\n',
   ],
+  [
+    'cmp text text; cmp text fields; echo $?; chown nobody:0 /tmp/n; stat -c "%U:%G" /tmp/n',
+    'text fields differ: byte 1, line 1\n1\nnobody:root\n',
+  ],
   ['which ls nosuch; echo $?', '/bin/ls\n1\n'],
   [
     'mount | grep "on /proc " ; df /tmp | tail -1 | sed "s/ .*//"',

@@ -104,13 +104,18 @@ export function unescape(text: string, octalNeedsZero: boolean): { text: string;
   return { text: stop ? out : out + text.slice(end), stop };
 }
 
+/** Wider is taken for a mistake; strings of the host have an end. */
+const MAX_WIDTH = 65536;
+
 /** One `%` directive of printf(3) on a number or a string; flags `-`, `0`, `+`, ` `, `#`. */
 export function formatDirective(directive: string, value: string | number | bigint): string {
   const match = /^%([-0+ #]*)(\d*)(?:\.(\d*))?(?:hh|h|ll|l|j|z)?([a-zA-Z])$/.exec(directive);
   if (!match) return directive;
   const [, flags = '', widthText = '', precisionText, letter] = match;
-  const width = Number(widthText);
-  const precision = precisionText === undefined ? undefined : Number(precisionText);
+  const width = Math.min(MAX_WIDTH, Number(widthText));
+  const precision =
+    precisionText === undefined ? undefined : Math.min(MAX_WIDTH, Number(precisionText));
+  const decimals = Math.min(100, precision ?? 6);
   const sign = (negative: boolean): string =>
     negative ? '-' : flags.includes('+') ? '+' : flags.includes(' ') ? ' ' : '';
   let prefix = '';
@@ -146,10 +151,10 @@ export function formatDirective(directive: string, value: string | number | bigi
       const number = Number(value);
       prefix = sign(number < 0 || Object.is(number, -0));
       const size = Math.abs(number);
-      if (letter === 'f') body = size.toFixed(precision ?? 6);
+      if (letter === 'f') body = size.toFixed(decimals);
       else if (letter === 'e') {
-        body = size.toExponential(precision ?? 6).replace(/e([+-])(\d)$/, 'e$10$2');
-      } else body = String(Number(size.toPrecision(precision || 6)));
+        body = size.toExponential(decimals).replace(/e([+-])(\d)$/, 'e$10$2');
+      } else body = String(Number(size.toPrecision(decimals || 1)));
       break;
     }
     case 'c':

@@ -50,6 +50,7 @@ export const NR = {
   readlink: 89,
   chmod: 90,
   chown: 92,
+  lchown: 94,
   umask: 95,
   sysinfo: 99,
   getuid: 102,
@@ -74,5 +75,6 @@ export const NR = {
   utimensat: 280,
   pipe2: 293,
   perf_event_open: 298,
+  prlimit64: 302,
   bpf: 321,
 } as const;

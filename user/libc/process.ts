@@ -11,6 +11,7 @@
  */
 import type { UserContext, UserFlow, UserMain, UserMemory } from '../../kernel/syscall/abi.ts';
 import type { UserAddress } from '../../kernel/types/units.ts';
+import { OutOfMemory } from '../../kernel/ram/page-allocator.ts';
 import { UserFault } from '../../kernel/syscall/abi.ts';
 import { encodeText } from './text.ts';
 import { Heap, OutOfUserMemory } from './heap.ts';
@@ -150,17 +151,28 @@ export function program(tool: Tool): UserMain {
   };
 }
 
-/** Run `body` as a program: Exit gives its status, failing memory a message and 127. */
+/** abort(3)'s exit status as shells see it. */
+const ABORTED = 128 + 6;
+
+/**
+ * Run `body` as a program: Exit gives its status, refused memory a message and 127. A fault of
+ * ours ends the process, not the machine, as a bug of a program does anywhere; what belongs to the
+ * kernel (a segmentation fault, no RAM left) goes on to it.
+ */
 export function* runTool(p: Process, body: () => UserFlow<number>): UserFlow<number> {
   let status: number;
   try {
     status = yield* body();
   } catch (caught) {
+    if (caught instanceof UserFault || caught instanceof OutOfMemory) throw caught;
     if (caught instanceof Exit) status = caught.status;
     else if (caught instanceof OutOfUserMemory) {
       yield* p.error(caught.message);
       status = 127;
-    } else throw caught;
+    } else {
+      yield* p.error(`internal error: ${caught instanceof Error ? caught.message : 'unknown'}`);
+      status = ABORTED;
+    }
   }
   const failed = yield* p.stdout.flush();
   if (failed < 0) {
@@ -169,8 +181,6 @@ export function* runTool(p: Process, body: () => UserFlow<number>): UserFlow<num
   }
   return status;
 }
-
-export { UserFault };
 
 function parseEnvironment(envp: readonly string[]): Map<string, string> {
   const env = new Map<string, string>();

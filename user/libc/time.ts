@@ -45,8 +45,12 @@ export interface CalendarTime {
   readonly yearDay: number;
 }
 
+/** Beyond the year 100,000,000 calendars have no meaning and doubles no seconds. */
+const MAX_SECONDS = 3e15;
+
 /** gmtime(3), by counting days of 400-year eras from 1 March of year 0. */
-export function gmtime(epochSeconds: number): CalendarTime {
+export function gmtime(seconds: number): CalendarTime {
+  const epochSeconds = Math.max(-MAX_SECONDS, Math.min(MAX_SECONDS, seconds));
   const days = Math.floor(epochSeconds / 86400);
   const rest = epochSeconds - days * 86400;
   const shifted = days + 719468;

@@ -96,6 +96,12 @@ const LINES: readonly [line: string, output: string][] = [
     'script /tmp/s arg\n',
   ],
   ['command -v cat cd; unset -f f; f', '/bin/cat\nsh: f: command not found\n'],
+  [
+    'set -- -ab -o val -c rest; while getopts abo:c n; do echo $n $OPTARG; done; shift $((OPTIND-1)); echo $1; set --',
+    'a\nb\no val\nc\nrest\n',
+  ],
+  ['ulimit -n 64; ulimit -n; ulimit -a | grep -c .', '64\n15\n'],
+  ['printf "%99999999999d" 1 | wc -c', '65536\n'],
   ['yes | head -2', 'y\ny\n'],
   // The child has what the shell had when it forked, whatever the shell does next.
   [

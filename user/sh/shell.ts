@@ -88,6 +88,8 @@ export class Shell {
   /** Ctrl-C while the shell itself was running. */
   interrupted = false;
   identity: Identity | undefined;
+  /** Where getopts stands within the word that OPTIND names. */
+  getoptsPlace = { index: 1, place: 1 };
   /** Status of the last command substitution, which a bare assignment takes on. */
   substitutionStatus: number | undefined;
 

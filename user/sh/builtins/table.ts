@@ -1,6 +1,7 @@
 /** All builtins by name. */
 import type { Builtin, BuiltinRows } from './builtin.ts';
 import { controlBuiltins } from './control.ts';
+import { limitBuiltins } from './limits.ts';
 import { jobBuiltins } from './jobs.ts';
 import { miscBuiltins } from './misc.ts';
 import { variableBuiltins } from './variables.ts';
@@ -9,6 +10,7 @@ const rows: BuiltinRows = {
   ...controlBuiltins,
   ...variableBuiltins,
   ...jobBuiltins,
+  ...limitBuiltins,
   ...miscBuiltins(() => rows),
 };
 
