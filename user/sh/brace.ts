@@ -4,7 +4,8 @@ import { literal } from './ast.ts';
 
 /** One unquoted character, or a part that braces do not look into. */
 type Atom = string | Part;
-const MAX_SEQUENCE = 100_000;
+/** What would give more words than that stays as it is. */
+const MAX_WORDS = 100_000;
 
 export function expandBraces(word: Word): Word[] {
   const isCandidate = word.some(
@@ -27,6 +28,7 @@ function expandAtoms(atoms: readonly Atom[]): Atom[][] {
     if (!group || !choices) continue;
     const prefix = atoms.slice(0, open);
     const suffixes = expandAtoms(atoms.slice(group.end + 1));
+    if (choices.length * suffixes.length > MAX_WORDS) return [[...atoms]];
     return choices.flatMap((choice) => suffixes.map((suffix) => [...prefix, ...choice, ...suffix]));
   }
   return [[...atoms]];
@@ -66,7 +68,7 @@ function sequence(text: string): string[] | undefined {
   const from = isNumber ? Number(first) : first.charCodeAt(0);
   const to = isNumber ? Number(last) : last.charCodeAt(0);
   const step = Math.abs(Number(stepText ?? 1)) || 1;
-  if (Math.abs(to - from) / step > MAX_SEQUENCE) return undefined;
+  if (Math.abs(to - from) / step > MAX_WORDS) return undefined;
   const isPadded = [first, last].some((end) => /^-?0\d/.test(end));
   const width = isNumber && isPadded ? Math.max(first.length, last.length) : 0;
   const out: string[] = [];

@@ -1,3 +1,4 @@
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { evaluate } from './arithmetic.ts';
 import type { Command, Word } from './ast.ts';
@@ -165,6 +166,72 @@ describe('parser', () => {
   });
 });
 
+describe('any input', () => {
+  const pieces = [
+    'a',
+    'x=1',
+    '$x',
+    '${',
+    '}',
+    '$(',
+    ')',
+    '((',
+    '))',
+    '`',
+    '"',
+    "'",
+    '\\',
+    '\n',
+    ' ',
+    ';',
+    '&',
+    '|',
+    '<',
+    '>',
+    '<<E',
+    'E',
+    'if',
+    'then',
+    'fi',
+    'for',
+    'in',
+    'do',
+    'done',
+    'case',
+    'esac',
+    ';;',
+    '{',
+    '[[',
+    ']]',
+    '!',
+    '#',
+    '*',
+    '1',
+    '+',
+    '{1..3}',
+    '~',
+    'é',
+  ];
+
+  it('is understood, refused or waited for, and always gets on', () => {
+    const text = fc
+      .array(fc.constantFrom(...pieces), { maxLength: 25 })
+      .map((list) => list.join(''));
+    fc.assert(
+      fc.property(text, (source) => {
+        for (let at = 0; at < source.length;) {
+          const parsed = parseNext(source, at);
+          if (parsed.kind === 'end' || parsed.kind === 'incomplete') return;
+          expect(parsed.end).toBeGreaterThan(at);
+          at = parsed.end;
+          if (parsed.kind === 'error') return;
+        }
+      }),
+      { numRuns: 3000 },
+    );
+  });
+});
+
 describe('arithmetic', () => {
   const variables = new Map([
     ['x', '5'],
@@ -222,6 +289,11 @@ describe('braces', () => {
   ])('%s', (text, expanded) => {
     const parts: Word = [{ kind: 'literal', text, quoted: false }];
     expect(expandBraces(parts).map(word)).toEqual(expanded);
+  });
+
+  it('does not run away', () => {
+    const text = '{1..99999}{1..99999}{a,b}';
+    expect(expandBraces([{ kind: 'literal', text, quoted: false }]).length).toBeLessThan(300_000);
   });
 
   it('leaves quoted braces alone', () => {

@@ -58,6 +58,9 @@ export interface Executor {
   runSimple(shell: Shell, argv: readonly string[], plain: boolean): UserFlow<number>;
 }
 
+/** A process of this machine would have no room for more. */
+const MAX_VALUE_CHARS = 1 << 24;
+
 export class Shell {
   readonly p: Process;
   readonly executor: Executor;
@@ -126,6 +129,7 @@ export class Shell {
   }
 
   set(name: string, value: string, exported?: boolean): void {
+    if (value.length > MAX_VALUE_CHARS) throw new ShellError(`${name}: cannot allocate memory`);
     const old = this.variables.get(name);
     if (old?.readonly) throw new ShellError(`${name}: readonly variable`);
     this.variables.set(name, {

@@ -59,9 +59,7 @@ export const ANY: CharSet = { source: '[^]', has: () => true };
 
 export function charOf(char: string, ignoreCase: boolean): CharSet {
   const code = char.codePointAt(0)!;
-  const source = /[\p{L}\p{N}_\s"'#%&,:;<=>@`~!]/u.test(char)
-    ? char
-    : `\\u{${code.toString(16)}}`;
+  const source = /[\p{L}\p{N}_\s"'#%&,:;<=>@`~!]/u.test(char) ? char : `\\u{${code.toString(16)}}`;
   const isCased = ignoreCase && char.toLowerCase() !== char.toUpperCase();
   if (isCased) return { ...setOf(source, false, true), source };
   return { source, has: (other) => other === code };

@@ -28,12 +28,7 @@ class Assigner {
   /** Ends by node, by place in it (item of a sequence, round of a repetition), by start. */
   readonly #memo = new Map<Node, Map<number, readonly number[]>[]>();
 
-  constructor(
-    text: readonly number[],
-    limit: number,
-    lines: boolean,
-    spans: (Span | undefined)[],
-  ) {
+  constructor(text: readonly number[], limit: number, lines: boolean, spans: (Span | undefined)[]) {
     this.#text = text;
     this.#limit = limit;
     this.#lines = lines;
@@ -65,7 +60,8 @@ class Assigner {
         let at = start;
         for (let round = 0; at < end || round < node.min; round++) {
           const next = this.#ends(node.item, at).find(
-            (to) => (to > at || round < node.min) && this.#endsFrom(node, round + 1, to).includes(end),
+            (to) =>
+              (to > at || round < node.min) && this.#endsFrom(node, round + 1, to).includes(end),
           );
           if (next === undefined) return;
           this.assign(node.item, at, next);
@@ -97,8 +93,7 @@ class Assigner {
   /** The same for what is left of `node` from `place` on. */
   #endsFrom(node: Node, place: number, start: number): readonly number[] {
     // Rounds beyond the smallest number are alike where there is no largest.
-    const key =
-      node.kind === 'repeat' && node.max === Infinity ? Math.min(place, node.min) : place;
+    const key = node.kind === 'repeat' && node.max === Infinity ? Math.min(place, node.min) : place;
     let byPlace = this.#memo.get(node);
     if (!byPlace) this.#memo.set(node, (byPlace = []));
     const byStart = (byPlace[key] ??= new Map());

@@ -213,7 +213,7 @@ function nativeSource(node: Node, lines: boolean): string {
 
 function codesOf(text: string): number[] {
   const codes: number[] = [];
-  for (let at = 0; at < text.length; ) {
+  for (let at = 0; at < text.length;) {
     const code = text.codePointAt(at)!;
     codes.push(code);
     at += code > 0xffff ? 2 : 1;
