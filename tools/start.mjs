@@ -23,7 +23,9 @@ ensureInstalled();
 await ensureNative();
 const { build, preview } = await import('vite');
 const config = { root: `${root}/ui/web`, configFile: `${root}/ui/web/vite.config.ts` };
-await build({ ...config, logLevel: 'warn' });
+console.log('Building the page …');
+// Warnings here are of packages' own code; errors stop the build.
+await build({ ...config, logLevel: 'error' });
 const server = await preview({ ...config, preview: { port, host: values.host } });
 const { local, network } = server.resolvedUrls;
 for (const url of [...local, ...network]) console.log(`skep is at ${url}`);
