@@ -11,7 +11,16 @@ type Instruction =
   | { op: 'split'; first: number; second: number }
   | { op: 'jump'; to: number }
   | { readonly op: 'assert'; readonly what: Assertion }
+  /** Note the position: 2 * group where it starts, one more where it ends. */
+  | { readonly op: 'save'; readonly slot: number }
   | { readonly op: 'match' };
+
+/** Positions noted by a thread, the latest first. */
+interface Saved {
+  readonly slot: number;
+  readonly at: number;
+  readonly before: Saved | undefined;
+}
 
 /** Repetitions are written out; this bounds a{1000}{1000}. */
 const MAX_INSTRUCTIONS = 100_000;
@@ -77,7 +86,10 @@ export class Automaton {
         this.#add({ op: 'assert', what: node.what });
         return;
       case 'group':
-        return this.#emit(node.item);
+        this.#add({ op: 'save', slot: 2 * node.index });
+        this.#emit(node.item);
+        this.#add({ op: 'save', slot: 2 * node.index + 1 });
+        return;
       case 'sequence':
         for (const item of node.items) this.#emit(item);
         return;
@@ -153,6 +165,9 @@ export class Automaton {
             case 'jump':
               stack.push(instruction.to);
               break;
+            case 'save':
+              stack.push(here + 1);
+              break;
             case 'split':
               stack.push(instruction.second, instruction.first);
               break;
@@ -183,5 +198,62 @@ export class Automaton {
       if (at >= text.length || (threads.length === 0 && start >= 0)) break;
     }
     return start < 0 ? undefined : { start, end };
+  }
+
+  /** What `count` groups match in a match from `start` to `end`, taking the first way there is. */
+  groups(
+    text: readonly number[],
+    start: number,
+    end: number,
+    count: number,
+  ): (readonly [number, number] | undefined)[] {
+    const code = this.#code;
+    let threads: { readonly pc: number; readonly saved: Saved | undefined }[] = [];
+    const seen = new Int32Array(code.length).fill(-1);
+    let result: Saved | undefined;
+    for (let at = start; at <= end; at++) {
+      const next: typeof threads = [];
+      const enter = (first: number, noted: Saved | undefined): void => {
+        const stack = [{ pc: first, saved: noted }];
+        while (stack.length > 0) {
+          const { pc, saved } = stack.pop()!;
+          if (seen[pc] === at) continue;
+          seen[pc] = at;
+          const instruction = code[pc]!;
+          switch (instruction.op) {
+            case 'jump':
+              stack.push({ pc: instruction.to, saved });
+              break;
+            case 'split':
+              stack.push({ pc: instruction.second, saved }, { pc: instruction.first, saved });
+              break;
+            case 'save':
+              stack.push({ pc: pc + 1, saved: { slot: instruction.slot, at, before: saved } });
+              break;
+            case 'assert':
+              if (holds(instruction.what, text, at, this.#lines)) stack.push({ pc: pc + 1, saved });
+              break;
+            case 'match':
+              if (at === end) result ??= saved;
+              break;
+            default:
+              next.push({ pc, saved });
+          }
+        }
+      };
+      if (at === start) enter(0, undefined);
+      for (const { pc, saved } of threads) {
+        const instruction = code[pc]!;
+        if (instruction.op === 'char' && instruction.set.has(text[at - 1]!)) enter(pc + 1, saved);
+      }
+      threads = next;
+    }
+    const slots = new Array<number | undefined>(2 * count + 2).fill(undefined);
+    for (; result; result = result.before) slots[result.slot] ??= result.at;
+    return Array.from({ length: count + 1 }, (_, group) => {
+      const from = group === 0 ? start : slots[2 * group];
+      const to = group === 0 ? end : slots[2 * group + 1];
+      return from === undefined || to === undefined || from > to ? undefined : [from, to];
+    });
   }
 }

@@ -11,6 +11,7 @@
  */
 import type { Node } from './ast.ts';
 import { Automaton } from './automaton.ts';
+import type { Span } from './groups.ts';
 import { matchGroups } from './groups.ts';
 import { parseRegex, RegexError } from './parse.ts';
 
@@ -34,6 +35,9 @@ export interface Match {
   /** Text of the whole and of each group; undefined where a group took no part. */
   readonly groups: readonly (string | undefined)[];
 }
+
+/** Finding the longest way for each group takes time quadratic in the match. */
+const MAX_EXACT_LENGTH = 512;
 
 export class Regex {
   readonly groups: number;
@@ -76,15 +80,22 @@ export class Regex {
     const offset = (index: number): number =>
       isAligned ? index : String.fromCodePoint(...codes.slice(0, index)).length;
     const whole = [found.start, found.end] as const;
-    const spans =
-      this.groups === 0
-        ? [whole]
-        : matchGroups(this.#node, this.groups, codes, whole, this.#multiline);
+    const spans = this.#spans(codes, whole);
     return {
       start: offset(found.start),
       end: offset(found.end),
       groups: spans.map((span) => span && text.slice(offset(span[0]), offset(span[1]))),
     };
+  }
+
+  #spans(codes: readonly number[], whole: Span): readonly (Span | undefined)[] {
+    const [start, end] = whole;
+    if (this.groups === 0) return [whole];
+    // differs: in a long match a group takes its first way to match, not its longest.
+    if (end - start > MAX_EXACT_LENGTH) {
+      return this.#automaton!.groups(codes, start, end, this.groups);
+    }
+    return matchGroups(this.#node, this.groups, codes, whole, this.#multiline);
   }
 
   *matches(text: string): Generator<Match> {
