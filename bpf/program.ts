@@ -11,6 +11,7 @@ import type { Helper } from './helpers/helper.ts';
 import type { Insn } from './isa/insn.ts';
 import type { BpfMap } from './maps/map.ts';
 import type { AttachType, ProgType } from './uapi.ts';
+import type { ReasonCode } from './verifier/reasons.ts';
 
 /** One row of BTF func_info: the subprogram at slot `insn` has BTF type `typeId` (a FUNC). */
 export interface FuncInfo {
@@ -139,8 +140,7 @@ export interface Rejection {
   readonly kind: 'rejected';
   /** Positive, e.g. errno.EACCES. */
   readonly errno: number;
-  /** Stable reason code, e.g. 'invalid-packet-access'. */
-  readonly reason: string;
+  readonly reason: ReasonCode;
   /** Slot of the offending instruction, where there is one. */
   readonly insn?: number;
   readonly log: string;

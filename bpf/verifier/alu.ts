@@ -77,7 +77,7 @@ function checkUnary(c: Checker, insn: Insn): void {
   const { reg } = sourceReg(c, insn.dst);
   if (c.leaksPointer(reg)) {
     const line = `R${insn.dst} pointer arithmetic prohibited`;
-    reject(c, errno.EACCES, 'pointer-arithmetic', line);
+    reject(c, errno.EACCES, 'pointer-arithmetic', line, { reg: insn.dst });
   }
   destUnknown(c, insn.dst);
 }
@@ -117,7 +117,7 @@ function moveWhole(c: Checker, dst: Slot, src: Slot): void {
 function moveLow(c: Checker, insn: Insn, dst: Slot, src: Slot): void {
   if (c.leaksPointer(src.reg)) {
     const line = `R${insn.src} partial copy of pointer`;
-    reject(c, errno.EACCES, 'pointer-leak', line);
+    reject(c, errno.EACCES, 'pointer-leak', line, { reg: insn.src, what: 'partial copy' });
   }
   if (isScalar(src.reg)) {
     dst.precise = src.precise;
@@ -138,7 +138,7 @@ function lowHalf(scalar: Scalar): Scalar {
 function moveSignExtended(c: Checker, insn: Insn, dst: Slot, src: Slot): void {
   if (c.leaksPointer(src.reg)) {
     const line = `R${insn.src} sign-extension part of pointer`;
-    reject(c, errno.EACCES, 'pointer-leak', line);
+    reject(c, errno.EACCES, 'pointer-leak', line, { reg: insn.src, what: 'partial copy' });
   }
   const scalar = isScalar(src.reg) ? src.reg.scalar : UNKNOWN_SCALAR;
   const precise = isScalar(src.reg) && src.precise;
@@ -230,7 +230,7 @@ function subtractPointers(c: Checker, insn: Insn, dst: Slot): void {
     return;
   }
   const line = `R${insn.dst} pointer ${signOf(insn.code)} pointer prohibited`;
-  reject(c, errno.EACCES, 'pointer-arithmetic', line);
+  reject(c, errno.EACCES, 'pointer-arithmetic', line, { reg: insn.dst });
 }
 
 function adjustScalar(c: Checker, insn: Insn, dst: Slot, operand: Reg): void {

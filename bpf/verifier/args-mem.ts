@@ -31,7 +31,7 @@ export function checkMem(c: Checker, regno: number, bytes: number, rules: MemRul
   const { write, zeroAllowed, arg } = rules;
   const refuseWrite = () => {
     const line = `R${regno} cannot write into ${typeText(reg)}`;
-    reject(c, errno.EACCES, 'read-only-memory', line);
+    reject(c, errno.EACCES, 'read-only-memory', line, { reg: regno, write: true });
   };
   switch (reg.kind) {
     case 'pkt':
@@ -59,7 +59,8 @@ export function checkMem(c: Checker, regno: number, bytes: number, rules: MemRul
       return;
     case 'ctx':
       if (c.ops.plainCtx) {
-        if (bytes === 0 && !zeroAllowed) reject(c, errno.EACCES, 'zero-sized-access');
+        if (bytes === 0 && !zeroAllowed)
+          reject(c, errno.EACCES, 'zero-sized-access', undefined, { reg: regno });
         if (bytes > 0) checkAccess(c, regno, bytes - 1, 1, { write, value: undefined });
         return;
       }
@@ -68,7 +69,10 @@ export function checkMem(c: Checker, regno: number, bytes: number, rules: MemRul
   // Nothing at all may be passed as NULL, whatever the pointer type.
   if (zeroAllowed && bytes === 0 && isNull(reg)) return;
   const reason = mayBeNull(reg) ? 'missing-null-check' : 'argument-type';
-  reject(c, errno.EACCES, reason, `R${regno} type=${typeText(reg)} expected=fp`);
+  reject(c, errno.EACCES, reason, `R${regno} type=${typeText(reg)} expected=fp`, {
+    reg: regno,
+    wanted: 'fp',
+  });
 }
 
 /** `regno` holds the size of the memory that the register before it points at. */
@@ -80,12 +84,12 @@ export function checkMemOfSize(c: Checker, regno: number, rules: MemRules): void
   const rawArg = isConst(scalar.bits) ? arg : undefined;
   if (scalar.smin < 0n) {
     const line = `R${regno} min value is negative, either use unsigned or 'var &= const'`;
-    reject(c, errno.EACCES, 'negative-size', line);
+    reject(c, errno.EACCES, 'negative-size', line, { reg: regno, end: 'min' });
   }
   if (scalar.umin === 0n) checkMem(c, regno - 1, 0, { write, zeroAllowed, arg: rawArg });
   if (scalar.umax >= BigInt(MAX_VAR_OFF)) {
     const line = `R${regno} unbounded memory access, use 'var &= const' or 'if (var < const)'`;
-    reject(c, errno.EACCES, 'unbounded-size', line);
+    reject(c, errno.EACCES, 'unbounded-size', line, { reg: regno, end: 'max' });
   }
   checkMem(c, regno - 1, Number(scalar.umax), { write, zeroAllowed, arg: rawArg });
   markPrecise(c, regno);

@@ -9,6 +9,7 @@ import type { ArgContext } from './args.ts';
 import { reject, type Checker } from './checker.ts';
 import { checkKptrArg } from './kptr.ts';
 import { mapFields } from './map-fields.ts';
+import type { ReasonCode } from './reasons.ts';
 import type { Reg } from './reg.ts';
 import { checkMapValue, isFrozenReadOnly } from './region.ts';
 import { isConst } from './tnum.ts';
@@ -23,7 +24,9 @@ export function checkSpecialArg(
   switch (type.base) {
     case 'ptr_to_percpu_btf_id':
       if (reg.btfId === 0) {
-        reject(c, errno.EACCES, 'argument-type', `Helper has invalid btf_id in R${regno}`);
+        reject(c, errno.EACCES, 'argument-type', `Helper has invalid btf_id in R${regno}`, {
+          reg: regno,
+        });
       }
       arg.retBtf = reg.btf;
       arg.retBtfId = reg.btfId;
@@ -56,7 +59,8 @@ function fieldOffset(
   field: 'bpf_spin_lock' | 'bpf_timer',
   found: (map: BpfMap) => number,
 ): { readonly offset: bigint; readonly field: number } {
-  const refuse = (line: string): never => reject(c, errno.EACCES, 'kernel-field', line);
+  const refuse = (line: string): never =>
+    reject(c, errno.EACCES, 'kernel-field', line, { reg: regno, what: field });
   const { bits } = reg.scalar;
   if (!isConst(bits)) {
     refuse(`R${regno} doesn't have constant offset. ${field} has to be at the constant offset`);
@@ -74,7 +78,8 @@ function fieldOffset(
 }
 
 function checkSpinLock(c: Checker, reg: Reg, regno: number, isLock: boolean): void {
-  const refuse = (reason: string, line: string) => reject(c, errno.EACCES, reason, line);
+  const refuse = (reason: ReasonCode, line: string) =>
+    reject(c, errno.EACCES, reason, line, { reg: regno });
   const at = fieldOffset(c, reg, regno, 'bpf_spin_lock', (map) => mapFields(map).spinLock);
   if (at.offset !== BigInt(at.field)) {
     refuse('kernel-field', `off ${at.offset} doesn't point to 'struct bpf_spin_lock'`);
@@ -96,13 +101,13 @@ function checkTimer(c: Checker, reg: Reg, regno: number): void {
   const at = fieldOffset(c, reg, regno, 'bpf_timer', (map) => mapFields(map).timer);
   if (at.offset === BigInt(at.field)) return;
   const line = `off ${at.offset} doesn't point to 'struct bpf_timer' that is at ${at.field}`;
-  reject(c, errno.EACCES, 'kernel-field', line);
+  reject(c, errno.EACCES, 'kernel-field', line, { reg: regno, what: 'bpf_timer' });
 }
 
 /** A NUL-terminated string in a map that nobody can change any more. */
 function checkConstString(c: Checker, reg: Reg, regno: number): void {
   const refuse = (line: string, number: number = errno.EACCES): never =>
-    reject(c, number, 'constant-string', line);
+    reject(c, number, 'constant-string', line, { reg: regno });
   const map = reg.map!;
   if (!isFrozenReadOnly(map)) refuse(`R${regno} does not point to a readonly map'`);
   if (!isConst(reg.scalar.bits)) refuse(`R${regno} is not a constant address'`);

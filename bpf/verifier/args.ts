@@ -15,6 +15,7 @@ import { checkKptrType } from './kptr.ts';
 import { sourceReg } from './live.ts';
 import type { KernelPtr } from './map-fields.ts';
 import { markPrecise } from './precision.ts';
+import type { ReasonCode } from './reasons.ts';
 import {
   flag,
   isNull,
@@ -112,13 +113,15 @@ export function checkArg(c: Checker, index: number, arg: ArgContext): void {
   const { reg } = sourceReg(c, regno);
   if (declared.base === 'anything') {
     if (c.leaksPointer(reg)) {
-      reject(c, errno.EACCES, 'pointer-leak', `R${regno} leaks addr into helper function`);
+      reject(c, errno.EACCES, 'pointer-leak', `R${regno} leaks addr into helper function`, {
+        reg: regno,
+      });
     }
     return;
   }
   if (isPacketPointer(reg) && !mayAccessPacket(c, arg, false)) {
     const line = 'helper access to the packet is not allowed';
-    reject(c, errno.EACCES, 'helper-packet-access', line);
+    reject(c, errno.EACCES, 'helper-packet-access', line, { reg: regno });
   }
   const type = resolveMapValue(c, declared, arg);
   if (!(isNull(reg) && type.nullable)) {
@@ -131,7 +134,7 @@ export function checkArg(c: Checker, index: number, arg: ArgContext): void {
       const line =
         'verifier internal error: more than one arg with ref_obj_id ' +
         `R${regno} ${reg.refId} ${arg.refId}`;
-      reject(c, errno.EFAULT, 'two-references', line);
+      reject(c, errno.EFAULT, 'two-references', line, { reg: regno });
     }
     arg.refId = reg.refId;
   }
@@ -168,7 +171,7 @@ function checkType(c: Checker, regno: number, type: ArgType, arg: ArgContext): v
   if (!compatible.some((one) => one.kind === reg.kind && one.flags === flags)) {
     const expected = compatible.map(typeText).join(', ');
     const line = `R${regno} type=${typeText(reg)} expected=${expected}`;
-    reject(c, errno.EACCES, argumentReason(reg, type), line);
+    reject(c, errno.EACCES, argumentReason(reg, type), line, { reg: regno, wanted: expected });
   }
   if (!isPlain(reg, 'ptr_')) return;
   if (arg.helper.name === 'kptr_xchg') {
@@ -180,11 +183,11 @@ function checkType(c: Checker, regno: number, type: ArgType, arg: ArgContext): v
   if (!structMatches(c, reg, wanted, strict)) {
     const is = reg.btf?.type(reg.btfId)?.name ?? '';
     const line = `R${regno} is of type ${is} but ${wanted} is expected`;
-    reject(c, errno.EACCES, 'argument-type', line);
+    reject(c, errno.EACCES, 'argument-type', line, { reg: regno, wanted, what: is });
   }
 }
 
-function argumentReason(reg: Reg, type: ArgType): string {
+function argumentReason(reg: Reg, type: ArgType): ReasonCode {
   const nullOnly = (reg.flags & flag.NULLABLE) !== 0;
   if (nullOnly && COMPATIBLE[type.base]!.some((one) => one.kind === reg.kind)) {
     return 'missing-null-check';
@@ -206,7 +209,7 @@ const OFFSET_OK = new Set<RegKind>([
 
 export function checkOffset(c: Checker, reg: Reg, regno: number, type: ArgType): void {
   if (isPlain(reg, 'fp') && type.base === 'ptr_to_dynptr' && reg.off % 8 !== 0) {
-    reject(c, errno.EINVAL, 'dynptr', 'cannot pass in dynptr at an offset');
+    reject(c, errno.EINVAL, 'dynptr', 'cannot pass in dynptr at an offset', { reg: regno });
   }
   const flagsOk =
     reg.flags === 0 ||
@@ -216,7 +219,7 @@ export function checkOffset(c: Checker, reg: Reg, regno: number, type: ArgType):
   const isBtfPointer = isPlain(reg, 'ptr_');
   if (isBtfPointer && type.release && reg.off !== 0) {
     const line = `R${regno} must have zero offset when passed to release func`;
-    reject(c, errno.EINVAL, 'modified-pointer', line);
+    reject(c, errno.EINVAL, 'modified-pointer', line, { reg: regno, off: reg.off });
   }
   checkUnmodified(c, reg, regno, isBtfPointer);
 }
@@ -225,11 +228,11 @@ function noteRelease(c: Checker, reg: Reg, regno: number, type: ArgType, arg: Ar
   if (type.base === 'ptr_to_dynptr') {
     if (dynptrIdAt(c, reg) === 0) {
       const line = `arg ${regno} is an unacquired reference`;
-      reject(c, errno.EINVAL, 'release-unreferenced', line);
+      reject(c, errno.EINVAL, 'release-unreferenced', line, { reg: regno });
     }
   } else if (reg.refId === 0 && !isNull(reg)) {
     const line = `R${regno} must be referenced when passed to release function`;
-    reject(c, errno.EINVAL, 'release-unreferenced', line);
+    reject(c, errno.EINVAL, 'release-unreferenced', line, { reg: regno });
   }
   arg.releaseRegno = regno;
 }
@@ -249,7 +252,7 @@ function checkMeaning(
         const line =
           `timer pointer in R1 map_uid=${arg.mapUid} doesn't match ` +
           `map pointer in R2 map_uid=${reg.mapUid}`;
-        reject(c, errno.EINVAL, 'timer-map', line);
+        reject(c, errno.EINVAL, 'timer-map', line, { reg: regno });
       }
       arg.map = reg.map;
       arg.mapUid = reg.mapUid;
@@ -279,7 +282,9 @@ function checkMeaning(
       break;
     case 'const_alloc_size_or_zero':
       if (!isConst(reg.scalar.bits)) {
-        reject(c, errno.EACCES, 'size-not-constant', `R${regno} is not a known constant'`);
+        reject(c, errno.EACCES, 'size-not-constant', `R${regno} is not a known constant'`, {
+          reg: regno,
+        });
       }
       arg.allocBytes = Number(BigInt.asUintN(32, reg.scalar.bits.value));
       markPrecise(c, regno);

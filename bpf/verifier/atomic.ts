@@ -39,7 +39,7 @@ export function checkAtomic(c: Checker, insn: Insn): void {
     isSocketPointer(reg);
   if (refused) {
     const line = `BPF_ATOMIC stores into R${insn.dst} ${typeText(reg)} is not allowed`;
-    reject(c, errno.EACCES, 'atomic-target', line);
+    reject(c, errno.EACCES, 'atomic-target', line, { reg: insn.dst });
   }
   let loaded: number | undefined;
   if (isFetch(insn)) {
@@ -56,5 +56,8 @@ export function checkAtomic(c: Checker, insn: Insn): void {
 
 function refuseLeak(c: Checker, regno: number): void {
   if (!c.leaksPointer(c.reg(regno))) return;
-  reject(c, errno.EACCES, 'pointer-leak', `R${regno} leaks addr into mem`);
+  reject(c, errno.EACCES, 'pointer-leak', `R${regno} leaks addr into mem`, {
+    reg: regno,
+    what: 'mem',
+  });
 }

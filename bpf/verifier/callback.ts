@@ -155,7 +155,7 @@ function forgetStackNumbers(c: Checker): void {
 export function leaveCallback(c: Checker, callee: Frame): void {
   const result = callee.regs[0]!;
   if (!isPlain(result.reg, 'scalar')) {
-    reject(c, errno.EACCES, 'return-value', 'R0 not a scalar value');
+    reject(c, errno.EACCES, 'return-value', 'R0 not a scalar value', { reg: 0 });
   }
   markRead(c, result, result.parent, live.READ64);
   markPrecise(c, 0);
@@ -165,7 +165,7 @@ export function leaveCallback(c: Checker, callee: Frame): void {
     const line =
       `At callback return the register R0 ${value} ` +
       `should have been in ${tnumText(RETURN_RANGE)}`;
-    reject(c, errno.EINVAL, 'return-value', line);
+    reject(c, errno.EINVAL, 'return-value', line, { reg: 0, wanted: '0 to 1' });
   }
   callee.callerAtEntry!.forEach((entry, index) => {
     const now = c.state.frames[index]!;

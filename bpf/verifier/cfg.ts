@@ -39,7 +39,7 @@ export function findSubprogs(c: Checker): void {
     if (!c.bpfCapable) {
       const line =
         'loading/calling other bpf or kernel functions are allowed for CAP_BPF and CAP_SYS_ADMIN';
-      reject(c, errno.EPERM, 'subprograms-need-cap-bpf', line);
+      reject(c, errno.EPERM, 'subprograms-need-cap-bpf', line, { insn: slot });
     }
     if (isKfuncCall(insn)) {
       checkKfunc(c, insn.imm, insn.off);
@@ -47,10 +47,13 @@ export function findSubprogs(c: Checker): void {
     }
     const target = slot + insn.imm + 1;
     if (target >= c.insns.length || target < 0) {
-      reject(c, errno.EINVAL, 'invalid-call-target', 'call to invalid destination');
+      reject(c, errno.EINVAL, 'invalid-call-target', 'call to invalid destination', {
+        insn: slot,
+        to: target,
+      });
     }
     if (!starts.has(target) && starts.size >= MAX_SUBPROGS) {
-      reject(c, errno.E2BIG, 'too-many-subprograms', 'too many subprograms');
+      reject(c, errno.E2BIG, 'too-many-subprograms', 'too many subprograms', { insn: slot });
     }
     starts.add(target);
     c.subprogs = [...starts].sort((a, b) => a - b).map(newSubprog);
@@ -104,11 +107,11 @@ export function checkSubprogs(c: Checker): void {
         const target = jumpTarget(insn, slot);
         if (target < subprog.start || target >= end) {
           const line = `jump out of range from insn ${slot} to ${target}`;
-          reject(c, errno.EINVAL, 'jump-out-of-range', line);
+          reject(c, errno.EINVAL, 'jump-out-of-range', line, { insn: slot, to: target });
         }
       }
       if (slot === end - 1 && code !== EXIT && code !== GOTO && code !== GOTO_LONG) {
-        reject(c, errno.EINVAL, 'falls-through', 'last insn is not an exit or jmp');
+        reject(c, errno.EINVAL, 'falls-through', 'last insn is not an exit or jmp', { insn: slot });
       }
     }
   });
@@ -136,7 +139,7 @@ export function checkCfg(c: Checker): void {
     if (to < 0 || to >= c.insns.length) {
       printSourceLine(c, from, `${from}: `);
       const line = `jump out of range from insn ${from} to ${to}`;
-      reject(c, errno.EINVAL, 'jump-out-of-range', line);
+      reject(c, errno.EINVAL, 'jump-out-of-range', line, { insn: from, to });
     }
     if (edge === BRANCH) {
       c.aux[to]!.prunePoint = true;
@@ -154,7 +157,7 @@ export function checkCfg(c: Checker): void {
       printSourceLine(c, from, `${from}: `);
       printSourceLine(c, to, `${to}: `);
       const line = `back-edge from insn ${from} to ${to}`;
-      reject(c, errno.EINVAL, 'infinite-loop', line);
+      reject(c, errno.EINVAL, 'infinite-loop', line, { insn: from, to });
     }
     marks[from] = DISCOVERED | edge;
     return false;
@@ -168,12 +171,12 @@ export function checkCfg(c: Checker): void {
   }
   for (let slot = 0; slot < c.insns.length; slot++) {
     if (marks[slot] !== EXPLORED) {
-      reject(c, errno.EINVAL, 'unreachable-insn', `unreachable insn ${slot}`);
+      reject(c, errno.EINVAL, 'unreachable-insn', `unreachable insn ${slot}`, { insn: slot });
     }
     if (!isLdImm64(c.insns[slot]!)) continue;
     if (marks[slot + 1] !== 0) {
       const line = `jump into the middle of ldimm64 insn ${slot}`;
-      reject(c, errno.EINVAL, 'jump-into-ldimm64', line);
+      reject(c, errno.EINVAL, 'jump-into-ldimm64', line, { insn: slot });
     }
     slot++;
   }
@@ -196,7 +199,9 @@ function visit(c: Checker, slot: number, follow: Follow): boolean {
       if (insn.imm === TIMER_SET_CALLBACK) c.aux[slot]!.prunePoint = true;
       return visitCall(c, slot, 1, insn.src === 1, follow);
     case jmp.JA: {
-      if (isRegSource(code)) reject(c, errno.EINVAL, 'reserved-field');
+      if (isRegSource(code)) {
+        reject(c, errno.EINVAL, 'reserved-field', undefined, { insn: slot });
+      }
       const target = jumpTarget(insn, slot);
       if (follow(slot, target, FALL_THROUGH, true)) return true;
       c.aux[target]!.prunePoint = true;

@@ -19,6 +19,8 @@ import type { LineInfo, PointerKind, ProgramSpec } from '../program.ts';
 import type { AttachTarget } from './attach.ts';
 import type { VerifierEnv } from './env.ts';
 import { Log } from './log.ts';
+import type { ReasonCode } from './reasons.ts';
+import type { Recorder } from './recorder.ts';
 import { GOTO_LONG } from './opcode.ts';
 import { UNKNOWN_REG, isPointer, scalarReg, type Reg, type RegType } from './reg.ts';
 import { constScalar } from './scalar.ts';
@@ -27,19 +29,49 @@ import {
   topFrame,
   type Checkpoint,
   type Frame,
+  type Reference,
   type Slot,
   type State,
 } from './state.ts';
+
+/** What a rejection is about, as far as its place knows: the explanation starts here. */
+export interface About {
+  /** Register of the current frame that is at fault. */
+  readonly reg?: number;
+  /** Instruction, where it is not the one being checked. */
+  readonly insn?: number;
+  /** Where that jumps to. */
+  readonly to?: number;
+  /** The access: offset (pointer's fixed part included) and size. */
+  readonly off?: number;
+  readonly bytes?: number;
+  /** Bytes that may be accessed. */
+  readonly limit?: number;
+  readonly write?: boolean;
+  /** Which end of the register's range is at fault. */
+  readonly end?: 'min' | 'max';
+  /** Stack byte that was not written: its offset from the frame pointer, and the frame. */
+  readonly stackByte?: number;
+  readonly frame?: number;
+  readonly refs?: readonly Reference[];
+  /** Functions that are on the stack at the same time, outermost first. */
+  readonly calls?: readonly number[];
+  /** What would have been accepted, or what was met: types, a range, a name. */
+  readonly wanted?: string;
+  readonly what?: string;
+}
 
 /** Ends a verification. Only bpf/verifier throws and catches it. */
 export class Rejected extends Error {
   override name = 'Rejected';
   readonly errno: number;
-  readonly reason: string;
-  constructor(errno: number, reason: string) {
+  readonly reason: ReasonCode;
+  readonly about: About;
+  constructor(errno: number, reason: ReasonCode, about: About) {
     super(reason);
     this.errno = errno;
     this.reason = reason;
+    this.about = about;
   }
 }
 
@@ -184,6 +216,9 @@ export class Checker {
   maxStatesPerInsn = 0;
   longestMarkWalk = 0;
 
+  /** Follows the exploration, where an explanation or a record of it is wanted. */
+  recorder: Recorder | undefined;
+
   constructor(spec: ProgramSpec, env: VerifierEnv) {
     this.spec = spec;
     this.env = env;
@@ -265,6 +300,7 @@ export class Checker {
 
   #put(branch: Branch): void {
     this.pending.push(branch);
+    this.recorder?.forked(this, branch);
     if (this.pending.length <= MAX_PENDING) return;
     const line = `The sequence of ${this.pending.length} jumps is too complex.`;
     reject(this, errno.EFAULT, 'too-complex', line);
@@ -308,9 +344,15 @@ export class Checker {
   }
 }
 
-export function reject(c: Checker, errno: number, reason: string, line?: string): never {
+export function reject(
+  c: Checker,
+  errno: number,
+  reason: ReasonCode,
+  line?: string,
+  about: About = {},
+): never {
   if (line !== undefined) c.log.write(`${line}\n`);
-  throw new Rejected(errno, reason);
+  throw new Rejected(errno, reason, about);
 }
 
 /** `bpf_map_lookup_elem`, `unknown` for an id that no helper has. */

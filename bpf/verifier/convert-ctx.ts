@@ -37,7 +37,7 @@ export function convertAccess(c: Checker, insn: Insn, slot: number, scratchOff: 
       if (c.env.checkOnly) return asIs;
       // differs: the kernel has no sockets of a known layout to read yet.
       const line = `R${insn.src} ${type.kind} members cannot be read on this kernel yet`;
-      return reject(c, errno.EOPNOTSUPP, 'unsupported-member', line);
+      return reject(c, errno.EOPNOTSUPP, 'unsupported-member', line, { insn: slot });
     }
     case 'ptr_': {
       const known = type.flags === 0 || type.flags === flag.UNTRUSTED;
@@ -78,7 +78,7 @@ function convertCtx(c: Checker, insn: Insn, slot: number, scratchOff: number): C
   );
   if (!conversion) {
     const line = `context member at off=${insn.off} is not there on this kernel yet`;
-    return reject(c, errno.EOPNOTSUPP, 'unsupported-member', line);
+    return reject(c, errno.EOPNOTSUPP, 'unsupported-member', line, { insn: slot });
   }
   const insns = [...conversion.insns];
   if (isNarrow && bytes < conversion.targetBytes) {

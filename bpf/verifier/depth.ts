@@ -4,7 +4,7 @@
  */
 import { errno } from '../../kernel/types/errno.ts';
 import { subprogEnd } from './cfg.ts';
-import { reject, type Checker } from './checker.ts';
+import { reject, type About, type Checker } from './checker.ts';
 import { isFuncLoad, isSubprogCall } from './opcode.ts';
 import { MAX_FRAMES, MAX_STACK } from './state.ts';
 
@@ -24,18 +24,22 @@ function walk(c: Checker, root: number): void {
   let tailCallReachable = false;
   let current = root;
   let depth = 0;
+  const callsTo = (): About => ({
+    insn: callers.length > 0 ? callers[callers.length - 1]!.resume - 1 : c.subprogs[current]!.start,
+    calls: [...callers.map(({ subprog }) => subprog), current],
+  });
   const enter = () => {
     const info = c.subprogs[current]!;
     if (current > 0 && info.hasTailCall && depth >= TAIL_CALL_STACK) {
       const line =
         'tail_calls are not allowed when call stack of previous frames ' +
         `is ${depth} bytes. Too large`;
-      reject(c, errno.EACCES, 'stack-too-large', line);
+      reject(c, errno.EACCES, 'stack-too-large', line, callsTo());
     }
     depth += frameBytes(info.stackBytes);
     if (depth > MAX_STACK) {
       const line = `combined stack size of ${callers.length + 1} calls is ${depth}. Too large`;
-      reject(c, errno.EACCES, 'stack-too-large', line);
+      reject(c, errno.EACCES, 'stack-too-large', line, callsTo());
     }
   };
   enter();
@@ -49,7 +53,7 @@ function walk(c: Checker, root: number): void {
       if (c.subprogs[current]!.hasTailCall) tailCallReachable = true;
       if (callers.length >= MAX_FRAMES) {
         const line = `the call stack of ${callers.length} frames is too deep !`;
-        reject(c, errno.E2BIG, 'call-depth', line);
+        reject(c, errno.E2BIG, 'call-depth', line, callsTo());
       }
       enter();
       slot = c.subprogs[current]!.start;

@@ -51,7 +51,7 @@ export function checkDynptrArg(
   type: ArgType,
   arg: ArgContext,
 ): void {
-  const refuse = (line: string): never => reject(c, errno.EINVAL, 'dynptr', line);
+  const refuse = (line: string): never => reject(c, errno.EINVAL, 'dynptr', line, { reg: regno });
   // A dynptr that a helper made and passed to a callback.
   if (reg.kind === 'dynptr_ptr') return;
   // differs: 6.1 ignores a variable offset here and looks at the wrong slots (fixed in 6.3).

@@ -7,11 +7,18 @@ import { sourceReg } from './live.ts';
 import { isPlain, typeText, type Reg } from './reg.ts';
 import { constTnum, isUnknown, rangeTnum, tnumHolds, tnumText, type Tnum } from './tnum.ts';
 
-function refuseValue(c: Checker, where: string, reg: Reg, range: Tnum, note = ''): never {
+function refuseValue(
+  c: Checker,
+  where: string,
+  reg: Reg,
+  range: Tnum,
+  wanted: string,
+  note = '',
+): never {
   const { bits } = reg.scalar;
   const value = isUnknown(bits) ? 'has unknown scalar value' : `has value ${tnumText(bits)}`;
   const line = `At ${where} the register R0 ${value} should have been in ${tnumText(range)}${note}`;
-  return reject(c, errno.EINVAL, 'return-value', line);
+  return reject(c, errno.EINVAL, 'return-value', line, { reg: 0, wanted });
 }
 
 export function checkReturn(c: Checker): void {
@@ -24,15 +31,18 @@ export function checkReturn(c: Checker): void {
   if (!isSubprog && isVoid && type === 'struct_ops') return;
   const { reg } = sourceReg(c, 0);
   if (c.leaksPointer(reg)) {
-    reject(c, errno.EACCES, 'pointer-leak', 'R0 leaks addr as return value');
+    reject(c, errno.EACCES, 'pointer-leak', 'R0 leaks addr as return value', {
+      reg: 0,
+      what: 'return value',
+    });
   }
   const isNumber = isPlain(reg, 'scalar');
   const notNumber = (where: string): never =>
-    reject(c, errno.EINVAL, 'return-value', `${where} (${typeText(reg)})`);
+    reject(c, errno.EINVAL, 'return-value', `${where} (${typeText(reg)})`, { reg: 0 });
   if (frame.inAsyncCallback) {
     if (!isNumber) notNumber('In async callback the register R0 is not a known value');
     const zero = constTnum(0n);
-    if (!tnumHolds(zero, reg.scalar.bits)) refuseValue(c, 'async callback', reg, zero);
+    if (!tnumHolds(zero, reg.scalar.bits)) refuseValue(c, 'async callback', reg, zero, '0');
     return;
   }
   if (isSubprog) {
@@ -59,7 +69,9 @@ function checkRange(
     const note = isVoidLsm
       ? "\nNote, BPF_LSM_CGROUP that attach to void LSM hooks can't modify return value!"
       : '';
-    refuseValue(c, 'program exit', reg, range, note);
+    const wanted =
+      allowed.min === allowed.max ? `${allowed.min}` : `${allowed.min} to ${allowed.max}`;
+    refuseValue(c, 'program exit', reg, range, wanted, note);
   }
   const enforced = c.ops.enforcedRange?.(c.context);
   if (!enforced) return;

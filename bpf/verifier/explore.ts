@@ -53,6 +53,7 @@ export function explore(c: Checker, subprog: number): void {
     // A main program whose BTF does not fit is accepted for compatibility.
     argumentsMatch(c, 0, false);
   }
+  c.recorder?.begin(c, subprog);
   run(c);
   if (!c.log.all) c.log.cut(0);
 }
@@ -62,6 +63,7 @@ function run(c: Checker): void {
   let printState = false;
   for (;;) {
     c.prevInsn = prevInsn;
+    if (c.recorder) c.recorder.at(c);
     if (c.insn >= c.insns.length) {
       const line = `invalid insn idx ${c.insn} insn_cnt ${c.insns.length}`;
       reject(c, errno.EFAULT, 'verifier-bug', line);
@@ -123,6 +125,7 @@ function markSeen(c: Checker): void {
 
 /** The path ends: its ancestors have a branch less to wait for. Continues with the last put off. */
 function popPath(c: Checker): number | undefined {
+  c.recorder?.ended(c);
   markAllScratched(c);
   for (let state: State | undefined = c.state; state; state = state.parent) {
     if (--state.branches > 0) break;
@@ -132,6 +135,7 @@ function popPath(c: Checker): number | undefined {
   c.state = next.state;
   if (!c.log.all) c.log.cut(next.logLength);
   c.insn = next.insn;
+  c.recorder?.resumed(c);
   return next.prevInsn;
 }
 
@@ -181,7 +185,9 @@ function signExtendLoaded(c: Checker, insn: Insn): void {
   const slot = c.regs[insn.dst]!;
   const bits = (sizeOf(insn.code) * 8) as 8 | 16 | 32;
   if (!isPlain(slot.reg, 'scalar')) {
-    reject(c, errno.EACCES, 'pointer-leak', `R${insn.dst} sign-extending load of a pointer`);
+    reject(c, errno.EACCES, 'pointer-leak', `R${insn.dst} sign-extending load of a pointer`, {
+      reg: insn.dst,
+    });
   }
   slot.reg = { ...slot.reg, id: 0, scalar: signExtended(slot.reg.scalar, bits) };
 }
@@ -205,7 +211,7 @@ function checkStoreImm(c: Checker, insn: Insn): void {
   const { reg } = sourceReg(c, insn.dst);
   if (isPlain(reg, 'ctx')) {
     const line = `BPF_ST stores into R${insn.dst} ${typeText(reg)} is not allowed`;
-    reject(c, errno.EACCES, 'context-store', line);
+    reject(c, errno.EACCES, 'context-store', line, { reg: insn.dst });
   }
   checkAccess(c, insn.dst, insn.off, sizeOf(insn.code), { write: true, value: undefined });
   notePointer(c, reg);
@@ -221,7 +227,10 @@ function oneKind(c: Checker, type: RegType): void {
     aux.pointerType = { kind: type.kind, flags: type.flags };
   } else if (!sameType(before, type) && (REWRITTEN.has(before.kind) || REWRITTEN.has(type.kind))) {
     const line = 'same insn cannot be used with different pointers';
-    reject(c, errno.EINVAL, 'different-pointers', line);
+    reject(c, errno.EINVAL, 'different-pointers', line, {
+      what: typeText(type),
+      wanted: typeText(before),
+    });
   }
 }
 

@@ -124,7 +124,7 @@ export function leave(c: Checker): void {
   const result = callee.regs[0]!;
   if (isPlain(result.reg, 'fp')) {
     const line = 'cannot return stack pointer to the caller';
-    reject(c, errno.EINVAL, 'stack-pointer-escape', line);
+    reject(c, errno.EINVAL, 'stack-pointer-escape', line, { reg: 0 });
   }
   const caller = state.frames[state.frames.length - 2]!;
   if (callee.inCallback) {

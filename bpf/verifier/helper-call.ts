@@ -113,7 +113,10 @@ function recordMap(c: Checker, helper: Helper, arg: ArgContext): void {
   if (!map)
     return reject(c, errno.EINVAL, 'verifier-bug', 'kernel subsystem misconfigured verifier');
   if ((map.spec.flags & uapi.BPF_F_RDONLY_PROG) !== 0 && writesMap(helper.id)) {
-    reject(c, errno.EACCES, 'map-permission', 'write into map forbidden');
+    reject(c, errno.EACCES, 'map-permission', 'write into map forbidden', {
+      reg: 1,
+      write: true,
+    });
   }
 }
 
@@ -121,7 +124,10 @@ function recordMap(c: Checker, helper: Helper, arg: ArgContext): void {
 function recordTailCallKey(c: Checker, helper: Helper, arg: ArgContext): void {
   if (helper.name !== 'tail_call') return;
   if (arg.map?.spec.type !== 'prog_array') {
-    reject(c, errno.EINVAL, 'map-helper', 'kernel subsystem misconfigured verifier');
+    reject(c, errno.EINVAL, 'map-helper', 'kernel subsystem misconfigured verifier', {
+      reg: 2,
+      wanted: 'prog_array',
+    });
   }
   const aux = c.aux[c.insn]!;
   const index = c.reg(3);
@@ -157,7 +163,7 @@ function giveBack(c: Checker, helper: Helper, arg: ArgContext): void {
   else done = isNull(c.reg(regno));
   if (done) return;
   const line = `func ${helperText(helper.id)}#${helper.id} reference has not been acquired before`;
-  reject(c, errno.EINVAL, 'release-unreferenced', line);
+  reject(c, errno.EINVAL, 'release-unreferenced', line, { reg: regno });
 }
 
 /** Rules of single helpers that no argument type expresses. */
@@ -169,7 +175,7 @@ function checkHelperRules(c: Checker, helper: Helper, arg: ArgContext): void {
     case 'get_local_storage':
       if (!isNull(c.reg(2))) {
         const line = "get_local_storage() doesn't support non-zero flags";
-        reject(c, errno.EINVAL, 'helper-flags', line);
+        reject(c, errno.EINVAL, 'helper-flags', line, { reg: 2 });
       }
       break;
     case 'snprintf': {
@@ -182,7 +188,7 @@ function checkHelperRules(c: Checker, helper: Helper, arg: ArgContext): void {
     case 'dynptr_from_mem':
       if (c.reg(1).kind !== 'map_value' || c.reg(1).flags !== 0) {
         const line = `Unsupported reg type ${typeText(c.reg(1))} for bpf_dynptr_from_mem data`;
-        reject(c, errno.EACCES, 'dynptr', line);
+        reject(c, errno.EACCES, 'dynptr', line, { reg: 1 });
       }
       break;
     case 'dynptr_data':

@@ -58,7 +58,7 @@ function checkOperands(c: Checker, insn: Insn): Operands {
   const bothPacket = isAnyPacketPointer(dst.reg) && isAnyPacketPointer(src.reg);
   if (!bothPacket && c.leaksPointer(src.reg)) {
     const line = `R${insn.src} pointer comparison prohibited`;
-    reject(c, errno.EACCES, 'pointer-comparison', line);
+    reject(c, errno.EACCES, 'pointer-comparison', line, { reg: insn.src });
   }
   return { dst, src };
 }
@@ -145,7 +145,7 @@ function learn(c: Checker, insn: Insn, other: State, condition: Condition, width
   if (width === 64 && isRegSource(insn.code) && learnPacketRange(c, insn, other, condition)) return;
   if (c.leaksPointer(c.reg(insn.dst))) {
     const line = `R${insn.dst} pointer comparison prohibited`;
-    reject(c, errno.EACCES, 'pointer-comparison', line);
+    reject(c, errno.EACCES, 'pointer-comparison', line, { reg: insn.dst });
   }
 }
 

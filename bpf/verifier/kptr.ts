@@ -29,7 +29,7 @@ export function checkKptrType(c: Checker, kptr: KernelPtr, reg: Reg, regno: numb
   let fits = reg.kind === 'ptr_' && (reg.flags & ~allowed) === 0;
   if (fits) {
     if (reg.btf !== c.env.kernelBtf) {
-      reject(c, errno.EACCES, 'kptr-type', `R${regno} must point to kernel BTF`);
+      reject(c, errno.EACCES, 'kptr-type', `R${regno} must point to kernel BTF`, { reg: regno });
     }
     name = reg.btf?.type(reg.btfId)?.name ?? '';
     checkUnmodified(c, reg, regno, true);
@@ -40,7 +40,7 @@ export function checkKptrType(c: Checker, kptr: KernelPtr, reg: Reg, regno: numb
   const line =
     `invalid kptr access, R${regno} type=${typeText(reg)}${name} ` +
     `expected=ptr_${kptr.struct}${untrusted}`;
-  reject(c, errno.EACCES, 'kptr-type', line);
+  reject(c, errno.EACCES, 'kptr-type', line, { reg: regno, wanted: kptr.struct, what: name });
 }
 
 /** A load or store of the field by an instruction. */

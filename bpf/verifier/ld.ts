@@ -10,6 +10,7 @@ import { leave } from './func-call.ts';
 import { clobberCallerSaved, destUnknown, scratchReg, sourceReg } from './live.ts';
 import { hasSpinLock } from './map-fields.ts';
 import { mode, modeOf, pseudo, sizeOf } from './opcode.ts';
+import type { ReasonCode } from './reasons.ts';
 import { checkLeaks } from './refs.ts';
 import { isPlain, pointerReg, scalarReg } from './reg.ts';
 import { checkUnmodified } from './region.ts';
@@ -62,7 +63,7 @@ function functionAt(c: Checker, insn: Insn): number {
 
 /** r0 = packet data at imm (+ src); the context is in r6, r1 to r5 are lost. */
 export function checkLoadPacket(c: Checker, insn: Insn): void {
-  const refuse = (reason: string, line: string) => reject(c, errno.EINVAL, reason, line);
+  const refuse = (reason: ReasonCode, line: string) => reject(c, errno.EINVAL, reason, line);
   if (!c.ops.ldPacket) {
     refuse('ld-packet', 'BPF_LD_[ABS|IND] instructions not allowed for this program type');
   }

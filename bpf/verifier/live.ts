@@ -63,7 +63,8 @@ export function scratchSlot(c: Checker, slot: number): void {
 }
 
 function existing(c: Checker, regno: number): Slot {
-  if (regno > FP) reject(c, errno.EINVAL, 'invalid-register', `R${regno} is invalid`);
+  if (regno > FP)
+    reject(c, errno.EINVAL, 'invalid-register', `R${regno} is invalid`, { reg: regno });
   scratchReg(c, regno);
   return c.regs[regno]!;
 }
@@ -72,7 +73,7 @@ function existing(c: Checker, regno: number): Slot {
 export function sourceReg(c: Checker, regno: number): Slot {
   const slot = existing(c, regno);
   if (slot.reg.kind === '?') {
-    reject(c, errno.EACCES, 'uninitialised-register', `R${regno} !read_ok`);
+    reject(c, errno.EACCES, 'uninitialised-register', `R${regno} !read_ok`, { reg: regno });
   }
   if (regno !== FP) {
     markRead(c, slot, slot.parent, reads64(c.current, slot.reg) ? live.READ64 : live.READ32);

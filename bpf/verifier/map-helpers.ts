@@ -106,5 +106,8 @@ export function checkMapHelper(c: Checker, map: BpfMap | undefined, helper: Help
   const line =
     `cannot pass map_type ${MAP_TYPES.indexOf(type)} into ` +
     `func ${helperText(helper.id)}#${helper.id}`;
-  reject(c, errno.EINVAL, 'map-helper', line);
+  reject(c, errno.EINVAL, 'map-helper', line, {
+    what: type,
+    wanted: [...(maps ?? takes ?? [])].join(', '),
+  });
 }

@@ -14,7 +14,7 @@ const FLOW_KEYS_BYTES = 56;
 export function checkFlowKeys(c: Checker, off: number, bytes: number): void {
   if (off >= 0 && off + bytes <= FLOW_KEYS_BYTES) return;
   const line = `invalid access to flow keys off=${off} size=${bytes}`;
-  reject(c, errno.EACCES, 'out-of-bounds', line);
+  reject(c, errno.EACCES, 'out-of-bounds', line, { off, bytes, limit: FLOW_KEYS_BYTES });
 }
 
 /** The whole buffer's size is known when the program attaches; `kind`'s use is kept till then. */
@@ -28,12 +28,12 @@ function useBuffer(
 ): void {
   if (off < 0) {
     const line = `R${regno} invalid ${kind} buffer access: off=${off}, size=${bytes}`;
-    reject(c, errno.EACCES, 'out-of-bounds', line);
+    reject(c, errno.EACCES, 'out-of-bounds', line, { reg: regno, off, bytes, end: 'min' });
   }
   const { bits } = reg.scalar;
   if (!isConst(bits) || bits.value !== 0n) {
     const line = `R${regno} invalid variable buffer offset: off=${off}, var_off=${tnumText(bits)}`;
-    reject(c, errno.EACCES, 'unbounded-offset', line);
+    reject(c, errno.EACCES, 'unbounded-offset', line, { reg: regno, off, bytes });
   }
   c.bufferUse[kind] = Math.max(c.bufferUse[kind], off + bytes);
 }
@@ -58,7 +58,7 @@ export function checkSocket(c: Checker, reg: Reg, regno: number, off: number, by
     const line =
       `R${regno} min value is negative, either use unsigned index ` +
       'or do a if (index >=0) check.';
-    reject(c, errno.EACCES, 'negative-offset', line);
+    reject(c, errno.EACCES, 'negative-offset', line, { reg: regno, off, bytes, end: 'min' });
   }
   const access = SOCKET_STRUCTS[reg.kind]?.(off, bytes);
   if (access) {
@@ -66,5 +66,5 @@ export function checkSocket(c: Checker, reg: Reg, regno: number, off: number, by
     return;
   }
   const line = `R${regno} invalid ${typeText(reg)} access off=${off} size=${bytes}`;
-  reject(c, errno.EACCES, 'invalid-socket-access', line);
+  reject(c, errno.EACCES, 'invalid-socket-access', line, { reg: regno, off, bytes });
 }

@@ -69,13 +69,16 @@ function loadUnknown(c: Checker, { write, value }: Access): void {
 
 function refuseLeak(c: Checker, { write, value }: Access, into: string): void {
   if (write && value !== undefined && c.leaksPointer(c.reg(value))) {
-    reject(c, errno.EACCES, 'pointer-leak', `R${value} leaks addr into ${into}`);
+    reject(c, errno.EACCES, 'pointer-leak', `R${value} leaks addr into ${into}`, {
+      reg: value,
+      what: into,
+    });
   }
 }
 
 function refuseWrite(c: Checker, reg: Reg, regno: number): never {
   const line = `R${regno} cannot write into ${typeText(reg)}`;
-  return reject(c, errno.EACCES, 'read-only-memory', line);
+  return reject(c, errno.EACCES, 'read-only-memory', line, { reg: regno, write: true });
 }
 
 function accessByKind(
@@ -90,7 +93,7 @@ function accessByKind(
   if (isPlain(reg, 'map_key')) {
     if (write) {
       const line = `write to change key R${regno} not allowed`;
-      reject(c, errno.EACCES, 'read-only-memory', line);
+      reject(c, errno.EACCES, 'read-only-memory', line, { reg: regno, write: true });
     }
     checkRegion(c, regno, off, bytes, reg.map!.spec.keyBytes, false);
     loadUnknown(c, access);
@@ -112,7 +115,7 @@ function accessByKind(
     else readStack(c, regno, off, bytes, value);
   } else if (isPacketPointer(reg)) {
     if (write && !mayAccessPacket(c, undefined, true)) {
-      reject(c, errno.EACCES, 'packet-write', 'cannot write into packet');
+      reject(c, errno.EACCES, 'packet-write', 'cannot write into packet', { reg: regno });
     }
     refuseLeak(c, access, 'packet');
     checkPacket(c, regno, off, bytes, false);
@@ -143,7 +146,8 @@ function accessByKind(
 
 function refuseKind(c: Checker, reg: Reg, regno: number): never {
   const reason = mayBeNull(reg) ? 'missing-null-check' : 'invalid-pointer';
-  return reject(c, errno.EACCES, reason, `R${regno} invalid mem access '${typeText(reg)}'`);
+  const line = `R${regno} invalid mem access '${typeText(reg)}'`;
+  return reject(c, errno.EACCES, reason, line, { reg: regno });
 }
 
 function accessMapValue(
@@ -169,7 +173,8 @@ function accessMapValue(
   if (write || value === undefined) return;
   if (fixed && isFrozenReadOnly(map) && map.spec.type === 'array') {
     // Nobody can change it any more: its content is known.
-    if (map.spec.maxEntries !== 1) reject(c, errno.ENOTSUPP, 'map-direct-value');
+    if (map.spec.maxEntries !== 1)
+      reject(c, errno.ENOTSUPP, 'map-direct-value', undefined, { reg: regno });
     const content = c.env.readFrozen?.(map, at, bytes);
     if (content !== undefined) {
       c.regs[value]!.reg = scalarReg(constScalar(content));
@@ -188,7 +193,7 @@ function accessCtx(c: Checker, off: number, bytes: 1 | 2 | 4 | 8, access: Access
   if (!result) {
     c.log.write(`invalid bpf_context access off=${off} size=${bytes}\n`);
     printSourceLine(c, c.insn, '; ');
-    return reject(c, errno.EACCES, 'invalid-context-access');
+    return reject(c, errno.EACCES, 'invalid-context-access', undefined, { off, bytes, write });
   }
   if (result.tstampType) c.seesTstampType = true;
   if (result.kind !== 'ptr_') c.aux[c.insn]!.ctxFieldBytes = result.fieldBytes ?? 0;
@@ -216,7 +221,11 @@ function accessBtf(
 ): void {
   const name = reg.btf?.type(reg.btfId)?.name ?? '';
   const refuse = (what: string) =>
-    reject(c, errno.EACCES, 'btf-access', `R${regno} is ptr_${name} ${what}`);
+    reject(c, errno.EACCES, 'btf-access', `R${regno} is ptr_${name} ${what}`, {
+      reg: regno,
+      off,
+      bytes,
+    });
   if (off < 0) refuse(`invalid negative access: off=${off}`);
   const { bits } = reg.scalar;
   if (!isConst(bits) || bits.value !== 0n) {
@@ -224,7 +233,7 @@ function accessBtf(
   }
   if ((reg.flags & flag.USER) !== 0) refuse(`access user memory: off=${off}`);
   if ((reg.flags & flag.PERCPU) !== 0) refuse(`access percpu memory: off=${off}`);
-  if (access.write) reject(c, errno.EACCES, 'btf-write', 'only read is supported');
+  if (access.write) reject(c, errno.EACCES, 'btf-write', 'only read is supported', { reg: regno });
   loadMember(c, reg, off, bytes, access);
 }
 
@@ -239,22 +248,22 @@ function accessMapStruct(
   const { kernelBtf } = c.env;
   if (!kernelBtf) {
     const line = 'map_ptr access not supported without CONFIG_DEBUG_INFO_BTF';
-    reject(c, errno.ENOTSUPP, 'map-struct-access', line);
+    reject(c, errno.ENOTSUPP, 'map-struct-access', line, { reg: regno, off });
   }
   const name = structOfMap(reg.map!.spec.type);
   // Every map starts with a struct bpf_map.
   const id = kernelBtf.find(name, 'struct') ?? kernelBtf.find('bpf_map', 'struct');
   if (!c.allowPtrLeaks) {
     const line = `${name} access is allowed only to CAP_PERFMON and CAP_SYS_ADMIN`;
-    reject(c, errno.EPERM, 'map-struct-access', line);
+    reject(c, errno.EPERM, 'map-struct-access', line, { reg: regno, off });
   }
   if (off < 0) {
     const line = `R${regno} is ${name} invalid negative access: off=${off}`;
-    reject(c, errno.EACCES, 'map-struct-access', line);
+    reject(c, errno.EACCES, 'map-struct-access', line, { reg: regno, off });
   }
   if (access.write) {
     const line = `only read from ${name} is supported`;
-    reject(c, errno.EACCES, 'map-struct-access', line);
+    reject(c, errno.EACCES, 'map-struct-access', line, { reg: regno, off });
   }
   if (id === undefined) reject(c, errno.ENOTSUPP, 'unknown-kernel-type');
   loadMember(c, { ...reg, btf: kernelBtf, btfId: id }, off, bytes, access);

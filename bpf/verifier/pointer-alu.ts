@@ -8,6 +8,7 @@ import { signOf } from './alu.ts';
 import { reject, type Checker } from './checker.ts';
 import { S64_MAX, S64_MIN, U64_MAX, fitsS32, fitsS64 } from './int.ts';
 import { classOf, cls, opOf } from './opcode.ts';
+import type { ReasonCode } from './reasons.ts';
 import { isPacketPointer, isPlain, mayBeNull, typeText, type Reg } from './reg.ts';
 import { MAX_VAR_OFF } from './region.ts';
 import { checkResultBounds, sanitizePointer, type Sanitizing } from './sanitize.ts';
@@ -106,7 +107,7 @@ function checkKind(c: Checker, insn: Insn, pointer: Reg, offset: Reg): void {
 function checkSane(c: Checker, reg: Reg, pointer: Reg): void {
   const type = typeText(pointer);
   const { bits, smin } = reg.scalar;
-  const insane = (reason: string, line: string) => reject(c, errno.EINVAL, reason, line);
+  const insane = (reason: ReasonCode, line: string) => reject(c, errno.EINVAL, reason, line);
   const value = BigInt.asIntN(64, bits.value);
   if (isConst(bits) && (value >= LIMIT || value <= -LIMIT)) {
     insane('offset-too-large', `math between ${type} pointer and ${value} is not allowed`);

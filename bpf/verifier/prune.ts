@@ -60,6 +60,7 @@ export function isCovered(c: Checker): boolean {
       if (jumps < 20 && processed < 100) keep = false;
     } else if (stateCovered(c, point.state, cur)) {
       point.hits++;
+      c.recorder?.covered(c, point.state);
       inherit(c, point.state);
       return true;
     }

@@ -50,5 +50,5 @@ export function checkLeaks(c: Checker, line?: string): void {
   for (const ref of own) {
     c.log.write(`Unreleased reference id=${ref.id} alloc_insn=${ref.insn}\n`);
   }
-  reject(c, errno.EINVAL, 'reference-leak', line);
+  reject(c, errno.EINVAL, 'reference-leak', line, { refs: own });
 }

@@ -71,19 +71,43 @@ export function checkRegion(
     const line =
       `R${regno} min value is negative, either use unsigned index ` +
       'or do a if (index >=0) check.';
-    reject(c, errno.EACCES, 'negative-offset', line);
+    reject(c, errno.EACCES, 'negative-offset', line, {
+      reg: regno,
+      off,
+      bytes,
+      limit: regionBytes,
+      end: 'min',
+    });
   }
   if (!isInside(c, regno, min, bytes, regionBytes, zeroAllowed)) {
     const line = `R${regno} min value is outside of the allowed memory range`;
-    reject(c, errno.EACCES, 'out-of-bounds', line);
+    reject(c, errno.EACCES, 'out-of-bounds', line, {
+      reg: regno,
+      off,
+      bytes,
+      limit: regionBytes,
+      end: 'min',
+    });
   }
   if (scalar.umax >= BigInt(MAX_VAR_OFF)) {
     const line = `R${regno} unbounded memory access, make sure to bounds check any such access`;
-    reject(c, errno.EACCES, 'unbounded-offset', line);
+    reject(c, errno.EACCES, 'unbounded-offset', line, {
+      reg: regno,
+      off,
+      bytes,
+      limit: regionBytes,
+      end: 'max',
+    });
   }
   if (!isInside(c, regno, scalar.umax + BigInt(off), bytes, regionBytes, zeroAllowed)) {
     const line = `R${regno} max value is outside of the allowed memory range`;
-    reject(c, errno.EACCES, 'out-of-bounds', line);
+    reject(c, errno.EACCES, 'out-of-bounds', line, {
+      reg: regno,
+      off,
+      bytes,
+      limit: regionBytes,
+      end: 'max',
+    });
   }
 }
 
@@ -100,7 +124,12 @@ export function checkMapPermission(
   if ((spec.flags & forbidden) === 0) return;
   const what = write ? 'write into' : 'read from';
   const where = `value_size=${spec.valueBytes} off=${off} size=${bytes}`;
-  reject(c, errno.EACCES, 'map-permission', `${what} map forbidden, ${where}`);
+  reject(c, errno.EACCES, 'map-permission', `${what} map forbidden, ${where}`, {
+    reg: regno,
+    off,
+    bytes,
+    write,
+  });
 }
 
 /** A map value: bounds, and the kernel's own fields in it. */
@@ -122,11 +151,11 @@ export function checkMapValue(
     first < BigInt(field + fieldBytes) && BigInt(field) < end;
   if (fields.spinLock >= 0 && touches(fields.spinLock, SPIN_LOCK_BYTES)) {
     const line = 'bpf_spin_lock cannot be accessed directly by load/store';
-    reject(c, errno.EACCES, 'kernel-field-access', line);
+    reject(c, errno.EACCES, 'kernel-field-access', line, { reg: regno, off, bytes });
   }
   if (fields.timer >= 0 && touches(fields.timer, TIMER_BYTES)) {
     const line = 'bpf_timer cannot be accessed directly by load/store';
-    reject(c, errno.EACCES, 'kernel-field-access', line);
+    reject(c, errno.EACCES, 'kernel-field-access', line, { reg: regno, off, bytes });
   }
   if (typeof fields.kptrs === 'number') return;
   const kptr = fields.kptrs.find(({ offset }) => touches(offset, 8));
@@ -178,12 +207,21 @@ export function checkPacket(
     const line =
       `R${regno} min value is negative, either use unsigned index ` +
       'or do a if (index >=0) check.';
-    reject(c, errno.EACCES, 'negative-offset', line);
+    reject(c, errno.EACCES, 'negative-offset', line, {
+      reg: regno,
+      off,
+      bytes,
+      end: 'min',
+    });
   }
   const line = `R${regno} offset is outside of the packet`;
-  if (reg.range < 0) reject(c, errno.EINVAL, 'invalid-packet-access', line);
+  if (reg.range < 0) {
+    const about = { reg: regno, off, bytes, limit: reg.range };
+    reject(c, errno.EINVAL, 'invalid-packet-access', line, about);
+  }
   if (!isInside(c, regno, BigInt(off), bytes, reg.range, zeroAllowed)) {
-    reject(c, errno.EACCES, 'invalid-packet-access', line);
+    const about = { reg: regno, off, bytes, limit: reg.range };
+    reject(c, errno.EACCES, 'invalid-packet-access', line, about);
   }
 }
 
@@ -197,16 +235,16 @@ export function checkUnmodified(c: Checker, reg: Reg, regno: number, fixedOk: bo
   const type = typeText(reg);
   if (reg.off < 0) {
     const line = `negative offset ${type} ptr R${regno} off=${reg.off} disallowed`;
-    reject(c, errno.EACCES, 'modified-pointer', line);
+    reject(c, errno.EACCES, 'modified-pointer', line, { reg: regno, off: reg.off });
   }
   if (!fixedOk && reg.off !== 0) {
     const line = `dereference of modified ${type} ptr R${regno} off=${reg.off} disallowed`;
-    reject(c, errno.EACCES, 'modified-pointer', line);
+    reject(c, errno.EACCES, 'modified-pointer', line, { reg: regno, off: reg.off });
   }
   const { bits } = reg.scalar;
   if (!isConst(bits) || bits.value !== 0n) {
     const line = `variable ${type} access var_off=${tnumText(bits)} disallowed`;
-    reject(c, errno.EACCES, 'modified-pointer', line);
+    reject(c, errno.EACCES, 'modified-pointer', line, { reg: regno, off: reg.off });
   }
 }
 
@@ -243,7 +281,10 @@ export function checkAlignment(
   const where = isPacket
     ? `packet access off ${NET_IP_ALIGN}+${bits}+${reg.off}+${off}`
     : `${DESCRIPTIONS[plain] ?? ''}access off ${bits}+${reg.off}+${off}`;
-  reject(c, errno.EACCES, 'misaligned-access', `misaligned ${where} size ${bytes}`);
+  reject(c, errno.EACCES, 'misaligned-access', `misaligned ${where} size ${bytes}`, {
+    off: fixed,
+    bytes,
+  });
 }
 
 /** Values of a map that neither programs nor user space can change any more. */

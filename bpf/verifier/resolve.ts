@@ -20,14 +20,14 @@ export function resolveImmediates(c: Checker): void {
   for (let slot = 0; slot < insns.length; slot++) {
     const insn = insns[slot]!;
     if (classOf(insn.code) === cls.LDX && !isLoad(c, insn)) {
-      reject(c, errno.EINVAL, 'reserved-field', 'BPF_LDX uses reserved fields');
+      reject(c, errno.EINVAL, 'reserved-field', 'BPF_LDX uses reserved fields', { insn: slot });
     }
     if (isLdImm64(insn)) {
       resolveOne(c, slot, insn);
       slot++;
     } else if (!isKnownOpcode(insn.code, c.env.level)) {
       const code = insn.code.toString(16).padStart(2, '0');
-      reject(c, errno.EINVAL, 'unknown-opcode', `unknown opcode ${code}`);
+      reject(c, errno.EINVAL, 'unknown-opcode', `unknown opcode ${code}`, { insn: slot });
     }
   }
 }
@@ -41,9 +41,12 @@ function isLoad(c: Checker, insn: Insn): boolean {
 function resolveOne(c: Checker, slot: number, insn: Insn): void {
   const second = c.insns[slot + 1];
   if (!second || second.code !== 0 || second.dst !== 0 || second.src !== 0 || second.off !== 0) {
-    reject(c, errno.EINVAL, 'bad-ldimm64', 'invalid bpf_ld_imm64 insn');
+    reject(c, errno.EINVAL, 'bad-ldimm64', 'invalid bpf_ld_imm64 insn', { insn: slot });
   }
-  const unknown = () => reject(c, errno.EINVAL, 'bad-ldimm64', 'unrecognized bpf_ld_imm64 insn');
+  const unknown = () =>
+    reject(c, errno.EINVAL, 'bad-ldimm64', 'unrecognized bpf_ld_imm64 insn', {
+      insn: slot,
+    });
   switch (insn.src) {
     case 0:
     case pseudo.FUNC:
@@ -61,19 +64,20 @@ function resolveOne(c: Checker, slot: number, insn: Insn): void {
     default:
       unknown();
   }
-  const map = findMap(c, insn);
-  checkMapUse(c, map);
+  const map = findMap(c, slot, insn);
+  checkMapUse(c, slot, map);
   const aux = c.aux[slot]!;
   aux.map = map;
   if (insn.src === pseudo.MAP_FD || insn.src === pseudo.MAP_IDX) {
     setAddress(c, slot, c.env.mapAddress(map));
   } else {
     aux.mapOffset = second.imm >>> 0;
-    setAddress(c, slot, valueAddress(c, map, aux.mapOffset));
+    setAddress(c, slot, valueAddress(c, slot, map, aux.mapOffset));
   }
   if (c.usedMaps.includes(map)) return;
-  if (c.usedMaps.length >= MAX_MAPS) reject(c, errno.E2BIG, 'too-many-maps');
-  checkCgroupStorage(c, map);
+  if (c.usedMaps.length >= MAX_MAPS)
+    reject(c, errno.E2BIG, 'too-many-maps', undefined, { insn: slot });
+  checkCgroupStorage(c, slot, map);
   c.usedMaps.push(map);
 }
 
@@ -84,31 +88,35 @@ function setAddress(c: Checker, slot: number, address: bigint): void {
   c.insns[slot + 1] = { ...c.insns[slot + 1]!, imm: high };
 }
 
-function findMap(c: Checker, insn: Insn): BpfMap {
+function findMap(c: Checker, slot: number, insn: Insn): BpfMap {
   const byIndex = insn.src === pseudo.MAP_IDX || insn.src === pseudo.MAP_IDX_VALUE;
   if (byIndex && !c.spec.mapByIndex) {
-    reject(c, errno.EPROTO, 'bad-map-fd', 'fd_idx without fd_array is invalid');
+    reject(c, errno.EPROTO, 'bad-map-fd', 'fd_idx without fd_array is invalid', { insn: slot });
   }
   const map = byIndex ? c.spec.mapByIndex!(insn.imm) : c.spec.mapByFd(insn.imm);
   if (map) return map;
   const line = `fd ${insn.imm} is not pointing to valid bpf_map`;
-  return reject(c, map === null ? errno.EINVAL : errno.EBADF, 'bad-map-fd', line);
+  return reject(c, map === null ? errno.EINVAL : errno.EBADF, 'bad-map-fd', line, { insn: slot });
 }
 
-function valueAddress(c: Checker, map: BpfMap, off: number): bigint {
+function valueAddress(c: Checker, slot: number, map: BpfMap, off: number): bigint {
   if (off >= MAX_VAR_OFF) {
     const line = `direct value offset of ${off} is not allowed`;
-    reject(c, errno.EINVAL, 'bad-map-value', line);
+    reject(c, errno.EINVAL, 'bad-map-value', line, { insn: slot });
   }
   if (map.spec.type !== 'array') {
     const line = 'no direct value access support for this map type';
-    reject(c, errno.EINVAL, 'bad-map-value', line);
+    reject(c, errno.EINVAL, 'bad-map-value', line, { insn: slot });
   }
   const error =
     map.spec.maxEntries !== 1 ? errno.ENOTSUPP : off >= map.spec.valueBytes ? errno.EINVAL : 0;
   if (error !== 0) {
     const where = `value_size=${map.spec.valueBytes} off=${off}`;
-    reject(c, error, 'bad-map-value', `invalid access to map value pointer, ${where}`);
+    reject(c, error, 'bad-map-value', `invalid access to map value pointer, ${where}`, {
+      insn: slot,
+      off,
+      limit: map.spec.valueBytes,
+    });
   }
   return KERNEL_BASE + BigInt(map.directValue ?? 0) + BigInt(off);
 }
@@ -121,8 +129,9 @@ const SLEEPABLE = new Set(
   ),
 );
 
-function checkMapUse(c: Checker, map: BpfMap): void {
-  const refuse = (line: string) => reject(c, errno.EINVAL, 'map-program-type', line);
+function checkMapUse(c: Checker, slot: number, map: BpfMap): void {
+  const refuse = (line: string) =>
+    reject(c, errno.EINVAL, 'map-program-type', line, { insn: slot });
   if (hasSpinLock(map)) {
     if (c.spec.type === 'socket_filter') {
       refuse('socket filter progs cannot use bpf_spin_lock yet');
@@ -137,18 +146,18 @@ function checkMapUse(c: Checker, map: BpfMap): void {
   }
 }
 
-function checkCgroupStorage(c: Checker, map: BpfMap): void {
+function checkCgroupStorage(c: Checker, slot: number, map: BpfMap): void {
   const { type } = map.spec;
   if (type !== 'cgroup_storage' && type !== 'percpu_cgroup_storage') return;
   if (!c.usedMaps.some((used) => used.spec.type === type)) return;
   const line = 'only one cgroup storage of each type is allowed';
-  reject(c, errno.EBUSY, 'cgroup-storage', line);
+  reject(c, errno.EBUSY, 'cgroup-storage', line, { insn: slot });
 }
 
 /** A kernel variable by its BTF id. */
 function resolveVariable(c: Checker, slot: number, insn: Insn): void {
   const refuse = (line: string, number: number = errno.EINVAL): never =>
-    reject(c, number, 'kernel-variable', line);
+    reject(c, number, 'kernel-variable', line, { insn: slot });
   const id = insn.imm;
   if (c.insns[slot + 1]!.imm !== 0) refuse('invalid module BTF object FD specified.');
   const btf = c.env.kernelBtf;

@@ -119,7 +119,7 @@ function fixUp(c: Checker, piece: Piece, slot: number, stackBytes: number[]): vo
   if (!insn || !c.aux[slot]!.seen) return;
   if (isKfuncCall(insn)) {
     const line = 'invalid kernel function call not eliminated in verifier pass';
-    reject(c, errno.EINVAL, 'kfunc-unknown', line);
+    reject(c, errno.EINVAL, 'kfunc-unknown', line, { insn: slot });
   }
   if (isLdImm64(insn)) {
     if (insn.src !== pseudo.FUNC) piece.insns = [{ ...insn, src: 0 }];
@@ -230,7 +230,8 @@ function retarget(
   }
   const distance = starts[jumpTarget(insn, slot)]! - at - 1;
   if (insn.code === GOTO_LONG) return { ...insn, imm: distance };
-  if (distance !== (distance << 16) >> 16) reject(c, errno.ERANGE, 'jump-out-of-range');
+  if (distance !== (distance << 16) >> 16)
+    reject(c, errno.ERANGE, 'jump-out-of-range', undefined, { insn: slot });
   return { ...insn, off: distance };
 }
 

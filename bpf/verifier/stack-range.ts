@@ -37,7 +37,7 @@ export function initialisedRange(
   rules: RangeRules,
 ): void {
   if (bytes === 0 && !rules.zeroAllowed) {
-    reject(c, errno.EACCES, 'zero-sized-access', 'invalid zero-sized read');
+    reject(c, errno.EACCES, 'zero-sized-access', 'invalid zero-sized read', { reg: regno });
   }
   const byHelper = rules.by === 'helper';
   // Bounds as for a write; without raw mode the bytes are looked at below.
@@ -50,7 +50,7 @@ export function initialisedRange(
     const line =
       `R${regno}${extra} variable offset stack access prohibited for !root, ` +
       `var_off=${tnumText(bits)}`;
-    reject(c, errno.EACCES, 'variable-stack-offset', line);
+    reject(c, errno.EACCES, 'variable-stack-offset', line, { reg: regno });
   }
   if (fixed && rules.arg?.raw) {
     rules.arg.rawBytes = bytes;
@@ -69,7 +69,13 @@ export function initialisedRange(
     if (!acceptByte(c, slot, byteOf(at), byHelper)) {
       const where = fixed ? `off ${min}+${at - min}` : `var_off ${tnumText(bits)}+${at - min}`;
       const line = `invalid${extra} read from stack R${regno} ${where} size ${bytes}`;
-      reject(c, errno.EACCES, 'uninitialised-stack', line);
+      reject(c, errno.EACCES, 'uninitialised-stack', line, {
+        reg: regno,
+        off: min,
+        bytes,
+        stackByte: at,
+        frame: frame.frameno,
+      });
     }
     markRead(c, slot, slot.parent, live.READ64);
   }

@@ -54,7 +54,7 @@ export function checkStackBounds(
   const fixed = isConst(bits);
   if (!fixed && (smax >= BigInt(MAX_VAR_OFF) || smin <= BigInt(-MAX_VAR_OFF))) {
     const line = `invalid unbounded variable-offset${what} stack R${regno}`;
-    reject(c, errno.EACCES, 'unbounded-offset', line);
+    reject(c, errno.EACCES, 'unbounded-offset', line, { reg: regno, off, bytes, write });
   }
   const base = fixed ? BigInt.asIntN(64, bits.value) : smin;
   const min = base + BigInt(off);
@@ -68,7 +68,7 @@ export function checkStackBounds(
     const line = fixed
       ? `invalid${what} stack R${regno} off=${off} size=${bytes}`
       : `invalid variable-offset${what} stack R${regno} var_off=${tnumText(bits)} size=${bytes}`;
-    reject(c, error, 'stack-out-of-bounds', line);
+    reject(c, error, 'stack-out-of-bounds', line, { reg: regno, off, bytes, write });
   }
   const needed = Math.ceil(Number(-min) / 8) * 8;
   growStack(frame, needed);
@@ -90,7 +90,7 @@ export function writeStack(
     const at = off + Number(BigInt.asIntN(64, bits.value));
     writeAt(c, frame, at, bytes, valueRegno);
   } else {
-    writeSomewhere(c, frame, reg, off, bytes, valueRegno);
+    writeSomewhere(c, frame, regno, off, bytes, valueRegno);
   }
 }
 
@@ -114,7 +114,10 @@ function writeAt(
   const slot = frame.stack[index]!;
   if (!c.allowPtrLeaks && isSpill(slot) && bytes !== 8) {
     const line = 'attempt to corrupt spilled pointer on stack';
-    reject(c, errno.EACCES, 'spilled-pointer-overwrite', line);
+    reject(c, errno.EACCES, 'spilled-pointer-overwrite', line, {
+      stackByte: off,
+      frame: frame.frameno,
+    });
   }
   const value = valueRegno === undefined ? undefined : c.regs[valueRegno]!;
   const insn = c.current;
@@ -176,11 +179,12 @@ function writeData(
 function writeSomewhere(
   c: Checker,
   frame: Frame,
-  reg: Reg,
+  regno: number,
   off: number,
   bytes: number,
   valueRegno: number | undefined,
 ): void {
+  const reg = c.reg(regno);
   const min = Number(reg.scalar.smin) + off;
   const max = Number(reg.scalar.smax) + off + bytes;
   const value = valueRegno === undefined ? undefined : c.reg(valueRegno);
@@ -193,7 +197,11 @@ function writeSomewhere(
     scratchSlot(c, index);
     if (!c.allowPtrLeaks && kind !== byteKind.MISC && kind !== byteKind.ZERO) {
       c.log.write(`spilled ptr in range of var-offset stack write; insn ${c.insn}, ptr off: ${at}`);
-      reject(c, errno.EINVAL, 'spilled-pointer-overwrite');
+      reject(c, errno.EINVAL, 'spilled-pointer-overwrite', undefined, {
+        reg: regno,
+        stackByte: at,
+        frame: frame.frameno,
+      });
     }
     slot.reg = { ...slot.reg, kind: '?', flags: 0 };
     const staysZero = writesZero && kind === byteKind.ZERO;
@@ -203,7 +211,11 @@ function writeSomewhere(
         `uninit stack in range of var-offset write prohibited for !root; ` +
           `insn ${c.insn}, off: ${at}`,
       );
-      reject(c, errno.EINVAL, 'uninitialised-stack');
+      reject(c, errno.EINVAL, 'uninitialised-stack', undefined, {
+        reg: regno,
+        stackByte: at,
+        frame: frame.frameno,
+      });
     }
     slot.bytes = withByte(slot.bytes, byteOf(at), staysZero ? byteKind.ZERO : byteKind.MISC);
   }
@@ -229,7 +241,7 @@ export function readStack(
     const line =
       'variable offset stack pointer cannot be passed into helper function; ' +
       `var_off=${tnumText(bits)} off=${off} size=${bytes}`;
-    reject(c, errno.EACCES, 'variable-stack-offset', line);
+    reject(c, errno.EACCES, 'variable-stack-offset', line, { reg: regno });
   }
   initialisedRange(c, regno, off, bytes, { zeroAllowed: false, by: 'direct' });
   const min = Number(reg.scalar.smin) + off;
@@ -260,7 +272,7 @@ function readAt(
     fill(c, slot, dstRegno);
   } else if (c.leaksPointer(slot.reg)) {
     const line = `leaking pointer from stack off ${off}`;
-    reject(c, errno.EACCES, 'pointer-leak', line);
+    reject(c, errno.EACCES, 'pointer-leak', line, { stackByte: off, frame: frame.frameno });
   }
   markRead(c, slot, slot.parent, live.READ64);
 }
@@ -281,7 +293,9 @@ function readPartOfSpill(
 ): void {
   if (!isPlain(slot.reg, 'scalar')) {
     printSourceLine(c, c.insn, '; ');
-    reject(c, errno.EACCES, 'partial-pointer-fill', 'invalid size of register fill');
+    reject(c, errno.EACCES, 'partial-pointer-fill', 'invalid size of register fill', {
+      stackByte: off,
+    });
   }
   markRead(c, slot, slot.parent, live.READ64);
   if (dstRegno === undefined) return;
@@ -306,7 +320,7 @@ function checkReadable(
     const kind = byteAt(slot.bytes, byteOf(off + i));
     if (readable.includes(kind) || (kind === byteKind.INVALID && c.allowUninitStack)) continue;
     const line = `invalid read from stack off ${off}+${i} size ${bytes}`;
-    reject(c, errno.EACCES, 'uninitialised-stack', line);
+    reject(c, errno.EACCES, 'uninitialised-stack', line, { stackByte: off + i, off, bytes });
   }
 }
 

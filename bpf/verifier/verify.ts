@@ -9,12 +9,12 @@
  * purpose, `// differs:` says so at the place.
  */
 import { errno } from '../../kernel/types/errno.ts';
-import type { ProgramSpec, Verdict } from '../program.ts';
+import type { ProgramSpec, Verdict, VerifiedProgram } from '../program.ts';
 import { uapi } from '../uapi.ts';
 import { checkAttach } from './attach.ts';
 import { checkBtfInfo } from './btf-info.ts';
 import { checkCfg, checkSubprogs, findSubprogs } from './cfg.ts';
-import { Checker, Rejected, reject } from './checker.ts';
+import { Checker, Rejected } from './checker.ts';
 import { checkStackDepth } from './depth.ts';
 import type { VerifierEnv } from './env.ts';
 import { explore } from './explore.ts';
@@ -26,24 +26,29 @@ export type { VerifierEnv } from './env.ts';
 
 export function verify(spec: ProgramSpec, env: VerifierEnv): Verdict {
   const c = new Checker(spec, env);
+  const outcome = runChecker(c);
+  const accepted = !(outcome instanceof Rejected);
+  writeStats(c, accepted ? outcome.subprogs : c.subprogs);
+  const full = c.log.on && c.log.full;
+  if (accepted && !full) return { kind: 'accepted', program: outcome, log: c.log.text };
+  return {
+    kind: 'rejected',
+    errno: full || accepted ? errno.ENOSPC : outcome.errno,
+    reason: accepted ? 'log-full' : outcome.reason,
+    insn: accepted ? c.insn : (outcome.about.insn ?? c.insn),
+    log: c.log.text,
+    verifiedInsns: c.processed,
+  };
+}
+
+/** Runs a verification to its end, for those who follow it with a recorder. */
+export function runChecker(c: Checker): VerifiedProgram | Rejected {
   try {
     check(c);
-    const program = rewrite(c);
-    writeStats(c, program.subprogs);
-    if (c.log.on && c.log.full) reject(c, errno.ENOSPC, 'log-full');
-    return { kind: 'accepted', program, log: c.log.text };
+    return rewrite(c);
   } catch (error) {
-    if (!(error instanceof Rejected)) throw error;
-    if (error.reason !== 'log-full') writeStats(c, c.subprogs);
-    const full = c.log.on && c.log.full;
-    return {
-      kind: 'rejected',
-      errno: full ? errno.ENOSPC : error.errno,
-      reason: error.reason,
-      insn: c.insn,
-      log: c.log.text,
-      verifiedInsns: c.processed,
-    };
+    if (error instanceof Rejected) return error;
+    throw error;
   }
 }
 
