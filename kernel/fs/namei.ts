@@ -9,6 +9,7 @@
  * then -ELOOP. A trailing slash asks for a directory and follows a link, as in Linux.
  */
 import { errno } from '../types/errno.ts';
+import { encodedLength } from '../types/text.ts';
 import type { Cred } from './cred.ts';
 import { CAP_FOWNER, inodePermission, MAY_EXEC, MAY_WRITE } from './cred.ts';
 import { MAXSYMLINKS, NAME_MAX, PATH_MAX } from './fcntl.ts';
@@ -58,7 +59,7 @@ export function resolve(
   options: WalkOptions,
 ): Resolved | number {
   if (name === '') return -errno.ENOENT;
-  if (name.length >= PATH_MAX) return -errno.ENAMETOOLONG;
+  if (encodedLength(name) >= PATH_MAX) return -errno.ENAMETOOLONG;
   const { mounts, root } = walk;
   const trailingSlash = name.endsWith('/');
   const follow = options.follow || trailingSlash;
@@ -73,7 +74,7 @@ export function resolve(
     const component = todo.pop()!;
     const refused = maySearch(at.dentry.inode, walk.cred);
     if (refused < 0) return refused;
-    if (component.length > NAME_MAX) return -errno.ENAMETOOLONG;
+    if (encodedLength(component) > NAME_MAX) return -errno.ENAMETOOLONG;
     const isLast = todo.length === 0;
     if (isLast) {
       parent = at;

@@ -9,6 +9,7 @@
  */
 import type { MaySleep } from '../sched/flow.ts';
 import { errno } from '../types/errno.ts';
+import { decodeText, encodeText } from '../types/text.ts';
 import type { Ns } from '../types/units.ts';
 import { Bug } from '../types/units.ts';
 import { O_ACCMODE, O_RDONLY, O_TRUNC } from './fcntl.ts';
@@ -207,13 +208,13 @@ class TextFile implements FileOps {
   }
 
   read(count: number, position: number): Uint8Array {
-    if (position === 0 || !this.#text) this.#text = new TextEncoder().encode(this.#render());
+    if (position === 0 || !this.#text) this.#text = encodeText(this.#render());
     return this.#text.slice(position, position + count);
   }
 
   write(data: Uint8Array): MaySleep<number> {
     if (!this.#write) return -errno.EIO;
-    const result = this.#write(new TextDecoder().decode(data));
+    const result = this.#write(decodeText(data));
     if (typeof result === 'number') return result < 0 ? result : data.length;
     return (function* () {
       const slept = yield* result;

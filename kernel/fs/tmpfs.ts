@@ -8,6 +8,7 @@
  * `// differs:` contents do not use the machine's page cache; `maxBytes` bounds them (-ENOSPC).
  */
 import { errno } from '../types/errno.ts';
+import { encodeText } from '../types/text.ts';
 import type { Ns } from '../types/units.ts';
 import { BaseInode } from './inode.ts';
 import { isDirectory } from './namei.ts';
@@ -147,7 +148,7 @@ class TmpfsSymlink extends TmpfsInode {
   constructor(fs: Tmpfs, target: string) {
     super(fs, S_IFLNK | 0o777);
     this.#target = target;
-    this.size = new TextEncoder().encode(target).length;
+    this.size = encodeText(target).length;
   }
 
   readlink(): string {

@@ -15,6 +15,7 @@ import { UserFault } from '../syscall/abi.ts';
 import { errno } from '../types/errno.ts';
 import type { ViewOf } from '../types/struct.ts';
 import { MmStruct } from '../types/task.ts';
+import { decodeText } from '../types/text.ts';
 import type { RamOffset, UserAddress } from '../types/units.ts';
 import type { UserPages } from './user-pages.ts';
 import type { Backing, Vma } from './vma.ts';
@@ -139,7 +140,7 @@ export class AddressSpace implements UserMemory {
   /** A path or name, as UTF-8. */
   stringIn(address: number, limit = 4096): string | number {
     const bytes = this.bytesToNul(address, limit);
-    return typeof bytes === 'number' ? bytes : new TextDecoder().decode(bytes);
+    return typeof bytes === 'number' ? bytes : decodeText(bytes);
   }
 
   // --- the process's own loads and stores (UserMemory) ---
@@ -157,7 +158,7 @@ export class AddressSpace implements UserMemory {
     if (typeof text === 'string') return text;
     return text === -errno.EFAULT
       ? this.#segfault(address, limit, false)
-      : new TextDecoder().decode(this.read(address, limit));
+      : decodeText(this.read(address, limit));
   }
 
   readU32(address: UserAddress): number {

@@ -8,6 +8,7 @@ import type { Random } from '../time/random.ts';
 import type { AddressSpace } from './address-space.ts';
 import { anonymous } from './address-space.ts';
 import { MAP_GROWSDOWN } from './vma.ts';
+import { encodeText } from '../types/text.ts';
 
 /** STACK_TOP of x86-64, one page below the end of user space. */
 const STACK_TOP = 0x7fff_ffff_f000;
@@ -37,7 +38,7 @@ export function buildStack(
   fileName: string,
   cred: Credentials,
 ): number {
-  const encode = (text: string) => new TextEncoder().encode(`${text}\0`);
+  const encode = (text: string) => encodeText(`${text}\0`);
   const args = argv.map(encode);
   const env = envp.map(encode);
   const name = encode(fileName);

@@ -21,6 +21,7 @@ import type { KernelFlow } from './flow.ts';
 import { isFlow } from './flow.ts';
 import * as s from './signal.ts';
 import type { Task } from './task.ts';
+import { decodeText } from '../types/text.ts';
 
 /** BINPRM_BUF_SIZE: how much of a file decides what it is. */
 const HEAD_BYTES = 256;
@@ -95,7 +96,7 @@ function* findBinary(
     const head = isFlow(read) ? yield* read : read;
     ops.release?.();
     if (typeof head === 'number') return head;
-    const text = new TextDecoder().decode(head);
+    const text = decodeText(head);
     if (text.startsWith(EXECUTABLE_MAGIC)) {
       const name = /^[^\n\0]*/.exec(text.slice(EXECUTABLE_MAGIC.length))![0].trim();
       const main = kernel.config.programs.get(name);

@@ -23,6 +23,7 @@ import type { NamedPlace } from './fs-args.ts';
 import { fileOf, pathArg, placeArg } from './fs-args.ts';
 import { encodeDirent64 } from './fs-layouts.ts';
 import { syscall } from './row.ts';
+import { encodeText } from '../types/text.ts';
 
 /** '.' and '..' first, then what the directory holds. */
 function listingOf(kernel: Kernel, task: Task, file: File): DirectoryEntry[] {
@@ -70,7 +71,7 @@ function getcwd(kernel: Kernel, task: Task, buffer: number, sizeBytes: number): 
   const { cwd, root } = task.fs!;
   if (cwd.dentry.unlinked) return -errno.ENOENT;
   const name = kernel.vfs.mounts.pathName(cwd, root) ?? '(unreachable)/';
-  const bytes = new TextEncoder().encode(`${name}\0`);
+  const bytes = encodeText(`${name}\0`);
   if (bytes.length > sizeBytes) return -errno.ERANGE;
   const refused = toUser(task, buffer, bytes);
   return refused < 0 ? refused : bytes.length;

@@ -6,6 +6,7 @@ import { majorOf, minorOf } from '../fs/inode.ts';
 import type { Mount } from '../fs/mount.ts';
 import type { DirectoryEntry, Inode } from '../fs/vfs-types.ts';
 import { S_IFMT, S_IFREG } from '../fs/vfs-types.ts';
+import { encodeText } from '../types/text.ts';
 import type { Ns } from '../types/units.ts';
 import { MS_NOATIME, MS_NODEV, MS_NOEXEC, MS_NOSUID, NAME_MAX } from '../fs/fcntl.ts';
 
@@ -128,7 +129,7 @@ export function encodeStatfs(mount: Mount): Uint8Array {
 
 /** struct linux_dirent64: ino, off, reclen, type, name; padded to 8 bytes. */
 export function encodeDirent64({ name, inode }: DirectoryEntry, nextOffset: number): Uint8Array {
-  const nameBytes = new TextEncoder().encode(name);
+  const nameBytes = encodeText(name);
   const length = Math.ceil((19 + nameBytes.length + 1) / 8) * 8;
   const bytes = new Uint8Array(length);
   const view = new DataView(bytes.buffer);

@@ -19,6 +19,7 @@ import { errno } from '../types/errno.ts';
 import { fileOf, pathArg, placeArg } from './fs-args.ts';
 import { encodeStat, encodeStatfs, encodeStatx } from './fs-layouts.ts';
 import { syscall } from './row.ts';
+import { encodeText } from '../types/text.ts';
 
 /** AT_STATX_SYNC_TYPE */
 const STATX_SYNC_BITS = 0x6000;
@@ -58,7 +59,7 @@ function readlinkAt(
   if (!isSymlink(inode)) return -errno.EINVAL;
   const text = inode.readlink!();
   if (typeof text === 'number') return text;
-  const target = new TextEncoder().encode(text).subarray(0, size);
+  const target = encodeText(text).subarray(0, size);
   const refused = toUser(task, buffer, target);
   return refused < 0 ? refused : target.length;
 }

@@ -8,6 +8,7 @@ import { reweigh } from '../sched/nice.ts';
 import type { Task } from '../sched/task.ts';
 import { errno } from '../types/errno.ts';
 import { syscall } from './row.ts';
+import { decodeText, encodeText } from '../types/text.ts';
 
 /** struct new_utsname: six fields of __NEW_UTS_LEN + 1. */
 const UTS_FIELD_BYTES = 65;
@@ -42,7 +43,7 @@ function setName(
   if (length < 0 || length > UTS_FIELD_BYTES - 1) return -errno.EINVAL;
   const bytes = bytesFromUser(task, address, length);
   if (!bytes) return -errno.EFAULT;
-  kernel.uts[field] = new TextDecoder().decode(bytes).replace(/\0.*$/s, '');
+  kernel.uts[field] = decodeText(bytes).replace(/\0.*$/s, '');
   return 0;
 }
 
@@ -88,7 +89,7 @@ function syslog(
     case READ_CLEAR: {
       const length = lengthArg | 0;
       if (address === 0 || length < 0) return -errno.EINVAL;
-      const bytes = new TextEncoder().encode(log.text({ withLevel: true }));
+      const bytes = encodeText(log.text({ withLevel: true }));
       // The newest whole lines that fit, as the kernel chooses them.
       let start = Math.max(0, bytes.length - length);
       if (start > 0) start = bytes.indexOf(10, start - 1) + 1;
@@ -105,7 +106,7 @@ function syslog(
     case CONSOLE_LEVEL:
       return 0;
     case SIZE_UNREAD:
-      return new TextEncoder().encode(log.text()).length;
+      return encodeText(log.text()).length;
     case SIZE_BUFFER:
       return log.sizeBytes;
     default:

@@ -1,14 +1,7 @@
-/**
- * Text and bytes: UTF-8 both ways, C-like padding, and the display width of a string.
- * Bytes that are no UTF-8 become U+FFFD in text; tools that must keep them work on bytes.
- */
-export function encodeText(text: string): Uint8Array {
-  return new TextEncoder().encode(text);
-}
+/** Text and bytes: UTF-8 both ways, C-like padding, and the display width of a string. */
+import { decodeText } from '../../kernel/types/text.ts';
 
-export function decodeText(bytes: Uint8Array): string {
-  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
-}
+export { decodeText, encodeText } from '../../kernel/types/text.ts';
 
 /** Up to the first NUL, as a C string in a fixed-size member. */
 export function decodeCString(bytes: Uint8Array): string {

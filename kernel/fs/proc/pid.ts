@@ -16,6 +16,7 @@ import type { Inode } from '../vfs-types.ts';
 import type { PseudoDirectory } from '../pseudo.ts';
 import { mapsText, statmText, statText, statusText } from './pid-text.ts';
 import type { Procfs } from './procfs.ts';
+import { decodeText } from '../../types/text.ts';
 
 export function pidDirectory(procfs: Procfs, process: Process): Inode {
   const directory = taskFiles(procfs, () => process.leader, process);
@@ -121,7 +122,7 @@ function setComm(kernel: Kernel, task: Task, name: string): number {
 /** argv or envp as they lie in the process's memory, NULs between them. */
 function memoryText({ mm }: Task, from: 'argStart' | 'envStart', to: 'argEnd' | 'envEnd'): string {
   const bytes = mm && mm.copyIn(mm[from], mm[to] - mm[from]);
-  return bytes ? new TextDecoder().decode(bytes) : '';
+  return bytes ? decodeText(bytes) : '';
 }
 
 function nameOf({ vfs, kernel }: Procfs, path: Path | number): string | number {
