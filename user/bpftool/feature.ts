@@ -4,7 +4,7 @@ import { errno } from '../../kernel/types/errno.ts';
 import { encodeInsns } from '../../bpf/isa/codec.ts';
 import { helpers } from '../../bpf/helpers/table.ts';
 import { mapCreate, progLoad } from '../../bpf/loader/commands.ts';
-import { ATTACH_TYPES, LINK_TYPES, MAP_TYPES, PROG_TYPES } from '../../bpf/uapi.ts';
+import { ATTACH_TYPES, LINK_TYPES, MAP_TYPES, PROG_TYPES, uapi } from '../../bpf/uapi.ts';
 import { close, readTextFile } from '../libc/files.ts';
 import { array, bool, number, object, string } from './json.ts';
 import { type Bpftool, type Command, FAILED } from './tool.ts';
@@ -123,6 +123,8 @@ function* takesProgram(t: Bpftool, type: number): UserFlow<boolean> {
   const values = {
     prog_type: type,
     ...(attach ? { expected_attach_type: ATTACH_TYPES.indexOf(attach) } : {}),
+    // Programs of this type may sleep, and must say so.
+    ...(PROG_TYPES[type] === 'syscall' ? { prog_flags: uapi.BPF_F_SLEEPABLE } : {}),
   };
   const { result } = yield* progLoad(t.user, { values, insns, license: 'GPL' });
   yield* t.user.release();
