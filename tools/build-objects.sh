@@ -28,3 +28,7 @@ done
 build clang-19 core_target.tmp core_target.c -g
 llvm-objcopy-19 --dump-section .BTF=core_target.btf core_target.tmp
 rm core_target.tmp
+
+build clang-19 odd_types.tmp odd_types.c -g -mcpu=v3
+llvm-objcopy-19 --dump-section .BTF=odd_types.btf odd_types.tmp
+rm odd_types.tmp
