@@ -65,10 +65,16 @@ function symbolDistance(name: string): number {
 }
 
 export function dumpableInsns(program: VerifiedProgram): readonly Insn[] {
-  const { insns, facts } = program;
+  const { insns, facts, subprogs } = program;
   return insns.map((insn, slot) => {
     if (insn.code === CALL && insn.src === 0) {
       return { ...insn, imm: symbolDistance(calledFunction(insn, facts[slot])) };
+    }
+    if (insn.code === CALL && insn.src === uapi.BPF_PSEUDO_CALL) {
+      /** Distance in `off`, index of the callee in `imm`: how tools find its name. */
+      const target = slot + 1 + insn.imm;
+      const callee = subprogs.findIndex(({ start }) => start === target);
+      return { ...insn, off: insn.imm, imm: callee };
     }
     if ((insn.code & CLASS) === LDX && (insn.code & MODE) === MODE_PROBE_MEM) {
       return { ...insn, code: (insn.code & ~MODE) | MODE_MEM };

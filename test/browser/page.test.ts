@@ -9,28 +9,13 @@ import { type Browser, chromium, type Page } from 'playwright-core';
 import { build, preview, type PreviewServer } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { gzipSync } from 'node:zlib';
+import { CHROMIUM_FLAGS, chromiumPath } from './chromium.ts';
 
-const executablePath = process.env['SKEP_CHROMIUM'];
-const skipped =
-  process.env['SKEP_CHROMIUM_SKIPPED'] || 'no Chromium named; `npm test` looks for one';
 const root = join(import.meta.dirname, '../..');
 /** What the first paint may load, compressed. */
 const FIRST_PAINT_BYTES = 600_000;
 
-/** Flags that keep a root-run Chromium quiet and off the network. */
-const CHROMIUM_FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
-
-if (!executablePath) console.log(`browser tests are SKIPPED: ${skipped}`);
-
-describe.skipIf(!executablePath)('the page in Chromium', () => {
+describe.skipIf(!chromiumPath)('the page in Chromium', () => {
   let server: PreviewServer;
   let browser: Browser;
   let page: Page;
@@ -43,7 +28,7 @@ describe.skipIf(!executablePath)('the page in Chromium', () => {
     await build({ ...config, logLevel: 'error' });
     server = await preview({ ...config, preview: { port: 0 }, logLevel: 'error' });
     address = server.resolvedUrls!.local[0]!;
-    browser = await chromium.launch({ executablePath: executablePath!, args: CHROMIUM_FLAGS });
+    browser = await chromium.launch({ executablePath: chromiumPath!, args: CHROMIUM_FLAGS });
     page = await browser.newPage({ viewport: { width: 1400, height: 900 } });
     page.on('pageerror', (error) => errors.push(error.message));
     let painted = false;

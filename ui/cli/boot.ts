@@ -15,7 +15,7 @@ export interface BootOptions {
   readonly cpus: string;
   readonly ram: string;
   readonly seed: string;
-  readonly cmdline: string;
+  readonly cmdline?: string;
   readonly file?: readonly string[];
 }
 
@@ -37,7 +37,7 @@ export async function boot(options: BootOptions): Promise<number> {
       cpus: wholeNumber('--cpus', options.cpus, 1, 64),
       ramMiB: wholeNumber('--ram', options.ram, 32, 4096),
       seed: wholeNumber('--seed', options.seed, 0, 2 ** 32 - 1),
-      cmdline: options.cmdline,
+      ...(options.cmdline !== undefined && { cmdline: options.cmdline }),
       nics: [{ name: 'eth0', queues: 2 }],
       files: { ...defaults.files, ...files },
     },

@@ -23,7 +23,7 @@ export async function main(
     .option('--cpus <n>', 'number of CPUs', '2')
     .option('--ram <MiB>', 'size of the memory', '256')
     .option('--seed <n>', 'seed of everything random', '1')
-    .option('--cmdline <text>', 'kernel command line', '')
+    .option('--cmdline <text>', 'kernel command line; without "quiet" the boot log is shown')
     .option('--file <file...>', 'copy files of this host into /root')
     .action(async (options) => {
       status = await (await import('./boot.ts')).boot(options);

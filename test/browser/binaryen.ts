@@ -1,0 +1,2 @@
+/** binaryen under a path that a page can import from the development server. */
+export { default } from 'binaryen';
