@@ -14,6 +14,7 @@ import type { RamOffset } from '../kernel/types/units.ts';
 import { Bug } from '../kernel/types/units.ts';
 import { asOops } from './oops.ts';
 import { BpfOops, type VerifiedProgram } from './program.ts';
+import { ProgramTable } from './program-table.ts';
 import type { BpfRuntime, RunningProgram } from './runtime.ts';
 
 /**
@@ -44,17 +45,21 @@ export class EngineState {
   readonly bottom: number;
   /** Where in RAM, as u32, r10 of the next run's first frame is kept: generated code reads it. */
   readonly topAt: RamOffset;
+  /** Where tail calls find programs that are WASM. */
+  readonly programs: ProgramTable;
   readonly #u32: Uint32Array;
   readonly #runtime: BpfRuntime;
   /** What runs when the kernel calls back outside any run: a timer expires. */
   readonly #outside: RunningProgram;
   readonly #firstFunc = new WeakMap<VerifiedProgram, number>();
   readonly #functions: (BpfFunction | undefined)[] = [];
+  readonly #programs: (VerifiedProgram | undefined)[] = [];
 
   constructor(runtime: BpfRuntime) {
     const sizeBytes = RUN_BYTES * MAX_NESTED_RUNS;
     this.bottom = runtime.ram.kzalloc(sizeBytes);
     this.topAt = runtime.ram.kzalloc(8);
+    this.programs = new ProgramTable(runtime.ram);
     this.#u32 = runtime.ram.u32;
     this.#runtime = runtime;
     this.#outside = {
@@ -91,13 +96,22 @@ export class EngineState {
 
   /** From now on `func` is what the subprogram's address calls. */
   bind(program: VerifiedProgram, subprog: number, func: BpfFunction): void {
-    this.#functions[this.#indexOf(this.funcAddress(program, subprog))] = func;
+    const index = this.#indexOf(this.funcAddress(program, subprog));
+    this.#functions[index] = func;
+    this.#programs[index] = program;
   }
 
   /** Take `func` away again, unless another engine has bound its own since. */
   unbind(program: VerifiedProgram, subprog: number, func: BpfFunction): void {
     const index = this.#indexOf(this.funcAddress(program, subprog));
-    if (this.#functions[index] === func) this.#functions[index] = undefined;
+    if (this.#functions[index] !== func) return;
+    this.#functions[index] = undefined;
+    this.#programs[index] = undefined;
+  }
+
+  /** Whose subprogram is at that address. */
+  programOf(func: bigint): VerifiedProgram | undefined {
+    return this.#programs[this.#indexOf(func)];
   }
 
   callback(func: bigint, r1: bigint, r2: bigint, r3: bigint, r4: bigint, r5: bigint): bigint {

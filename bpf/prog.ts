@@ -98,6 +98,15 @@ export class BpfProg {
     this.#executable.free();
   }
 
+  /** Run a part of the program (a callback): a fault is reported as one of a run is. */
+  guard(call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      this.#oopsed(error);
+    }
+  }
+
   #runCounted(ctx: RamOffset): number {
     const { kernel } = this.#host.runtime;
     const start = kernel.nowNs();

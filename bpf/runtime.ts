@@ -11,6 +11,9 @@ import type { Executable } from './engine.ts';
 import type { EngineState } from './engine-state.ts';
 import type { BpfMap } from './maps/map.ts';
 import type { NativeCore } from './native/core.ts';
+import type { VerifiedProgram } from './program.ts';
+import type { BpfTimers } from './timers.ts';
+import { timersOf } from './timers.ts';
 import type { MapType } from './uapi.ts';
 
 /** What helpers need of the kernel around them. */
@@ -80,8 +83,11 @@ export interface BpfKernel {
     raw: readonly { readonly offset: RamOffset; readonly sizeBytes: number }[],
     ctx: RamOffset,
   ): number;
-  /** A map's value at `value` goes away: cancel its timer, release its kptrs. */
-  freeSpecialFields?(map: BpfMap, value: RamOffset): void;
+  /**
+   * Calls `expire` in softirq context of this CPU, `delayNs` from now (a soft hrtimer); at once
+   * where that is not after now.
+   */
+  startTimer?(delayNs: bigint, expire: () => void): PendingTimer;
   /** Ring buffer or perf buffer of `map` has data and its reader should be woken. */
   wakeMapReaders(map: BpfMap): void;
   /**
@@ -93,6 +99,18 @@ export interface BpfKernel {
   symbolAt?(
     address: bigint,
   ): { readonly name: string; readonly offset: number; readonly size?: number } | undefined;
+}
+
+export interface PendingTimer {
+  /** True if it had not expired; it will not now. */
+  cancel(): boolean;
+}
+
+/** A reference to a program in the machine. */
+export interface ProgramHold {
+  /** Runs `call` as a part of the program: a fault is reported, not thrown. */
+  guard(call: () => void): void;
+  put(): void;
 }
 
 /** Where a program that returned XDP_REDIRECT or TC_ACT_REDIRECT wants its packet (redirect_info). */
@@ -122,6 +140,10 @@ export interface BpfRuntime {
   readonly maps?: Map<RamOffset, BpfMap>;
   /** The map whose struct bpf_map is at `offset`. */
   mapAt(offset: RamOffset): BpfMap | undefined;
+  /** Timers in map values; made when first used. */
+  timers?: BpfTimers;
+  /** Set by bpf(2), which counts references; absent where nothing does. */
+  holdProgram?: (program: VerifiedProgram) => ProgramHold | undefined;
   /** What the engines share: BPF stack and callbacks. Made by the first that compiles. */
   engineState?: EngineState;
   /** The executable that a prog_array slot denotes, for tail calls; by program id. */
@@ -149,7 +171,7 @@ export function createRuntime(
   };
   core.host = {
     wakeReaders: (map) => kernel.wakeMapReaders(mapAt(map)),
-    freeSpecialFields: (map, value) => kernel.freeSpecialFields?.(mapAt(map), value),
+    freeSpecialFields: (map, value) => freeSpecialFields(runtime, mapAt(map), value),
     // References to inner maps are counted where descriptors are, in bpf/syscall.
     putInnerMap: () => {},
     lookup: (map, key) => mapAt(map).lookup(key),
@@ -157,7 +179,7 @@ export function createRuntime(
     delete: (map, key) => mapAt(map).delete(key),
     nextKey: (map, key, next) => mapAt(map).nextKey(key, next),
   };
-  return {
+  const runtime: BpfRuntime = {
     ram,
     core,
     kernel,
@@ -166,4 +188,17 @@ export function createRuntime(
     mapAt: (offset) => maps.get(offset),
     executableOf: (id) => programs.executableOf(id),
   };
+  return runtime;
+}
+
+/**
+ * A value goes away (check_and_free_fields): its timer ends. Kptrs need no more than being
+ * forgotten, as no kernel function hands out references that a map could own.
+ */
+export function freeSpecialFields(runtime: BpfRuntime, map: BpfMap, value: RamOffset): void {
+  if (map.timerOffset !== undefined) {
+    timersOf(runtime).free((value + map.timerOffset) as RamOffset);
+  }
+  const { ram } = runtime;
+  for (const at of map.kptrOffsets ?? []) ram.writeU64((value + at) as RamOffset, 0n);
 }

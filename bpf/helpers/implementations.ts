@@ -8,6 +8,7 @@ import { probeImplementations } from './impl-probe.ts';
 import { skbImplementations } from './impl-skb.ts';
 import { stackImplementations } from './impl-stack.ts';
 import { storageImplementations } from './impl-storage.ts';
+import { timerImplementations } from './impl-timer.ts';
 import { xdpImplementations } from './impl-xdp.ts';
 import type { Implementations } from './implement.ts';
 
@@ -22,4 +23,5 @@ export const implementations: Implementations = {
   ...skbImplementations,
   ...stackImplementations,
   ...storageImplementations,
+  ...timerImplementations,
 };

@@ -25,7 +25,7 @@ const arrayType: CoreMapType = {
 /** A flat array: ld_imm64 may point into it, and user space may map it. */
 class ArrayMap extends CoreMap {
   override readonly elementBytes: number;
-  readonly directValue: RamOffset;
+  override readonly directValue: RamOffset;
 
   constructor(host: MapHost, spec: MapSpec, offset: RamOffset) {
     super(host, spec, offset, arrayType);

@@ -107,6 +107,11 @@ export class BaseMap implements BpfMap {
     return this.#view.timer_off >= 0 ? this.#view.timer_off : undefined;
   }
 
+  get kptrOffsets(): readonly number[] {
+    return (this.#kptrs ??= specialFieldsOf(this.spec).kptrs);
+  }
+  #kptrs: readonly number[] | undefined;
+
   /** bpf_map_memory_footprint (6.1): from the sizes asked for, not from what was allocated. */
   get memoryBytes(): number {
     const element = roundUp(this.spec.keyBytes + this.userValueBytes, 8);
@@ -137,12 +142,21 @@ export class BaseMap implements BpfMap {
     return -errno.ENOTSUPP;
   }
 
+  setUsers(count: number): void {
+    this.#view.usercnt = BigInt(count);
+    if (count === 0) this.releaseUsers();
+  }
+
+  /** map_release_uref: the last descriptor and pin are gone, though programs may have the map. */
+  protected releaseUsers(): void {}
+
   /** What the type holds besides its struct. */
   protected release(): void {}
 
   free(): void {
-    this.host.maps?.delete(this.offset);
+    // The core asks for the map by its offset while it lets elements go.
     this.release();
+    this.host.maps?.delete(this.offset);
     const { off_arr: offArray } = this.#view;
     if (offArray !== 0) this.host.ram.kfree(offArray);
     this.freeStruct(this.#structBytes);

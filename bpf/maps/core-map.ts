@@ -4,7 +4,7 @@ import type { RamOffset } from '../../kernel/types/units.ts';
 import { allocStruct, BaseMap, NULL } from './base-map.ts';
 import type { BpfMap, MapSpec } from './map.ts';
 import type { MapHost } from './map-type.ts';
-import { roundUp } from './map-type.ts';
+import { HTAB_ELEM_BYTES, roundUp } from './map-type.ts';
 
 /** How the core makes and unmakes one type. */
 export interface CoreMapType {
@@ -17,6 +17,7 @@ export interface CoreMapType {
 }
 
 export class CoreMap extends BaseMap {
+  declare readonly directValue?: RamOffset;
   readonly #type: CoreMapType;
   readonly #core;
 
@@ -64,6 +65,31 @@ export class CoreMap extends BaseMap {
         return this.copyValue(key, out, flags) || this.delete(key);
       default:
         return -errno.ENOTSUPP;
+    }
+  }
+
+  /** Values outlive the last descriptor where programs have the map; their timers do not. */
+  protected override releaseUsers(): void {
+    const { timers } = this.host;
+    const at = this.timerOffset;
+    if (timers === undefined || at === undefined) return;
+    for (const value of this.#values()) timers.free((value + at) as RamOffset);
+  }
+
+  /** Of all elements; for maps that are not per CPU. */
+  *#values(): Generator<RamOffset> {
+    const { keyBytes, maxEntries } = this.spec;
+    const first = this.directValue;
+    if (first !== undefined) {
+      for (let i = 0; i < maxEntries; i++) yield (first + i * this.elementBytes) as RamOffset;
+      return;
+    }
+    const buckets = this.#core.htab_bucket_count(this.offset) >>> 0;
+    for (let bucket = 0; bucket < buckets; bucket++) {
+      let elem = this.#core.htab_bucket_first(this.offset, bucket) >>> 0;
+      for (; elem !== 0; elem = this.host.ram.view.getUint32(elem, true)) {
+        yield (elem + HTAB_ELEM_BYTES + roundUp(keyBytes, 8)) as RamOffset;
+      }
     }
   }
 

@@ -75,15 +75,23 @@ export class FdArrayMap extends BaseMap {
   override delete(key: RamOffset): number {
     const index = this.host.ram.view.getUint32(key, true);
     if (index >= this.spec.maxEntries) return -errno.E2BIG;
-    const reference = this.referenceAt(index);
-    if (reference === 0) return -errno.ENOENT;
-    this.#put(reference);
-    this.#store(index, 0);
+    if (this.referenceAt(index) === 0) return -errno.ENOENT;
+    this.clearSlot(index);
     return 0;
+  }
+
+  clearSlot(index: number): void {
+    this.#put(this.referenceAt(index));
+    this.#store(index, 0);
   }
 
   override nextKey(key: RamOffset, out: RamOffset): number {
     return this.host.core.exports.map_get_next_key(this.offset, key, out);
+  }
+
+  protected override releaseUsers(): void {
+    if (this.spec.type !== 'prog_array') return;
+    for (let i = 0; i < this.spec.maxEntries; i++) this.clearSlot(i);
   }
 
   protected override release(): void {

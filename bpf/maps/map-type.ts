@@ -7,6 +7,7 @@ import { errno } from '../../kernel/types/errno.ts';
 import type { RamOffset } from '../../kernel/types/units.ts';
 import type { NativeCore } from '../native/core.ts';
 import type { BpfKernel } from '../runtime.ts';
+import type { BpfTimers } from '../timers.ts';
 import type { MapType } from '../uapi.ts';
 import { uapi } from '../uapi.ts';
 import type { BpfMap, MapSpec } from './map.ts';
@@ -18,6 +19,8 @@ export interface MapHost {
   readonly kernel: BpfKernel;
   /** Where maps are found by offset; see BpfRuntime. */
   readonly maps?: Map<RamOffset, BpfMap>;
+  /** Timers in values; see BpfRuntime. */
+  readonly timers?: BpfTimers;
 }
 
 /** Capabilities of who creates the map; CAP_SYS_ADMIN implies the others. */

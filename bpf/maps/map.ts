@@ -53,11 +53,19 @@ export interface BpfMap {
   lookupAndDelete?(key: RamOffset, out: RamOffset, flags: number): number;
   /** Where a struct bpf_spin_lock stands in the value. */
   readonly spinLockOffset?: number;
+  /** Where a struct bpf_timer stands in the value. */
+  readonly timerOffset?: number;
+  /** Pointers to kernel objects in the value. */
+  readonly kptrOffsets?: readonly number[];
   /** devmap, cpumap, xskmap: there is something at `index` to redirect a packet to. */
   redirectTarget?(index: number): boolean;
   /** devmap: the interface behind `index`, 0 where there is none. */
   ifindexAt?(index: number): number;
   /** prog_array: id of the program in slot `index` (below max_entries), 0 where it is empty. */
   progIdAt?(index: number): number;
+  /** Arrays of descriptors: empty slot `index` (below max_entries). */
+  clearSlot?(index: number): void;
+  /** Descriptors and pins there are now (`usercnt`). At 0, what only user space keeps up ends. */
+  setUsers(count: number): void;
   free(): void;
 }

@@ -45,7 +45,6 @@ export class LocalStorageMap extends BaseMap {
   remove(owner: RamOffset): number {
     const value = this.#values.get(owner);
     if (value === undefined) return -errno.ENOENT;
-    this.host.kernel.freeSpecialFields?.(this, value);
     this.host.core.areaFree(value, roundUp(this.spec.valueBytes, 8));
     this.#values.delete(owner);
     return 0;

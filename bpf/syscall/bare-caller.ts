@@ -9,6 +9,7 @@
 import { errno } from '../../kernel/types/errno.ts';
 import type { Fd } from '../../kernel/types/units.ts';
 import type { BpfCaller, BpfCaps, BpfHandle } from './caller.ts';
+import { releaseHandle } from './lookup.ts';
 import type { BpfObject } from './objects.ts';
 
 /** Where user memory starts; below it nothing is mapped, as vm.mmap_min_addr has it. */
@@ -57,8 +58,8 @@ export class BareCaller implements BpfCaller {
   }
 
   reset(): void {
-    for (const { object } of this.#handles.values()) object.put();
-    for (const object of this.#pins.values()) object.put();
+    for (const handle of this.#handles.values()) releaseHandle(handle);
+    for (const object of this.#pins.values()) object.putUser();
     this.#handles.clear();
     this.#pins.clear();
     this.#used = 0;
@@ -90,7 +91,8 @@ export class BareCaller implements BpfCaller {
   }
 
   close(fd: number): void {
-    this.#handles.get(fd)?.object.put();
+    const handle = this.#handles.get(fd);
+    if (handle) releaseHandle(handle);
     this.#handles.delete(fd);
   }
 

@@ -31,11 +31,11 @@ export interface BpfCaller {
   copyFromUser(address: bigint, sizeBytes: number): Uint8Array | undefined;
   /** False where a byte is not mapped. */
   copyToUser(address: bigint, bytes: Uint8Array): boolean;
-  /** A new descriptor (close-on-exec, as bpf(2)'s are), or a negative errno. Takes one reference. */
+  /** A new descriptor (close-on-exec, as bpf(2)'s are), or a negative errno. Takes one user reference. */
   installFd(handle: BpfHandle): Fd | number;
   /** undefined: no such descriptor (-EBADF); null: a descriptor of something else (-EINVAL). */
   handleOfFd(fd: number): BpfHandle | null | undefined;
-  /** Pin to a path of a bpf file system: 0 or a negative errno. Takes one reference. */
+  /** Pin to a path of a bpf file system: 0 or a negative errno. Takes one user reference. */
   pin(path: string, object: BpfObject): number;
   /** The object pinned at a path, or a negative errno. */
   pinned(path: string, write: boolean): BpfObject | number;

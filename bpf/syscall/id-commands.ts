@@ -64,7 +64,7 @@ function fdOf(
   access = { canRead: true, canWrite: true },
 ): number {
   if (!caller.caps.sysAdmin) return -errno.EPERM;
-  return object ? install(caller, object.get(), access) : -errno.ENOENT;
+  return object ? install(caller, object.getUser(), access) : -errno.ENOENT;
 }
 
 export function objPin(_bpf: BpfSubsystem, attr: Attr<'obj_pin'>, caller: BpfCaller): number {
@@ -74,8 +74,8 @@ export function objPin(_bpf: BpfSubsystem, attr: Attr<'obj_pin'>, caller: BpfCal
   const handle = caller.handleOfFd(attr.bpf_fd);
   if (handle === undefined) return -errno.EBADF;
   if (handle === null || handle.object.kind === 'btf') return -errno.EINVAL;
-  const result = caller.pin(path, handle.object.get());
-  if (result < 0) handle.object.put();
+  const result = caller.pin(path, handle.object.getUser());
+  if (result < 0) handle.object.putUser();
   return result;
 }
 
@@ -87,5 +87,5 @@ export function objGet(_bpf: BpfSubsystem, attr: Attr<'obj_get'>, caller: BpfCal
   const path = userString(caller, attr.pathname, PATH_MAX);
   if (path === undefined) return -errno.EFAULT;
   const object = caller.pinned(path, access.canWrite);
-  return typeof object === 'number' ? object : install(caller, object.get(), access);
+  return typeof object === 'number' ? object : install(caller, object.getUser(), access);
 }

@@ -33,6 +33,7 @@ export interface OpenMap {
   readonly object: MapObject;
   readonly canRead: boolean;
   readonly canWrite: boolean;
+  readonly handle: BpfHandle;
 }
 
 export function openMap(caller: BpfCaller, fd: number): OpenMap | number {
@@ -40,7 +41,7 @@ export function openMap(caller: BpfCaller, fd: number): OpenMap | number {
   if (handle === undefined) return -errno.EBADF;
   if (handle === null || handle.object.kind !== 'map') return -errno.EINVAL;
   const { object, canRead, canWrite } = handle;
-  return { object, canRead, canWrite: canWrite && !object.map.frozen };
+  return { object, canRead, canWrite: canWrite && !object.map.frozen, handle };
 }
 
 /** A descriptor for an object just made or found; the caller's reference passes to it. */
@@ -50,8 +51,15 @@ export function install(
   access: Pick<BpfHandle, 'canRead' | 'canWrite'> = { canRead: true, canWrite: true },
 ): number {
   const fd = caller.installFd({ object, ...access });
-  if (fd < 0) object.put();
+  if (fd < 0) object.putUser();
   return fd;
+}
+
+/** A descriptor's last holder has closed it. */
+export function releaseHandle(handle: BpfHandle): void {
+  const { object } = handle;
+  if (object.kind === 'map') object.dropAddedBy(handle);
+  object.putUser();
 }
 
 /** A NUL-terminated string of a user's, cut at `limit` bytes; undefined: not readable. */

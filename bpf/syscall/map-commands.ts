@@ -137,9 +137,12 @@ export function updateValue(
 ): number {
   const { map } = open.object;
   try {
-    return userValueIsFd(map)
-      ? setUserValue(bpf, open.object, key, value, flags, caller)
-      : map.updateFromUser(key, value, flags);
+    if (userValueIsFd(map)) return setUserValue(bpf, open.object, key, value, flags, caller);
+    const result = map.updateFromUser(key, value, flags);
+    if (result === 0 && map.spec.type === 'perf_event_array') {
+      open.object.noteAdded(bpf.host.runtime.ram.view.getUint32(key, true), open.handle);
+    }
+    return result;
   } catch (error) {
     if (error instanceof OutOfMemory) return -errno.ENOMEM;
     throw error;

@@ -3,6 +3,7 @@
  * attachments and programs (for their maps) each hold one. The last put frees.
  *
  *   object.get() / object.put()    take and give up a reference
+ *   object.getUser() / putUser()   the same for descriptors and pins
  *   IdTable                        ids in the order of creation, as Linux's cyclic idr gives them
  */
 import type { Ns } from '../../kernel/types/units.ts';
@@ -11,6 +12,7 @@ import type { Btf } from '../btf/btf.ts';
 import type { BpfMap } from '../maps/map.ts';
 import type { BpfProg } from '../prog.ts';
 import type { AttachType, LinkType } from '../uapi.ts';
+import { uapi } from '../uapi.ts';
 
 export abstract class Counted {
   #references = 1;
@@ -28,6 +30,18 @@ export abstract class Counted {
 
   get references(): number {
     return this.#references;
+  }
+
+  /**
+   * A reference of user space's: a descriptor or a pin. Maps tell these from others (`usercnt`),
+   * since some of what they hold ends with the last of them.
+   */
+  getUser(): this {
+    return this.get();
+  }
+
+  putUser(): void {
+    this.put();
   }
 
   protected abstract destroy(): void;
@@ -71,10 +85,13 @@ export class MapObject extends Counted {
   owner: { readonly type: string } | undefined;
   /** Objects that elements refer to, by key. */
   readonly #held = new Map<string, Counted>();
+  readonly #addedBy = new Map<number, object>();
   readonly #ids: IdTable<MapObject>;
   readonly #byOffset: Map<number, MapObject>;
   /** Writable mmaps of the map; while there are any it cannot be frozen. */
   writableMappings = 0;
+  /** The creator's descriptor is the first. */
+  #users = 1;
 
   constructor(
     map: BpfMap,
@@ -102,12 +119,44 @@ export class MapObject extends Counted {
     this.#held.delete(key);
   }
 
+  /** A perf event has come into slot `index` through the descriptor behind `handle`. */
+  noteAdded(index: number, handle: object): void {
+    this.#addedBy.set(index, handle);
+  }
+
+  /** Perf events leave with the descriptor by which they came (perf_event_fd_array_release). */
+  dropAddedBy(handle: object): void {
+    if ((this.map.spec.flags & uapi.BPF_F_PRESERVE_ELEMS) !== 0) return;
+    for (const [index, by] of this.#addedBy) {
+      if (by !== handle) continue;
+      this.map.clearSlot?.(index);
+      this.#addedBy.delete(index);
+    }
+  }
+
+  override getUser(): this {
+    this.map.setUsers(++this.#users);
+    return this.get();
+  }
+
+  /** With the last one, programs leave a prog_array, and timers in values end (map_release_uref). */
+  override putUser(): void {
+    this.map.setUsers(--this.#users);
+    if (this.#users === 0 && this.map.spec.type === 'prog_array') this.#dropAll();
+    this.put();
+  }
+
   protected override destroy(): void {
     this.#ids.remove(this.map.id);
     this.#byOffset.delete(this.map.offset);
-    for (const object of this.#held.values()) object.put();
+    this.#dropAll();
     this.map.free();
     this.btf?.put();
+  }
+
+  #dropAll(): void {
+    for (const object of this.#held.values()) object.put();
+    this.#held.clear();
   }
 }
 

@@ -118,6 +118,7 @@ function verifyAndInstall(
     },
     bpf.progs,
   );
+  bpf.progOf.set(verdict.program, object);
   return install(caller, object);
 }
 

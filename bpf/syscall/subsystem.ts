@@ -17,7 +17,8 @@ import type { Engine } from '../engine.ts';
 import type { BpfMap, MapSpec } from '../maps/map.ts';
 import type { ProgHost } from '../prog.ts';
 import type { ProgTypeOps } from '../prog-type.ts';
-import type { BpfRuntime } from '../runtime.ts';
+import type { VerifiedProgram } from '../program.ts';
+import type { BpfRuntime, ProgramHold } from '../runtime.ts';
 import { BPF_COMMANDS, type BpfCommand, type ProgType } from '../uapi.ts';
 import * as btfCommands from './btf-commands.ts';
 import type { BpfCaller, BpfCaps } from './caller.ts';
@@ -129,6 +130,8 @@ export class BpfSubsystem {
   readonly links = new IdTable<LinkObject>();
   /** Maps by the offset of their struct bpf_map. */
   readonly mapsByOffset = new Map<number, MapObject>();
+  /** The object of a program that engines know. */
+  readonly progOf = new WeakMap<VerifiedProgram, ProgObject>();
   kernelBtf: BtfObject | undefined;
   /** Holders of BPF_ENABLE_STATS, and kernel.bpf_stats_enabled. */
   statsUsers = 0;
@@ -144,6 +147,7 @@ export class BpfSubsystem {
       statsEnabled: () => this.statsUsers > 0,
       reportOops: (prog, oops) => host.reportOops(prog, oops),
     };
+    host.runtime.holdProgram = (program) => this.#holdProgram(program);
     if (kernelBtf) {
       this.kernelBtf = new BtfObject(kernelBtf, this.btfs, { name: 'vmlinux', isKernel: true });
     }
@@ -171,6 +175,11 @@ export class BpfSubsystem {
     const result = handler(this, attr, caller, raw);
     const written = writeBack(raw, encodeAttr(name, attr), attrAddress, caller);
     return written ? result : -errno.EFAULT;
+  }
+
+  #holdProgram(program: VerifiedProgram): ProgramHold | undefined {
+    const object = this.progOf.get(program)?.get();
+    return object && { guard: (call) => object.prog.guard(call), put: () => object.put() };
   }
 
   /** Room in RAM for bytes of a user's, freed by `use`'s end. */

@@ -15,11 +15,19 @@ import type { BpfKernel } from '../runtime.ts';
 
 export interface BareKernel extends BpfKernel {
   clockNs: number;
+  /** Let time pass, and timers expire as it does. */
+  advance(ns: number): void;
   readonly trace: string[];
   readonly woken: BpfMap[];
   /** User memory of the one task: address of a block's first byte to its bytes. */
   readonly userMemory: Map<bigint, Uint8Array>;
   setCpu(cpu: number): void;
+}
+
+interface BareTimer {
+  readonly at: number;
+  readonly order: number;
+  readonly expire: () => void;
 }
 
 export interface BareKernelOptions {
@@ -33,6 +41,8 @@ export function bareKernel(
   ram: Ram,
   { cpuCount = 2, seed = 1, comm = 'test', pid = 100 }: BareKernelOptions = {},
 ): BareKernel {
+  const timers = new Set<BareTimer>();
+  let timersMade = 0;
   const userMemory = new Map<bigint, Uint8Array>();
   const kernel: BareKernel = {
     cpuCount,
@@ -54,6 +64,24 @@ export function bareKernel(
     currentComm: () => comm,
     random32: xorshift32(seed),
     tracePrintk: (text) => kernel.trace.push(text),
+    advance(ns) {
+      const until = kernel.clockNs + ns;
+      for (;;) {
+        const due = [...timers].filter(({ at }) => at <= until);
+        const [next] = due.sort((a, b) => a.at - b.at || a.order - b.order);
+        if (!next) break;
+        timers.delete(next);
+        kernel.clockNs = Math.max(kernel.clockNs, next.at);
+        next.expire();
+      }
+      kernel.clockNs = until;
+    },
+    startTimer(delayNs, expire) {
+      const at = kernel.clockNs + Math.max(0, Number(delayNs));
+      const timer = { at, order: timersMade++, expire };
+      timers.add(timer);
+      return { cancel: () => timers.delete(timer) };
+    },
     wakeMapReaders: (map) => kernel.woken.push(map),
     copyFromUser(destination, source, sizeBytes) {
       const bytes = userBytes(userMemory, source, sizeBytes);

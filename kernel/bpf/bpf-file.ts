@@ -3,6 +3,7 @@
  * the object is a ring buffer or a mmapable array, and tell about themselves in fdinfo.
  */
 import type { BpfHandle } from '../../bpf/syscall/caller.ts';
+import { releaseHandle } from '../../bpf/syscall/lookup.ts';
 import type { BpfObject, ProgObject } from '../../bpf/syscall/objects.ts';
 import type { BpfMap } from '../../bpf/maps/map.ts';
 import { RingbufMap } from '../../bpf/maps/ringbuf.ts';
@@ -126,7 +127,7 @@ export class BpfFile implements FileOps, BpfHandle {
   }
 
   release(): void {
-    this.object.put();
+    releaseHandle(this);
   }
 }
 

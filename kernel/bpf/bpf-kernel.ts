@@ -1,6 +1,7 @@
 /** What BPF helpers see of the kernel around them: CPU, clock, current task, trace, user memory. */
 import type { BpfKernel } from '../../bpf/runtime.ts';
 import type { Kernel } from '../machine-types.ts';
+import { SoftTimers } from './bpf-timers.ts';
 import type { PerfEvent } from '../perf/perf-event.ts';
 import { PerfFile } from '../perf/perf-file.ts';
 import { PAGE_SIZE } from '../ram/ram.ts';
@@ -11,6 +12,7 @@ export function bpfKernel(kernel: Kernel): BpfKernel {
   const { sched, ram, random, tracepoints } = kernel;
   /** Handles of perf events that maps hold. */
   const perfEvents = new Map<number, PerfEvent>();
+  const timers = new SoftTimers(kernel);
   let printkWasUsed = false;
   return {
     cpuCount: sched.cpus.length,
@@ -40,6 +42,7 @@ export function bpfKernel(kernel: Kernel): BpfKernel {
         ram.u8.copyWithin(user, source + done, source + done + length),
       ),
     symbolAt: (address) => kernel.kallsyms.at(address),
+    startTimer: (delayNs, expire) => timers.start(delayNs, expire),
     wakeMapReaders: (map) => kernel.bpfReaders.wake(map),
     netDeviceExists: (ifindex) => kernel.network.net.byIndex(ifindex) !== undefined,
     perfEventOfFd(fd) {

@@ -21,7 +21,7 @@ const BPF_FS_MAGIC = 0xcafe4a11;
 
 /** What can be pinned: a reference-counted object. */
 export interface Pinnable {
-  put(): void;
+  putUser(): void;
   /** Reading the pinned file, for objects that have something to show (iterators). */
   openPinned?(flags: number): FileOps | number;
 }
@@ -117,7 +117,7 @@ export class BpffsDirectory extends BaseInode {
     if (!inode) return -errno.ENOENT;
     this.#entries.delete(name);
     this.mtime = this.ctime = this.fs.now();
-    if (--inode.nlink === 0 && inode instanceof PinnedInode) inode.object.put();
+    if (--inode.nlink === 0 && inode instanceof PinnedInode) inode.object.putUser();
     return 0;
   }
 

@@ -536,7 +536,7 @@ describe('bpffs', () => {
   it('keeps what is pinned until its name is gone', async () => {
     const seen = await onMachine(function* (p, machine) {
       let references = 1;
-      const object = { put: () => void references-- };
+      const object = { putUser: () => void references-- };
       const task = machine.sched.current;
       const { vfs } = machine;
       const results: unknown[] = [pinObject(vfs, task, '/sys/fs/bpf/prog', object)];

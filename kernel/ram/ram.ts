@@ -54,6 +54,12 @@ export class Ram {
     this.slab = new Slab(this.u8, this.pages);
   }
 
+  /** Allocated and not freed: whole pages, and blocks of kmalloc. Tests for leaks compare it. */
+  get usedBytes(): number {
+    const { slabBytes, usedBytes } = this.slab;
+    return this.sizeBytes - this.pages.freeBytes - slabBytes + usedBytes;
+  }
+
   kernelAddress(offset: RamOffset): KernelAddress {
     return (offset === 0 ? 0n : KERNEL_BASE + BigInt(offset)) as KernelAddress;
   }

@@ -28,6 +28,8 @@ export class Slab {
   readonly #pages: PageAllocator;
   readonly #runs = new Map<number, SlabRun>();
   readonly #free: number[][] = CLASSES.map(() => []);
+  /** In blocks that are handed out. */
+  usedBytes = 0;
 
   constructor(u8: Uint8Array, pages: PageAllocator) {
     this.#u8 = u8;
@@ -43,6 +45,7 @@ export class Slab {
     const offset = list.pop()!;
     const run = this.#runs.get(offset - (offset % SLAB_BYTES))!;
     run.used[(offset % SLAB_BYTES) / run.objectBytes] = 1;
+    this.usedBytes += run.objectBytes;
     return offset as RamOffset;
   }
 
@@ -53,6 +56,7 @@ export class Slab {
     const slot = (offset % SLAB_BYTES) / run.objectBytes;
     if (run.used[slot] !== 1) throw new Bug(`kfree of ${offset.toString(16)}: not allocated`);
     run.used[slot] = 0;
+    this.usedBytes -= run.objectBytes;
     this.#u8.fill(POISON_FREE, offset, offset + run.objectBytes);
     this.#free[CLASSES.indexOf(run.objectBytes as (typeof CLASSES)[number])]!.push(offset);
   }
@@ -61,6 +65,11 @@ export class Slab {
     const run = this.#runs.get(offset - (offset % SLAB_BYTES));
     if (!run) return this.#pages.blockBytes(offset);
     return run.used[(offset % SLAB_BYTES) / run.objectBytes] === 1 ? run.objectBytes : undefined;
+  }
+
+  /** In slabs, whatever is in use of them. */
+  get slabBytes(): number {
+    return this.#runs.size * SLAB_BYTES;
   }
 
   #grow(index: number): void {
