@@ -1,6 +1,7 @@
 /** bpftool btf show and dump. */
 import type { UserFlow } from '../../kernel/syscall/abi.ts';
 import { parseBtf, type Btf } from '../../bpf/btf/btf.ts';
+import { cHeader } from '../../bpf/btf/c-header.ts';
 import type { JsonTree } from '../../bpf/btf/format.ts';
 import { BtfError } from '../../bpf/btf/types.ts';
 import { readElf } from '../../bpf/elf/elf-file.ts';
@@ -18,7 +19,6 @@ import {
 } from '../bpf/objects.ts';
 import { progDetails } from '../bpf/prog-details.ts';
 import { kernelBtf } from '../bpf/object-file.ts';
-import { headerText } from './btf-c.ts';
 import { rawTypeJson, rawTypeText } from './btf-raw.ts';
 import { array, bool, number, object, string } from './json.ts';
 import { mapFdAndInfo, progFd } from './object-words.ts';
@@ -129,8 +129,11 @@ function* dump(t: Bpftool): UserFlow<number> {
   const { btf, roots } = source;
   if (asC) {
     if (t.json) return yield* t.fail('JSON output for C-syntax dump is not supported');
-    yield* t.print(headerText(btf, roots));
-    return 0;
+    const { text, failure } = cHeader(btf, roots);
+    yield* t.print(text);
+    if (!failure) return 0;
+    yield* t.info(`libbpf: ${failure.message}`);
+    return -failure.errno;
   }
   const all = [...btf.types.keys()].filter((id) => id >= btf.firstId);
   const ids = roots.length > 0 ? roots : all;
