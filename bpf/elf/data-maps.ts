@@ -72,9 +72,9 @@ export function dataLayouts(elf: ElfFile, btf: Btf): DataLayout[] {
     if (type.kind !== 'datasec' || section === undefined) return [];
     const offsets = new Map<string, number>();
     for (const variable of type.vars) {
-      const { name } = btf.types[variable.type]!;
-      const symbol = elf.symbolIn(section.index, name);
-      // Static variables may have no symbol; then the compiler filled in the offset.
+      // Static variables may share a name; their offsets the compiler fills in.
+      const { name, linkage } = btf.typeAs(variable.type, 'var') ?? { name: '', linkage: 'static' };
+      const symbol = linkage === 'static' ? undefined : elf.symbolIn(section.index, name);
       if (symbol !== undefined) offsets.set(name, symbol.value);
     }
     return [{ section: type.name, sizeBytes: section.sizeBytes, offsets }];

@@ -16,8 +16,11 @@ export const SHT = {
   NOBITS: 8,
   REL: 9,
 } as const;
-export const SHF = { WRITE: 1, ALLOC: 2, EXECINSTR: 4 } as const;
+export const SHF = { WRITE: 1, ALLOC: 2, EXECINSTR: 4, INFO_LINK: 0x40 } as const;
 export const SHN_UNDEF = 0;
+/** From here on section numbers mean something else: SHN_ABS, for one. */
+export const SHN_LORESERVE = 0xff00;
+export const SHN_ABS = 0xfff1;
 /** Relocation types of the BPF psABI (llvm ELFRelocs/BPF.def). */
 export const R_BPF = {
   NONE: 0,
@@ -38,6 +41,10 @@ export interface ElfSection {
   readonly sizeBytes: number;
   readonly link: number;
   readonly info: number;
+  /** Bytes; a power of two in sound files. */
+  readonly align: number;
+  /** Size of an entry, for tables. */
+  readonly entryBytes: number;
 }
 
 export type SymbolType = 'none' | 'object' | 'func' | 'section' | 'file' | 'other';
@@ -151,6 +158,8 @@ function readSections(bytes: Uint8Array, view: DataView, fail: Fail): ElfSection
       sizeBytes: u64(view, at + 32),
       link: view.getUint32(at + 40, true),
       info: view.getUint32(at + 44, true),
+      align: u64(view, at + 48),
+      entryBytes: u64(view, at + 56),
     };
   });
   const dataOf = ({ index, type, offset, sizeBytes }: (typeof raw)[number]) => {
@@ -161,10 +170,11 @@ function readSections(bytes: Uint8Array, view: DataView, fail: Fail): ElfSection
   const nameHeader = raw[nameIndex] ?? fail('no section names');
   const names = stringTable(dataOf(nameHeader));
   return raw.map((header) => {
-    const { index, type, flags, sizeBytes, link, info } = header;
+    const { index, type, flags, sizeBytes, link, info, align, entryBytes } = header;
     const name = names(header.nameOffset) ?? fail(`section ${index} has no name`);
     if (type === SHT.NOBITS && sizeBytes > 0xffff_ffff) fail('is larger than 4 GiB', name);
-    return { index, name, type, flags, data: dataOf(header), sizeBytes, link, info };
+    const data = dataOf(header);
+    return { index, name, type, flags, data, sizeBytes, link, info, align, entryBytes };
   });
 }
 
