@@ -6,7 +6,6 @@
  *   contender('elsewhere')     the interpreter, with other addresses, another clock and other random
  *                              numbers: where its results differ, they depend on these
  */
-import binaryen from 'binaryen';
 import type { Engine } from '../../bpf/engine.ts';
 import { createInterpreter } from '../../bpf/interp/interp.ts';
 import { createWasmJit } from '../../bpf/jit/jit.ts';
@@ -58,7 +57,7 @@ function engineOf(name: ContenderName): Engine {
     case 'interpreter':
       return createInterpreter();
     case 'jit':
-      return createWasmJit(binaryen);
+      return createWasmJit();
     case 'elsewhere':
       return elsewhere(createInterpreter());
   }
@@ -77,9 +76,9 @@ function elsewhere(engine: Engine): Engine {
     ...engine,
     compile(program, runtime) {
       if (!moved) {
-        // Sizes that no slab has in common, so that everything behind them lies elsewhere.
+        // Whatever size comes next, it lies elsewhere.
         for (let sizeBytes = 8; sizeBytes <= 2048; sizeBytes *= 2) runtime.ram.kzalloc(sizeBytes);
-        for (let page = 0; page < 17; page++) runtime.ram.pages.alloc();
+        for (let order = 10; order >= 0; order--) runtime.ram.pages.alloc(order);
         (runtime.kernel as BareKernel).clockNs += 123_456_789;
         for (let i = 0; i < 5; i++) runtime.kernel.random32();
         moved = true;

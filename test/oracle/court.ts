@@ -129,8 +129,7 @@ export class Court {
   ): Comparison {
     const found = (jit && engineDifference(skep, jit)) ?? difference(linux, skep);
     const doubtful = found !== undefined && RESULT_KINDS.has(found.kind);
-    const unstable =
-      doubtful && difference(this.#elsewhere.answer(request), skep) !== undefined;
+    const unstable = doubtful && difference(this.#elsewhere.answer(request), skep) !== undefined;
     return { request, linux, skep, difference: found, unstable };
   }
 }

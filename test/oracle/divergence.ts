@@ -49,7 +49,8 @@ export async function divergence(court: Court, found: Found): Promise<Divergence
 /** Slots of the entry function, in the order of their first execution. */
 async function executedSlots(request: RequestJson): Promise<number[]> {
   const seen = new Set<number>();
-  const engine = createInterpreter({ onStep: ({ slot, depth }) => {
+  const engine = createInterpreter({
+    onStep: ({ slot, depth }) => {
       if (depth === 0) seen.add(slot);
     },
   });

@@ -16,7 +16,10 @@ const FUNC_INFO_BYTES = 8;
 const LINE_INFO_BYTES = 16;
 
 /** Which slot a slot's control goes to beside the next one, and how to say so. */
-export function targetOf(insn: Insn, slot: number): { target: number; field: 'off' | 'imm' } | null {
+export function targetOf(
+  insn: Insn,
+  slot: number,
+): { target: number; field: 'off' | 'imm' } | null {
   const row = rowOf(insn);
   switch (row?.kind) {
     case 'goto':

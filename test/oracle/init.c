@@ -454,6 +454,7 @@ int main(void)
 	log_buffer = malloc(LOG_BYTES);
 	in = fopen("/requests", "r");
 	fputs("ready\n", out);
+	fflush(out);
 	while (in && getline(&text, &room, in) > 0) {
 		char *words[8] = { 0 }, *state, *word = strtok_r(text, " \n", &state);
 		int count = 0;

@@ -32,6 +32,7 @@ const PACKAGES = ['qemu-system-x86'];
 const BATCH = 2000;
 /** Wall time without a new byte of answer after which the kernel counts as hung, ms. */
 const SILENCE_MS = 60_000;
+const GRACE_MS = 1000;
 
 export type Answer = BatchAnswer | { readonly id: unknown; readonly error: string };
 
@@ -132,11 +133,16 @@ function boot(kernel: string, init: string, requests: string): Promise<Uint8Arra
     const qemu = spawn('qemu-system-x86_64', args, { stdio: ['ignore', 'pipe', 'pipe'] });
     const chunks: Buffer[] = [];
     let errors = '';
-    let silence = setTimeout(() => qemu.kill('SIGKILL'), SILENCE_MS);
+    // What came in while this process was busy counts: it is read before the kernel is given up.
+    const givenUp = (): void => {
+      const heard = chunks.length;
+      setTimeout(() => chunks.length === heard && qemu.kill('SIGKILL'), GRACE_MS);
+    };
+    let silence = setTimeout(givenUp, SILENCE_MS);
     qemu.stdout.on('data', (chunk: Buffer) => {
       chunks.push(chunk);
       clearTimeout(silence);
-      silence = setTimeout(() => qemu.kill('SIGKILL'), SILENCE_MS);
+      silence = setTimeout(givenUp, SILENCE_MS);
     });
     qemu.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));
     qemu.on('error', reject);

@@ -11,7 +11,14 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { EXIT, UsageError } from '../../ui/cli/usage.ts';
-import { found, openCourt, statistics, type Court, type CourtOptions, type Found } from './court.ts';
+import {
+  found,
+  openCourt,
+  statistics,
+  type Court,
+  type CourtOptions,
+  type Found,
+} from './court.ts';
 import { divergence } from './divergence.ts';
 import { generate, KINDS, type Kind } from './generate/generate.ts';
 import { line, report, summary } from './report.ts';
@@ -147,7 +154,11 @@ async function show(
     }
     return;
   }
-  const bugs = Map.groupBy(differing, ({ difference: { kind, key } }) => `${kind} ${key}`);
+  const bugs = new Map<string, Found[]>();
+  for (const one of differing) {
+    const bug = `${one.difference.kind} ${one.difference.key}`;
+    bugs.set(bug, [...(bugs.get(bug) ?? []), one]);
+  }
   const ordered = [...bugs.values()].sort((a, b) => b.length - a.length);
   const chosen = ordered.flatMap((same) => bySize(same).slice(0, SHOWN_OF_A_BUG)).slice(0, SHOWN);
   const small = await shrink(court, chosen, (round, left) => {

@@ -148,14 +148,15 @@ function simpler({ request }: Found): RequestJson[] {
     }
   });
   const [run, ...more] = request.run ?? [];
-  if (more.length > 0) for (const each of request.run!) candidates.push({ ...request, run: [each] });
+  if (more.length > 0)
+    for (const each of request.run!) candidates.push({ ...request, run: [each] });
   const zeros = run?.data_in?.replace(/./g, '0');
   if (run && zeros && zeros !== run.data_in) {
     candidates.push({ ...request, run: [{ ...run, data_in: zeros }, ...more] });
   }
   if (run?.ctx_in) {
-    const { ctx_in: _, ...without } = run;
-    candidates.push({ ...request, run: [without, ...more] });
+    const without = Object.entries(run).filter(([name]) => name !== 'ctx_in');
+    candidates.push({ ...request, run: [Object.fromEntries(without), ...more] });
   }
   return candidates;
 }
