@@ -124,7 +124,7 @@ export class EngineState {
     try {
       return target(r1, r2, r3, r4, r5, top);
     } catch (error) {
-      throw asOops(error);
+      throw asOops(error, this.programs);
     } finally {
       runtime.running = outer;
       this.leaveRun(top);

@@ -42,7 +42,7 @@ export abstract class BaseExecutable implements Executable {
     try {
       return this.execute(ctx, top);
     } catch (error) {
-      throw asOops(error);
+      throw asOops(error, state.programs);
     } finally {
       runtime.running = outerProgram;
       running.ctx = outerCtx;
@@ -61,7 +61,7 @@ export abstract class BaseExecutable implements Executable {
     try {
       return this.enter(runtime.ram.kernelAddress(ctx), top, 0);
     } catch (error) {
-      throw asOops(error);
+      throw asOops(error, state.programs);
     } finally {
       runtime.running = outerProgram;
       running.ctx = outerCtx;

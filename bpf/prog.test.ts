@@ -1,4 +1,3 @@
-import binaryen from 'binaryen';
 import { describe, expect, it } from 'vitest';
 import type { Ns, RamOffset } from '../kernel/types/units.ts';
 import { bareRuntime } from '../test/support/bare-runtime.ts';
@@ -98,7 +97,7 @@ describe('a program in the machine', () => {
       return [results, engines];
     };
     const [cold, interpreted] = run(undefined, 250);
-    const [hot, switched] = run(createWasmJit(binaryen), 250);
+    const [hot, switched] = run(createWasmJit(), 250);
     expect(hot).toEqual(cold);
     expect(new Set(interpreted)).toEqual(new Set(['interp']));
     expect([switched[0], switched.at(-1)]).toEqual(['interp', 'wasm']);
@@ -107,10 +106,10 @@ describe('a program in the machine', () => {
   it('moves when asked, and stays where it is if the JIT refuses', () => {
     const prog = (jit: Engine): BpfProg =>
       new BpfProg(unverifiedProgram(assemble('r0 = 2\n exit')), host({ jit: () => jit }));
-    const willing = prog(createWasmJit(binaryen));
+    const willing = prog(createWasmJit());
     expect([willing.jit(), willing.isJited, willing.run(NULL)]).toEqual([true, true, 2]);
     const refusal = { reason: 'program-too-large', insn: 0, message: 'no' } as const;
-    const unwilling = prog({ ...createWasmJit(binaryen), refusal: () => refusal });
+    const unwilling = prog({ ...createWasmJit(), refusal: () => refusal });
     expect([unwilling.jit(), unwilling.isJited, unwilling.run(NULL)]).toEqual([false, false, 2]);
   });
 });

@@ -127,11 +127,12 @@ export interface VerifiedProgram {
   readonly funcs: readonly FuncInfo[];
   /** Returns of the program need the attach type that it was loaded with. */
   readonly enforcesAttachType?: true;
-  /** Bytes used of buffers whose size is known at attach time only; 0 where there are none. */
+  /** Bytes used of the context, and of buffers whose size is known at attach time only. */
   readonly bufferUse?: {
     readonly tracepoint: number;
     readonly rdonly: number;
     readonly rdwr: number;
+    readonly ctx: number;
   };
 }
 
@@ -156,12 +157,23 @@ export interface Acceptance {
 
 export type Verdict = Acceptance | Rejection;
 
-/** Where a run-time fault of a verified program happened; the kernel prints an oops from it. */
+/** An instruction of a program: its slot in the rewritten program. */
+export interface CodePlace {
+  readonly program: VerifiedProgram;
+  readonly slot: number;
+}
+
+/** A run-time fault of a verified program; the kernel prints an oops from it. */
 export class BpfOops extends Error {
   override name = 'BpfOops';
+  /** What was accessed; the end of the NULL guard where the engine cannot tell. */
   readonly address: RamOffset | bigint;
-  constructor(message: string, address: RamOffset | bigint) {
+  /** The instruction that faulted, of the program that runs or of one that it called. */
+  readonly at: CodePlace | undefined;
+
+  constructor(message: string, address: RamOffset | bigint, at?: CodePlace) {
     super(message);
     this.address = address;
+    this.at = at;
   }
 }

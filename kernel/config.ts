@@ -34,8 +34,6 @@ export interface MachineConfig {
 export interface HostAssets {
   /** The C core (bpf/native), compiled. */
   readonly core: WebAssembly.Module;
-  /** Loads binaryen; called when the first program wants compiling. */
-  readonly loadBinaryen?: () => Promise<unknown>;
 }
 
 /** The configuration with every choice made. */

@@ -144,7 +144,7 @@ export class Machine implements Kernel {
     });
     this.network = bootNetwork(this);
     this.bpfReaders = new MapReaders(this.sched);
-    this.bpfJit = new BpfJit(assets.loadBinaryen, this.settings.bpf.jitEnable, this.log);
+    this.bpfJit = new BpfJit(this.settings.bpf.jitEnable);
     this.bpf = createBpf(this, {
       core: this.core,
       deviceByIndex: (ifindex) => this.network.net.byIndex(ifindex),

@@ -38,6 +38,7 @@ declare namespace WebAssembly {
     static exports(module: Module): { name: string; kind: string }[];
     static imports(module: Module): { module: string; name: string; kind: string }[];
   }
+  function validate(bytes: ArrayBufferView | ArrayBuffer): boolean;
   type Imports = Record<string, Record<string, unknown>>;
   class Instance {
     constructor(module: Module, imports?: Imports);

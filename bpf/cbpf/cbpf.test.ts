@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import binaryen from 'binaryen';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readCapture } from '../../hw/nic/pcap.ts';
@@ -23,7 +22,7 @@ import {
 import { translateClassic, type ClassicContext } from './translate.ts';
 
 const here = (file: string): URL => new URL(file, import.meta.url);
-const engines = [createInterpreter(), createWasmJit(binaryen)];
+const engines = [createInterpreter(), createWasmJit()];
 const op = (code: number, k = 0, jt = 0, jf = 0): ClassicInsn => ({ code, jt, jf, k: k >>> 0 });
 const [LD, LDH, LDB, LDX_IMM, LD_IMM, TAX, RET_A, RET_K] = [
   0x20, 0x28, 0x30, 0x01, 0x00, 0x07, 0x16, 0x06,

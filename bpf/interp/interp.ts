@@ -10,9 +10,10 @@
 import { Bug, type RamOffset } from '../../kernel/types/units.ts';
 import type { Engine, EngineRefusal } from '../engine.ts';
 import { BaseExecutable } from '../executable.ts';
+import { asOops } from '../oops.ts';
 import { firstUnhandled } from '../refusal.ts';
 import type { IsaRow } from '../isa/row.ts';
-import type { VerifiedProgram } from '../program.ts';
+import { BpfOops, type VerifiedProgram } from '../program.ts';
 import type { BpfRuntime } from '../runtime.ts';
 import type { Step } from './alu.ts';
 import { ConstantPool, compileStep } from './compile.ts';
@@ -113,15 +114,30 @@ class Interpreted extends BaseExecutable {
   #execute(start: number): void {
     const steps = this.#steps;
     let slot = start;
-    while (slot !== DONE) slot = steps[slot]!();
+    try {
+      while (slot !== DONE) slot = steps[slot]!();
+    } catch (error) {
+      throw this.#withPlace(error, slot);
+    }
   }
 
   #executeChecked(start: number, onStep: (view: StepView) => void): void {
     const registers = this.#cpu.registers.subarray(0, R10 + 1);
     let slot = start;
-    while (slot !== DONE) {
-      onStep({ program: this.program, slot, registers, depth: this.#cpu.depth });
-      slot = this.#steps[slot]!();
+    try {
+      while (slot !== DONE) {
+        onStep({ program: this.program, slot, registers, depth: this.#cpu.depth });
+        slot = this.#steps[slot]!();
+      }
+    } catch (error) {
+      throw this.#withPlace(error, slot);
     }
+  }
+
+  /** A fault further in, of a callback or another program, has its place already. */
+  #withPlace(error: unknown, slot: number): unknown {
+    const oops = asOops(error, this.state.programs);
+    if (!(oops instanceof BpfOops) || oops.at !== undefined) return oops;
+    return new BpfOops(oops.message, oops.address, { program: this.program, slot });
   }
 }

@@ -4,194 +4,267 @@
  */
 import type { AluOperation, Condition, RowOf } from '../isa/row.ts';
 import type { Insn } from '../isa/insn.ts';
-import type { Expr, WasmModule } from './binaryen.ts';
-import type { FrameExpressions } from './frame.ts';
+import { I32, I64, type IntOp, type IntOps, type ValueType } from './code-writer.ts';
+import type { FunctionCode } from './frame.ts';
 
-/** Expressions are trees: what is used twice must be built twice. */
-type Make = () => Expr;
+/** WASM has these as they are; it masks shift counts as BPF does. */
+const SAME: Partial<Record<AluOperation, IntOp>> = {
+  add: 'add',
+  sub: 'sub',
+  mul: 'mul',
+  or: 'or',
+  and: 'and',
+  xor: 'xor',
+  lsh: 'shl',
+  rsh: 'shr_u',
+  arsh: 'shr_s',
+};
 
+/** The operands of an instruction at its width; each call pushes the value again. */
 interface Operands {
-  readonly a: Make;
-  readonly b: Make;
-  /** The immediate, where `b` is one. */
-  readonly imm: bigint | undefined;
-}
-
-type IntOps = WasmModule['i64'] | WasmModule['i32'];
-
-interface Width {
-  readonly m: WasmModule;
   readonly ops: IntOps;
-  constant(value: bigint): Expr;
-}
-
-function aluExpression(operation: AluOperation, w: Width, { a, b, imm }: Operands): Expr {
-  const { ops } = w;
-  switch (operation) {
-    case 'add':
-      return ops.add(a(), b());
-    case 'sub':
-      return ops.sub(a(), b());
-    case 'mul':
-      return ops.mul(a(), b());
-    case 'or':
-      return ops.or(a(), b());
-    case 'and':
-      return ops.and(a(), b());
-    case 'xor':
-      return ops.xor(a(), b());
-    case 'mov':
-      return b();
-    // WASM masks shift counts as BPF does.
-    case 'lsh':
-      return ops.shl(a(), b());
-    case 'rsh':
-      return ops.shr_u(a(), b());
-    case 'arsh':
-      return ops.shr_s(a(), b());
-    case 'div':
-      return unlessZero(
-        w,
-        imm,
-        b,
-        () => w.constant(0n),
-        () => ops.div_u(a(), b()),
-      );
-    case 'mod':
-      return unlessZero(w, imm, b, a, () => ops.rem_u(a(), b()));
-    case 'sdiv':
-      return unlessZero(
-        w,
-        imm,
-        b,
-        () => w.constant(0n),
-        () => signedDivision(w, imm, a, b),
-      );
-    case 'smod':
-      // WASM's rem_s of the most negative number by -1 is 0 and does not trap.
-      return unlessZero(w, imm, b, a, () => ops.rem_s(a(), b()));
-  }
-}
-
-function unlessZero(
-  { m, ops }: Width,
-  imm: bigint | undefined,
-  b: Make,
-  ifZero: Make,
-  otherwise: Make,
-): Expr {
-  if (imm === undefined) return m.if(ops.eqz(b()), ifZero(), otherwise());
-  return imm === 0n ? ifZero() : otherwise();
-}
-
-/** WASM traps on the most negative number by -1; dividing by -1 is negation, which wraps. */
-function signedDivision(w: Width, imm: bigint | undefined, a: Make, b: Make): Expr {
-  const { m, ops } = w;
-  const negated = (): Expr => ops.sub(w.constant(0n), a());
-  if (imm === -1n) return negated();
-  if (imm !== undefined) return ops.div_s(a(), b());
-  return m.if(ops.eq(b(), w.constant(-1n)), negated(), ops.div_s(a(), b()));
-}
-
-function widthOf(m: WasmModule, width: 32 | 64): Width {
-  return width === 64
-    ? { m, ops: m.i64, constant: (value) => m.i64.const(value) }
-    : { m, ops: m.i32, constant: (value) => m.i32.const(Number(value)) };
+  readonly type: ValueType;
+  a(): void;
+  b(): void;
+  constant(value: number): void;
+  /** Where `b` is an immediate. */
+  readonly imm: number | undefined;
 }
 
 function operands(
-  f: FrameExpressions,
-  insn: Insn,
+  f: FunctionCode,
+  { dst, src, imm }: Insn,
   { width, source }: { readonly width: 32 | 64; readonly source: 'imm' | 'reg' },
 ): Operands {
-  const get = width === 64 ? (r: number) => f.get(r) : (r: number) => f.get32(r);
-  const { constant } = widthOf(f.m, width);
-  const imm = source === 'imm' ? BigInt(insn.imm) : undefined;
+  const get = (register: number): void => (width === 64 ? f.get(register) : f.get32(register));
+  const constant = (value: number): void => (width === 64 ? f.i64(BigInt(value)) : f.i32(value));
   return {
-    a: () => get(insn.dst),
-    b: imm === undefined ? () => get(insn.src) : () => constant(imm),
-    imm,
+    ops: width === 64 ? I64 : I32,
+    type: width === 64 ? 'i64' : 'i32',
+    a: () => get(dst),
+    b: () => (source === 'imm' ? constant(imm) : get(src)),
+    constant,
+    imm: source === 'imm' ? imm : undefined,
   };
 }
 
-export function emitAlu(f: FrameExpressions, row: RowOf<'alu'>, insn: Insn): Expr {
-  if (row.operation === 'mov' && row.source === 'imm') {
-    const imm = BigInt(insn.imm);
-    const value = row.width === 64 ? imm : BigInt.asUintN(32, imm);
-    return f.set(insn.dst, f.m.i64.const(value));
+export function emitAlu(f: FunctionCode, row: RowOf<'alu'>, insn: Insn): void {
+  const { operation, width } = row;
+  if (operation === 'mov' && row.source === 'imm') {
+    f.setConstant(insn.dst, BigInt(width === 64 ? insn.imm : insn.imm >>> 0));
+    return;
   }
-  const value = aluExpression(row.operation, widthOf(f.m, row.width), operands(f, insn, row));
-  return row.width === 64 ? f.set(insn.dst, value) : f.set32(insn.dst, value);
+  pushResult(f, operation, operands(f, insn, row));
+  if (width === 64) f.set(insn.dst);
+  else f.set32(insn.dst);
 }
 
-export function emitNeg(f: FrameExpressions, row: RowOf<'neg'>, { dst }: Insn): Expr {
-  const { i32, i64 } = f.m;
-  if (row.width === 64) return f.set(dst, i64.sub(i64.const(0n), f.get(dst)));
-  return f.set32(dst, i32.sub(i32.const(0), f.get32(dst)));
+function pushResult(f: FunctionCode, operation: AluOperation, o: Operands): void {
+  const { ops, a, b } = o;
+  const same = SAME[operation];
+  if (same !== undefined) {
+    a();
+    b();
+    f.op(ops[same]);
+    return;
+  }
+  const zero = (): void => o.constant(0);
+  const divide = (op: number) => (): void => {
+    a();
+    b();
+    f.op(op);
+  };
+  switch (operation) {
+    case 'mov':
+      return b();
+    case 'div':
+      return unlessZero(f, o, zero, divide(ops.div_u));
+    case 'mod':
+      return unlessZero(f, o, a, divide(ops.rem_u));
+    case 'sdiv':
+      return unlessZero(f, o, zero, () => signedDivision(f, o));
+    case 'smod':
+      return unlessZero(f, o, a, divide(ops.rem_s));
+  }
 }
 
-export function emitMovsx(f: FrameExpressions, row: RowOf<'movsx'>, { dst, src }: Insn): Expr {
-  const { i32, i64 } = f.m;
-  if (row.bits === 32) return f.set(dst, i64.extend_s(f.get32(src)));
+function unlessZero(f: FunctionCode, o: Operands, ifZero: () => void, otherwise: () => void): void {
+  if (o.imm !== undefined) {
+    if (o.imm === 0) ifZero();
+    else otherwise();
+    return;
+  }
+  o.b();
+  f.op(o.ops.eqz);
+  f.if(o.type);
+  ifZero();
+  f.else();
+  otherwise();
+  f.end();
+}
+
+/** WASM traps on the most negative number by -1; dividing by -1 is negation, which wraps. */
+function signedDivision(f: FunctionCode, o: Operands): void {
+  const { ops, a, b } = o;
+  const divide = (): void => {
+    a();
+    b();
+    f.op(ops.div_s);
+  };
+  const negate = (): void => {
+    o.constant(0);
+    a();
+    f.op(ops.sub);
+  };
+  if (o.imm !== undefined) {
+    if (o.imm === -1) negate();
+    else divide();
+    return;
+  }
+  b();
+  o.constant(-1);
+  f.op(ops.eq);
+  f.if(o.type);
+  negate();
+  f.else();
+  divide();
+  f.end();
+}
+
+export function emitNeg(f: FunctionCode, row: RowOf<'neg'>, { dst }: Insn): void {
   if (row.width === 64) {
-    return f.set(dst, row.bits === 8 ? i64.extend8_s(f.get(src)) : i64.extend16_s(f.get(src)));
+    f.i64(0n);
+    f.get(dst);
+    f.op(I64.sub);
+    f.set(dst);
+  } else {
+    f.i32(0);
+    f.get32(dst);
+    f.op(I32.sub);
+    f.set32(dst);
   }
-  const value = f.get32(src);
-  return f.set32(dst, row.bits === 8 ? i32.extend8_s(value) : i32.extend16_s(value));
+}
+
+export function emitMovsx(f: FunctionCode, row: RowOf<'movsx'>, { dst, src }: Insn): void {
+  if (row.bits === 32) {
+    f.get32(src);
+    f.op(I64.extend_s);
+    f.set(dst);
+  } else if (row.width === 64) {
+    f.get(src);
+    f.op(row.bits === 8 ? I64.extend8_s : I64.extend16_s);
+    f.set(dst);
+  } else {
+    f.get32(src);
+    f.op(row.bits === 8 ? I32.extend8_s : I32.extend16_s);
+    f.set32(dst);
+  }
 }
 
 /** The machine is little-endian: `le` only truncates. */
-export function emitEndian(f: FrameExpressions, row: RowOf<'endian'>, { dst }: Insn): Expr {
-  const { i32, i64 } = f.m;
+export function emitEndian(f: FunctionCode, row: RowOf<'endian'>, { dst }: Insn): void {
   const swaps = row.order !== 'le';
   switch (row.bits) {
-    case 16: {
-      if (!swaps) return f.set(dst, i64.and(f.get(dst), i64.const(0xffffn)));
-      return f.set32(
-        dst,
-        swap16(f.m, () => f.get32(dst)),
-      );
-    }
+    case 16:
+      f.get32(dst);
+      if (swaps) {
+        swap16(f);
+      } else {
+        f.i32(0xffff);
+        f.op(I32.and);
+      }
+      return f.set32(dst);
     case 32:
-      return f.set32(dst, swaps ? swap32(f.m, () => f.get32(dst)) : f.get32(dst));
-    case 64: {
-      if (!swaps) return f.m.nop();
-      const low = swap32(f.m, () => f.get32(dst));
-      const high = swap32(f.m, () => i32.wrap(i64.shr_u(f.get(dst), i64.const(32n))));
-      return f.set(dst, i64.or(i64.shl(i64.extend_u(low), i64.const(32n)), i64.extend_u(high)));
-    }
+      f.get32(dst);
+      if (swaps) swap32(f);
+      return f.set32(dst);
+    case 64:
+      if (!swaps) return;
+      f.get(dst);
+      swap64(f);
+      return f.set(dst);
   }
 }
 
-/** Of the low 16 bits of an i32; the rest becomes 0. */
-export function swap16({ i32 }: WasmModule, x: Make): Expr {
-  const high = i32.shl(i32.and(x(), i32.const(0xff)), i32.const(8));
-  const low = i32.and(i32.shr_u(x(), i32.const(8)), i32.const(0xff));
-  return i32.or(high, low);
+/** Of the low 16 bits of the i32 on the stack; the rest becomes 0. */
+export function swap16(f: FunctionCode): void {
+  const x = f.temporary('i32');
+  f.localTee(x);
+  f.i32(8);
+  f.op(I32.shl);
+  f.i32(0xff00);
+  f.op(I32.and);
+  f.localGet(x);
+  f.i32(8);
+  f.op(I32.shr_u);
+  f.i32(0xff);
+  f.op(I32.and);
+  f.op(I32.or);
 }
 
-export function swap32({ i32 }: WasmModule, x: Make): Expr {
-  const odd = i32.and(i32.rotl(x(), i32.const(8)), i32.const(0x00ff00ff));
-  const even = i32.and(i32.rotr(x(), i32.const(8)), i32.const(0xff00ff00 | 0));
-  return i32.or(odd, even);
+export function swap32(f: FunctionCode): void {
+  const x = f.temporary('i32');
+  f.localTee(x);
+  f.i32(8);
+  f.op(I32.rotl);
+  f.i32(0x00ff00ff);
+  f.op(I32.and);
+  f.localGet(x);
+  f.i32(8);
+  f.op(I32.rotr);
+  f.i32(0xff00ff00 | 0);
+  f.op(I32.and);
+  f.op(I32.or);
 }
 
-/** Non-zero if the jump is taken. */
-export function emitCondition(f: FrameExpressions, row: RowOf<'branch'>, insn: Insn): Expr {
-  const { ops, constant } = widthOf(f.m, row.width);
-  const { a, b } = operands(f, insn, row);
-  const compare: Record<Condition, () => Expr> = {
-    eq: () => ops.eq(a(), b()),
-    ne: () => ops.ne(a(), b()),
-    gt: () => ops.gt_u(a(), b()),
-    ge: () => ops.ge_u(a(), b()),
-    lt: () => ops.lt_u(a(), b()),
-    le: () => ops.le_u(a(), b()),
-    sgt: () => ops.gt_s(a(), b()),
-    sge: () => ops.ge_s(a(), b()),
-    slt: () => ops.lt_s(a(), b()),
-    sle: () => ops.le_s(a(), b()),
-    set: () => ops.ne(ops.and(a(), b()), constant(0n)),
+/** First the bytes in each 16 bits, then the four 16-bit parts. */
+function swap64(f: FunctionCode): void {
+  const x = f.temporary('i64');
+  const masked = (op: number, count: bigint, mask: bigint): void => {
+    f.i64(count);
+    f.op(op);
+    f.i64(mask);
+    f.op(I64.and);
   };
-  return compare[row.condition]();
+  f.localTee(x);
+  masked(I64.shl, 8n, 0xff00_ff00_ff00_ff00n);
+  f.localGet(x);
+  masked(I64.shr_u, 8n, 0x00ff_00ff_00ff_00ffn);
+  f.op(I64.or);
+  f.localTee(x);
+  masked(I64.rotl, 16n, 0x0000_ffff_0000_ffffn);
+  f.localGet(x);
+  masked(I64.rotr, 16n, 0xffff_0000_ffff_0000n);
+  f.op(I64.or);
+}
+
+const COMPARISON: Readonly<Record<Exclude<Condition, 'set'>, IntOp>> = {
+  eq: 'eq',
+  ne: 'ne',
+  gt: 'gt_u',
+  ge: 'ge_u',
+  lt: 'lt_u',
+  le: 'le_u',
+  sgt: 'gt_s',
+  sge: 'ge_s',
+  slt: 'lt_s',
+  sle: 'le_s',
+};
+
+/** Push an i32 that is not zero if the jump is taken. */
+export function emitCondition(f: FunctionCode, row: RowOf<'branch'>, insn: Insn): void {
+  const o = operands(f, insn, row);
+  o.a();
+  if (row.condition === 'eq' && o.imm === 0) {
+    f.op(o.ops.eqz);
+    return;
+  }
+  o.b();
+  if (row.condition !== 'set') {
+    f.op(o.ops[COMPARISON[row.condition]]);
+    return;
+  }
+  f.op(o.ops.and);
+  o.constant(0);
+  f.op(o.ops.ne);
 }

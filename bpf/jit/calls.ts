@@ -6,146 +6,219 @@
  * are called directly, tail calls go through the table that all programs of a machine share.
  */
 import { errno } from '../../kernel/types/errno.ts';
-import type { RamOffset } from '../../kernel/types/units.ts';
-import { HELPER_TAIL_CALL, helperOfCall, tailCallTarget } from '../calls.ts';
+import { BPF_ARRAY_VALUE, BpfMapStruct } from '../../kernel/types/bpf-map.ts';
+import { HELPER_TAIL_CALL, helperOfCall } from '../calls.ts';
 import type { Executable } from '../engine.ts';
 import type { EngineState } from '../engine-state.ts';
 import type { HelperImplementation } from '../helpers/helper.ts';
 import type { RowOf } from '../isa/row.ts';
 import type { VerifiedProgram } from '../program.ts';
+import { CACHE_ENTRIES, CACHE_ENTRY_BYTES } from '../program-table.ts';
 import type { BpfRuntime } from '../runtime.ts';
 import { uapi } from '../uapi.ts';
-import type { Binaryen, Expr, WasmType } from './binaryen.ts';
-import { functionType, LOCALS, TAIL_CALLS, type FrameExpressions } from './frame.ts';
-import { TABLE, type Imports } from './imports.ts';
+import { I32, I64, type ValueType } from './code-writer.ts';
+import type { FunctionCode } from './frame.ts';
 import { inlinedHelper } from './inline.ts';
+import type { ModuleWriter, Signature } from './module-writer.ts';
+import type { Shape } from './shape.ts';
 
 /** What the code of one program may refer to. */
 export interface CodeContext {
-  readonly binaryen: Binaryen;
   readonly program: VerifiedProgram;
   readonly runtime: BpfRuntime;
   readonly state: EngineState;
-  readonly imports: Imports;
-  readonly table: WebAssembly.Table;
+  readonly module: ModuleWriter;
+  /** One a subprogram; subprogram n is the module's own function n. */
+  readonly shapes: readonly Shape[];
   /** The host's WASM has tail calls; without them they nest, 33 deep at most. */
   readonly hasTailCalls: boolean;
   readonly inline: boolean;
 }
 
-export const functionName = (subprog: number): string => `f${subprog}`;
+/** How programs enter each other: r1, stackTop, tailCalls. */
+export const ENTRY: Signature = { params: ['i64', 'i32', 'i32'], results: ['i64'] };
 
 /** @param before slots of the block up to the call, where its arguments were made */
 export function emitCall(
   c: CodeContext,
-  f: FrameExpressions,
+  f: FunctionCode,
   row: RowOf<'call'>,
   slot: number,
   before: readonly number[],
-): Expr[] {
+): void {
   const { imm } = c.program.insns[slot]!;
-  if (row.target === 'subprog') return [emitSubprogCall(c, f, slot + 1 + imm)];
-  if (imm === HELPER_TAIL_CALL) return emitTailCall(c, f);
+  if (row.target === 'subprog') return emitSubprogCall(c, f, slot + 1 + imm);
+  if (imm === HELPER_TAIL_CALL) return emitTailCall(c, f, slot);
   const helper = helperOfCall(c.program, slot);
-  const inlined = c.inline ? inlinedHelper(c, f, helper?.name, { slot, before }) : undefined;
-  if (inlined) return inlined;
+  if (c.inline && inlinedHelper(c, f, helper?.name, { slot, before })) return;
   if (helper?.implementation === undefined) {
-    return [f.set(0, f.m.i64.const(BigInt(-errno.EOPNOTSUPP)))];
+    f.setConstant(0, BigInt(-errno.EOPNOTSUPP));
+    return;
   }
   const returnsInt = c.program.facts[slot]!.returnsInt ?? false;
-  return emitHelperCall(c, f, `bpf_${helper.proto}`, helper.implementation, returnsInt);
+  emitHelperCall(c, f, `bpf_${helper.proto}`, helper.implementation, returnsInt);
 }
 
-function emitSubprogCall(c: CodeContext, f: FrameExpressions, start: number): Expr {
+function emitSubprogCall(c: CodeContext, f: FunctionCode, start: number): void {
   const callee = c.program.subprogs.findIndex((subprog) => subprog.start === start);
-  const args = [1, 2, 3, 4, 5].map((register) => f.get(register));
-  // The callee's frame lies below the bytes of the caller's.
-  args.push(f.i32('frame'), f.tailCalls());
-  return f.set(0, f.m.call(functionName(callee), args, c.binaryen.i64));
+  const { args, takesStack, takesTailCalls } = c.shapes[callee]!;
+  for (const register of args) f.get(register);
+  if (takesStack) f.frame();
+  if (takesTailCalls) f.tailCalls();
+  f.callOwn(callee);
+  f.set(0);
 }
+
+const TYPES: Readonly<Record<HelperImplementation['returns'], readonly ValueType[]>> = {
+  i32: ['i32'],
+  i64: ['i64'],
+  pointer: ['i32'],
+  void: [],
+};
 
 function emitHelperCall(
-  { binaryen, runtime, imports }: CodeContext,
-  f: FrameExpressions,
+  { runtime, module }: CodeContext,
+  f: FunctionCode,
   name: string,
   implementation: HelperImplementation,
   returnsInt: boolean,
-): Expr[] {
-  const { i32, i64, none } = binaryen;
-  const types: Record<string, WasmType> = { i32, i64, pointer: i32, void: none };
+): void {
   const { pass, returns, native } = implementation;
-  const value = native === undefined ? implementation.bind(runtime) : runtime.core.exports[native];
-  const params = pass.map((passing) => types[passing]!);
-  const result = types[returns]!;
-  imports.func(name, params, result, value);
-  const args = pass.map((passing, i) => (passing === 'i32' ? f.get32(i + 1) : f.get(i + 1)));
-  const call = f.m.call(name, args, result);
+  const func = module.importFunction(name, { params: pass, results: TYPES[returns] }, () =>
+    native === undefined ? implementation.bind(runtime) : runtime.core.exports[native],
+  );
+  pass.forEach((passing, i) => (passing === 'i32' ? f.get32(i + 1) : f.get(i + 1)));
+  f.callImport(func);
   switch (returns) {
     case 'i32':
-      return [returnsInt ? f.set32(0, call) : f.set(0, f.m.i64.extend_s(call))];
+      f.op(returnsInt ? I64.extend_u : I64.extend_s);
+      return f.set(0);
     case 'i64':
-      return [f.set(0, call)];
+      return f.set(0);
     case 'pointer':
-      return setPointer(f, call);
+      return f.setPointer();
     case 'void':
-      return [call, f.set(0, f.m.i64.const(0n))];
+      return f.setConstant(0, 0n);
   }
 }
 
-/** r0 = kernel address of a RAM offset, NULL for 0. */
-export function setPointer(f: FrameExpressions, offset: Expr): Expr[] {
-  const { m } = f;
-  return [
-    m.local.set(LOCALS.i32, offset),
-    f.set(0, m.if(f.i32('i32'), f.kernelAddress(f.i32('i32')), m.i64.const(0n))),
-  ];
-}
-
 /** What `tail_call_target` says besides a table index. */
-const OUT_OF_RANGE = -1;
-const EMPTY_SLOT = -2;
+const EMPTY_SLOT = -1;
 /** The program runs in another engine: call it through `tail_call_enter`. */
-const OTHER_ENGINE = -3;
+const OTHER_ENGINE = -2;
 
 /** r1 ctx, r2 prog_array, r3 index. What cannot be called is passed over (bpf_tail_call(2)). */
-function emitTailCall(c: CodeContext, f: FrameExpressions): Expr[] {
-  const { binaryen, imports, runtime } = c;
-  const { m } = f;
-  const { i32, i64 } = binaryen;
-  let other: Executable | undefined;
-  imports.table(c.table);
-  imports.func('tail_call_target', [i32, i32], i32, (map: number, index: number): number => {
-    const target = tailCallTarget(runtime, (map >>> 0) as RamOffset, index >>> 0);
-    if (target === undefined) return OUT_OF_RANGE;
-    if (target === null) return EMPTY_SLOT;
-    if (target.tableIndex !== undefined) return target.tableIndex;
-    other = target;
-    return OTHER_ENGINE;
+function emitTailCall(c: CodeContext, f: FunctionCode, slot: number): void {
+  const { map } = c.program.facts[slot] ?? {};
+  const id = f.temporary('i32');
+  const out = f.block();
+  f.get32(3);
+  if (map !== undefined) {
+    f.i32(map.spec.maxEntries);
+  } else {
+    f.get32(2);
+    f.memory(I32.load, BpfMapStruct.offsets.max_entries);
+  }
+  f.op(I32.ge_u);
+  f.brIf(out);
+  f.tailCalls();
+  f.i32(uapi.MAX_TAIL_CALL_CNT);
+  f.op(I32.ge_u);
+  f.brIf(out);
+  // An empty slot uses up a call too, as in Linux's interpreter and JITs.
+  f.tailCalls();
+  f.i32(1);
+  f.op(I32.add);
+  f.localSet(f.tailCallsLocal);
+  f.get32(3);
+  f.i32(3);
+  f.op(I32.shl);
+  f.get32(2);
+  f.op(I32.add);
+  f.memory(I32.load, BPF_ARRAY_VALUE);
+  f.localTee(id);
+  f.op(I32.eqz);
+  f.brIf(out);
+  emitEnter(c, f, id);
+  f.end();
+}
+
+/** Leave for the program with that id: by the cache of ProgramTable, or asking for it. */
+function emitEnter(c: CodeContext, f: FunctionCode, id: number): void {
+  const { programs } = c.state;
+  const cached = f.local('i32');
+  f.localGet(id);
+  f.i32(CACHE_ENTRIES - 1);
+  f.op(I32.and);
+  f.i32(CACHE_ENTRY_BYTES);
+  f.op(I32.mul);
+  f.localTee(cached);
+  f.memory(I32.load, programs.cacheAt);
+  f.localGet(id);
+  f.op(I32.eq);
+  f.if();
+  emitReturnCall(c, f, () => {
+    f.localGet(cached);
+    f.memory(I32.load, programs.cacheAt + 4);
   });
-  imports.func('tail_call_enter', [i64, i32, i32], i64, (ctx: bigint, top: number, calls: number) =>
-    other!.enter(ctx, top >>> 0, calls),
-  );
-  const target = (): Expr => f.i32('i32');
-  const zero = (): Expr => m.i64.const(0n);
-  const args = [f.get(1), zero(), zero(), zero(), zero(), f.stackTop(), f.tailCalls()];
-  const { params } = functionType(binaryen);
-  const enter = c.hasTailCalls
-    ? m.return_call_indirect(TABLE, target(), args, params, i64)
-    : m.return(m.call_indirect(TABLE, target(), args, params, i64));
-  const enterOther = m.return(
-    m.call('tail_call_enter', [f.get(1), f.stackTop(), f.tailCalls()], i64),
-  );
-  const countAndEnter = m.block(null, [
-    m.local.set(TAIL_CALLS, m.i32.add(f.tailCalls(), m.i32.const(1))),
-    m.if(m.i32.ge_s(target(), m.i32.const(0)), enter),
-    m.if(m.i32.eq(target(), m.i32.const(OTHER_ENGINE)), enterOther),
-  ]);
-  const isAllowed = m.i32.and(
-    m.i32.ne(target(), m.i32.const(OUT_OF_RANGE)),
-    m.i32.lt_u(f.tailCalls(), m.i32.const(uapi.MAX_TAIL_CALL_CNT)),
-  );
-  return [
-    m.local.set(LOCALS.i32, m.call('tail_call_target', [f.get32(2), f.get32(3)], i32)),
-    m.if(isAllowed, countAndEnter),
-  ];
+  f.end();
+  const { target, enterOther } = tailCallImports(c);
+  f.localGet(id);
+  f.callImport(target);
+  f.localTee(id);
+  f.i32(0);
+  f.op(I32.ge_s);
+  f.if();
+  emitReturnCall(c, f, () => f.localGet(id));
+  f.end();
+  f.localGet(id);
+  f.i32(OTHER_ENGINE);
+  f.op(I32.eq);
+  f.if();
+  f.get(1);
+  f.stackTop();
+  f.tailCalls();
+  f.callImport(enterOther);
+  f.return();
+  f.end();
+}
+
+function emitReturnCall(
+  { module, state, hasTailCalls }: CodeContext,
+  f: FunctionCode,
+  pushIndex: () => void,
+): void {
+  module.importTable(state.programs.wasm);
+  f.get(1);
+  f.stackTop();
+  f.tailCalls();
+  pushIndex();
+  f.callIndirect(module.typeOf(ENTRY), hasTailCalls);
+  if (!hasTailCalls) f.return();
+}
+
+function tailCallImports({ module, runtime, state }: CodeContext) {
+  let other: Executable | undefined;
+  const findTarget = (id: number): number => {
+    const target = runtime.executableOf(id >>> 0);
+    if (target === undefined) return EMPTY_SLOT;
+    if (target.tableIndex === undefined) {
+      other = target;
+      return OTHER_ENGINE;
+    }
+    state.programs.remember(id, target.tableIndex);
+    return target.tableIndex;
+  };
+  return {
+    target: module.importFunction(
+      'tail_call_target',
+      { params: ['i32'], results: ['i32'] },
+      () => findTarget,
+    ),
+    enterOther: module.importFunction(
+      'tail_call_enter',
+      ENTRY,
+      () => (ctx: bigint, top: number, calls: number) => other!.enter(ctx, top >>> 0, calls),
+    ),
+  };
 }

@@ -1,118 +1,143 @@
 /**
- * How a BPF function looks as a WASM function, and expressions for its registers and addresses.
+ * The WASM function of one subprogram while its code is written: registers, temporaries, addresses.
  *
- * Every function has one signature, so that subprograms, callbacks and tail calls are all alike:
- *   (r1, r2, r3, r4, r5: i64, stackTop: i32, tailCalls: i32) -> i64 (r0)
- * Registers are i64 locals. Stack frames lie in RAM; `stackTop` is the frame's r10, so a stack slot
- * is a constant offset from a local, `frame`, without an add.
+ * Registers are i64 locals, made when first used. Stack frames lie in RAM: a slot is a constant
+ * offset from a local, the frame's lowest byte, so that its address needs no addition.
  */
 import { KERNEL_BASE } from '../../kernel/ram/ram.ts';
-import type { Insn } from '../isa/insn.ts';
-import type { Binaryen, Expr, WasmModule, WasmType } from './binaryen.ts';
+import { CodeWriter, I32, I64, type ValueType } from './code-writer.ts';
+import type { Shape } from './shape.ts';
 
-const R0 = 7;
-const R6 = 8;
-export const STACK_TOP = 5;
-export const TAIL_CALLS = 6;
-export const LOCALS = { frame: 13, i32: 14, i64: 15, label: 16, f64: 17 } as const;
+const R10 = 10;
 
-/** Local of register n. */
-const REGISTER = [R0, 0, 1, 2, 3, 4, R6, R6 + 1, R6 + 2, R6 + 3, R6 + 4] as const;
-
-export function functionType(binaryen: Binaryen): { params: WasmType; locals: WasmType[] } {
-  const { i32, i64, f64 } = binaryen;
-  return {
-    params: binaryen.createType([i64, i64, i64, i64, i64, i32, i32]),
-    locals: [i64, i64, i64, i64, i64, i64, i32, i32, i64, i32, f64],
-  };
-}
-
-/** A WASM address: the i32 expression and the constant that the instruction itself adds. */
-export interface Address {
-  readonly base: Expr;
-  readonly offset: number;
-}
-
-export class FrameExpressions {
-  readonly m: WasmModule;
+export class FunctionCode extends CodeWriter {
+  readonly shape: Shape;
   readonly stackBytes: number;
-  readonly #b: Binaryen;
+  /** Types of the locals behind the parameters. */
+  readonly locals: ValueType[] = [];
+  readonly #params: number;
+  readonly #registers: number[] = [];
+  readonly #temporaries: Partial<Record<ValueType | 'label', number>> = {};
+  readonly #frame: number;
 
-  constructor(binaryen: Binaryen, module: WasmModule, stackBytes: number) {
-    this.#b = binaryen;
-    this.m = module;
+  constructor(shape: Shape, stackBytes: number) {
+    super();
+    this.shape = shape;
     this.stackBytes = stackBytes;
+    shape.args.forEach((register, i) => (this.#registers[register] = i));
+    this.#params = shape.args.length + Number(shape.takesStack) + Number(shape.takesTailCalls);
+    this.#frame = this.local('i32');
+    if (!shape.takesStack) return;
+    this.stackTop();
+    this.i32(stackBytes);
+    this.op(I32.sub);
+    this.localSet(this.#frame);
   }
 
-  get(register: number): Expr {
-    return this.m.local.get(REGISTER[register]!, this.#b.i64);
+  /** A new local. */
+  local(type: ValueType): number {
+    return this.#params + this.locals.push(type) - 1;
   }
 
-  set(register: number, value: Expr): Expr {
-    return this.m.local.set(REGISTER[register]!, value);
+  /** A local for use within one instruction. */
+  temporary(type: ValueType): number {
+    return (this.#temporaries[type] ??= this.local(type));
   }
 
-  /** Low half of a register. */
-  get32(register: number): Expr {
-    return this.m.i32.wrap(this.get(register));
+  /** The local that a dispatcher of blocks keeps the next one in. */
+  labelLocal(): number {
+    return (this.#temporaries.label ??= this.local('i32'));
   }
 
-  /** From an i32, the upper half 0. */
-  set32(register: number, value: Expr): Expr {
-    return this.set(register, this.m.i64.extend_u(value));
+  get(register: number): void {
+    if (register !== R10) {
+      this.localGet(this.#local(register));
+      return;
+    }
+    this.stackTop();
+    this.toKernelAddress();
   }
 
-  i32(local: keyof typeof LOCALS): Expr {
-    return this.m.local.get(LOCALS[local], this.#b.i32);
+  set(register: number): void {
+    this.localSet(this.#local(register));
   }
 
-  i64Temp(): Expr {
-    return this.m.local.get(LOCALS.i64, this.#b.i64);
+  /** The low half. */
+  get32(register: number): void {
+    if (register === R10) {
+      this.stackTop();
+      return;
+    }
+    this.get(register);
+    this.op(I32.wrap);
   }
 
-  stackTop(): Expr {
-    return this.m.local.get(STACK_TOP, this.#b.i32);
+  /** From the i32 on the stack; the upper half becomes 0. */
+  set32(register: number): void {
+    this.op(I64.extend_u);
+    this.set(register);
   }
 
-  tailCalls(): Expr {
-    return this.m.local.get(TAIL_CALLS, this.#b.i32);
+  setConstant(register: number, value: bigint): void {
+    this.i64(value);
+    this.set(register);
   }
 
-  /** What runs before the first instruction. */
-  prologue(): Expr[] {
-    const { m } = this;
-    return [
-      m.local.set(LOCALS.frame, m.i32.sub(this.stackTop(), m.i32.const(this.stackBytes))),
-      this.set(10, this.kernelAddress(this.stackTop())),
-    ];
+  stackTop(): void {
+    this.localGet(this.shape.args.length);
   }
 
-  /** The kernel address of a RAM offset that is not NULL. */
-  kernelAddress(offset: Expr): Expr {
-    return this.m.i64.or(this.m.i64.extend_u(offset), this.m.i64.const(KERNEL_BASE));
+  /** The frame's lowest byte, which is the top of a callee's frame. */
+  frame(): void {
+    this.localGet(this.#frame);
+  }
+
+  tailCalls(): void {
+    this.localGet(this.tailCallsLocal);
+  }
+
+  get tailCallsLocal(): number {
+    return this.shape.args.length + 1;
+  }
+
+  /** From the RAM offset on the stack, which is not NULL's. */
+  toKernelAddress(): void {
+    this.op(I64.extend_u);
+    this.i64(KERNEL_BASE);
+    this.op(I64.or);
+  }
+
+  /** r0 = the RAM offset on the stack as a pointer, NULL for 0. */
+  setPointer(): void {
+    const offset = this.temporary('i32');
+    this.localTee(offset);
+    this.if('i64');
+    this.localGet(offset);
+    this.toKernelAddress();
+    this.else();
+    this.i64(0n);
+    this.end();
+    this.set(0);
   }
 
   /**
-   * Of register + off. A WASM offset is unsigned and does not wrap: a negative one is added first.
-   * (The pointer itself may lie before its object, but never below the 64 KiB NULL guard.)
+   * Push the address register + off; the instruction that uses it adds the offset returned. A WASM
+   * offset is unsigned and does not wrap: a negative one is added first. (The pointer itself may
+   * lie before its object, but never below the 64 KiB NULL guard.)
    */
-  address({ register, off }: { register: number; off: number }): Address {
-    const { m } = this;
-    if (register === 10 && off >= -this.stackBytes) {
-      return { base: this.i32('frame'), offset: this.stackBytes + off };
+  address(register: number, off: number): number {
+    if (register === R10 && off >= -this.stackBytes && off < 0) {
+      this.frame();
+      return this.stackBytes + off;
     }
-    const base = this.get32(register);
-    return off >= 0
-      ? { base, offset: off }
-      : { base: m.i32.add(base, m.i32.const(off)), offset: 0 };
+    this.get32(register);
+    if (off >= 0) return off;
+    this.i32(off);
+    this.op(I32.add);
+    return 0;
   }
 
-  /** Where a load reads and where a store or atomic writes. */
-  source(insn: Insn): Address {
-    return this.address({ register: insn.src, off: insn.off });
-  }
-
-  destination(insn: Insn): Address {
-    return this.address({ register: insn.dst, off: insn.off });
+  #local(register: number): number {
+    return (this.#registers[register] ??= this.local('i64'));
   }
 }

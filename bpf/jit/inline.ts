@@ -16,10 +16,10 @@ import type { BpfMap } from '../maps/map.ts';
 import { CURRENT_CPU } from '../native/core.ts';
 import type { BpfKernel } from '../runtime.ts';
 import type { MapType } from '../uapi.ts';
-import type { Expr } from './binaryen.ts';
-import { functionName, setPointer, type CodeContext } from './calls.ts';
-import { LOCALS, type FrameExpressions } from './frame.ts';
-import { writes } from './writes.ts';
+import type { CodeContext } from './calls.ts';
+import { I32, I64 } from './code-writer.ts';
+import type { FunctionCode } from './frame.ts';
+import { writeMask } from './registers.ts';
 
 interface CallSite {
   readonly slot: number;
@@ -27,69 +27,76 @@ interface CallSite {
   readonly before: readonly number[];
 }
 
-type Inline = (c: CodeContext, f: FrameExpressions, site: CallSite) => Expr[] | undefined;
+/** Writes the code; false where the helper has to be called. */
+type Inline = (c: CodeContext, f: FunctionCode, site: CallSite) => boolean;
 
 const INLINES: Readonly<Record<string, Inline>> = {
   map_lookup_elem: inlineLookup,
   loop: inlineLoop,
-  get_smp_processor_id: (_, f) => [f.set(0, f.m.i64.load32_u(CURRENT_CPU, 4, f.m.i32.const(0)))],
+  get_smp_processor_id: (_, f) => {
+    pushCpu(f);
+    return (f.set32(0), true);
+  },
   ktime_get_ns: inlineClock,
   ktime_get_boot_ns: inlineClock,
   ktime_get_tai_ns: inlineClock,
-  get_prandom_u32: (c, f) => [
-    f.set32(
-      0,
-      importedWord(c, f, 'random32', (k) => k.random32()),
-    ),
-  ],
-  get_current_task: (c, f) =>
-    setPointer(
-      f,
-      importedWord(c, f, 'current_task', (k) => k.currentTask()),
-    ),
-  get_current_pid_tgid: (c, f) => [
-    pair(
-      f,
-      importedWord(c, f, 'current_tgid', (k) => k.currentTgid()),
-      importedWord(c, f, 'current_pid', (k) => k.currentPid()),
-    ),
-  ],
-  get_current_uid_gid: (c, f) => [
-    pair(
-      f,
-      importedWord(c, f, 'current_gid', (k) => k.currentGid()),
-      importedWord(c, f, 'current_uid', (k) => k.currentUid()),
-    ),
-  ],
+  get_prandom_u32: (c, f) => {
+    pushWord(c, f, 'random32', (kernel) => kernel.random32());
+    return (f.set32(0), true);
+  },
+  get_current_task: (c, f) => {
+    pushWord(c, f, 'current_task', (kernel) => kernel.currentTask());
+    return (f.setPointer(), true);
+  },
+  get_current_pid_tgid: (c, f) =>
+    setPair(f, {
+      high: () => pushWord(c, f, 'current_tgid', (kernel) => kernel.currentTgid()),
+      low: () => pushWord(c, f, 'current_pid', (kernel) => kernel.currentPid()),
+    }),
+  get_current_uid_gid: (c, f) =>
+    setPair(f, {
+      high: () => pushWord(c, f, 'current_gid', (kernel) => kernel.currentGid()),
+      low: () => pushWord(c, f, 'current_uid', (kernel) => kernel.currentUid()),
+    }),
 };
 
+export function inlinedHelper(
+  c: CodeContext,
+  f: FunctionCode,
+  name: string | undefined,
+  site: CallSite,
+): boolean {
+  return name !== undefined && (INLINES[name]?.(c, f, site) ?? false);
+}
+
 /** The i32 that the kernel says when called. */
-function importedWord(
-  { binaryen, imports, runtime }: CodeContext,
-  f: FrameExpressions,
+function pushWord(
+  { module, runtime }: CodeContext,
+  f: FunctionCode,
   name: string,
   read: (kernel: BpfKernel) => number,
-): Expr {
+): void {
   const { kernel } = runtime;
-  imports.func(name, [], binaryen.i32, () => read(kernel));
-  return f.m.call(name, [], binaryen.i32);
+  f.callImport(
+    module.importFunction(name, { params: [], results: ['i32'] }, () => () => read(kernel)),
+  );
 }
 
 /** r0 = high << 32 | low */
-function pair(f: FrameExpressions, high: Expr, low: Expr): Expr {
-  const { i64 } = f.m;
-  const shifted = i64.shl(i64.extend_u(high), i64.const(32n));
-  return f.set(0, i64.or(shifted, i64.extend_u(low)));
+function setPair(f: FunctionCode, { high, low }: { high: () => void; low: () => void }): true {
+  high();
+  f.op(I64.extend_u);
+  f.i64(32n);
+  f.op(I64.shl);
+  low();
+  f.op(I64.extend_u);
+  f.op(I64.or);
+  return (f.set(0), true);
 }
 
-/** Undefined where the helper has to be called. */
-export function inlinedHelper(
-  c: CodeContext,
-  f: FrameExpressions,
-  name: string | undefined,
-  site: CallSite,
-): Expr[] | undefined {
-  return name === undefined ? undefined : INLINES[name]?.(c, f, site);
+function pushCpu(f: FunctionCode): void {
+  f.i32(0);
+  f.memory(I32.load, CURRENT_CPU);
 }
 
 /** Lookups of the C core that a known type is looked up with directly. */
@@ -103,111 +110,191 @@ const LOOKUPS: Partial<Record<MapType, string>> = {
   hash_of_maps: 'htab_of_maps_lookup',
 };
 
-function inlineLookup(c: CodeContext, f: FrameExpressions, { slot }: CallSite): Expr[] | undefined {
+function inlineLookup(c: CodeContext, f: FunctionCode, { slot }: CallSite): boolean {
   const { map, constKey } = c.program.facts[slot] ?? {};
-  if (map === undefined) return undefined;
+  if (map === undefined) return false;
   const { type } = map.spec;
   if (type === 'array' || type === 'percpu_array') {
     const key = constKey === undefined ? undefined : Number(BigInt.asUintN(32, constKey));
-    if (key !== undefined && key >= map.spec.maxEntries) return [f.set(0, f.m.i64.const(0n))];
-    return type === 'array' ? arrayLookup(f, map, key) : perCpuArrayLookup(c, f, map, key);
+    const pushElement = type === 'array' ? arrayElement(f, map) : perCpuArrayElement(c, f, map);
+    if (key === undefined) lookupIndex(f, map, pushElement);
+    else lookupConstant(f, map, key, pushElement);
+    return true;
   }
   const lookup = LOOKUPS[type];
-  if (lookup === undefined) return undefined;
-  const { i32 } = c.binaryen;
-  c.imports.func(lookup, [i32, i32], i32, c.runtime.core.exports[lookup]);
-  return setPointer(f, f.m.call(lookup, [f.m.i32.const(map.offset), f.get32(2)], i32));
+  if (lookup === undefined) return false;
+  const { module, runtime } = c;
+  f.i32(map.offset);
+  f.get32(2);
+  const signature = { params: ['i32', 'i32'], results: ['i32'] } as const;
+  f.callImport(module.importFunction(lookup, signature, () => runtime.core.exports[lookup]));
+  f.setPointer();
+  return true;
 }
 
-function arrayLookup(f: FrameExpressions, map: BpfMap, key: number | undefined): Expr[] {
-  const { i32 } = f.m;
+/** Pushes the RAM offset of the element with that index, which is a constant or in a local. */
+type PushElement = (index: { readonly constant: number } | { readonly local: number }) => void;
+
+function arrayElement(f: FunctionCode, map: BpfMap): PushElement {
   const values = map.directValue!;
-  if (key !== undefined) {
-    return [f.set(0, f.kernelAddress(i32.const(values + key * map.elementBytes)))];
-  }
-  const at = i32.add(i32.mul(f.i32('i32'), i32.const(map.elementBytes)), i32.const(values));
-  return ifInRange(f, map, f.kernelAddress(at));
+  return (index) => {
+    if ('constant' in index) {
+      f.i32(values + index.constant * map.elementBytes);
+      return;
+    }
+    f.localGet(index.local);
+    f.i32(map.elementBytes);
+    f.op(I32.mul);
+    f.i32(values);
+    f.op(I32.add);
+  };
 }
 
 /** Each slot of the array points at the copies of all CPUs, `cpu_stride` apart. */
-function perCpuArrayLookup(
-  { runtime }: CodeContext,
-  f: FrameExpressions,
-  map: BpfMap,
-  key: number | undefined,
-): Expr[] {
-  const { i32 } = f.m;
+function perCpuArrayElement({ runtime }: CodeContext, f: FunctionCode, map: BpfMap): PushElement {
   const stride = BpfMapStruct.at(runtime.ram, map.offset).cpu_stride;
   const slots = map.offset + BPF_ARRAY_VALUE;
-  const copies =
-    key === undefined
-      ? i32.load(slots, 1, i32.shl(f.i32('i32'), i32.const(3)))
-      : i32.load(slots + 8 * key, 1, i32.const(0));
-  const cpu = i32.load(CURRENT_CPU, 4, i32.const(0));
-  const address = f.kernelAddress(i32.add(copies, i32.mul(cpu, i32.const(stride))));
-  return key === undefined ? ifInRange(f, map, address) : [f.set(0, address)];
+  return (index) => {
+    if ('constant' in index) {
+      f.i32(0);
+      f.memory(I32.load, slots + 8 * index.constant);
+    } else {
+      f.localGet(index.local);
+      f.i32(3);
+      f.op(I32.shl);
+      f.memory(I32.load, slots);
+    }
+    pushCpu(f);
+    f.i32(stride);
+    f.op(I32.mul);
+    f.op(I32.add);
+  };
 }
 
-/** r0 = `address`, which uses the key in the i32 temporary, or NULL beyond the last element. */
-function ifInRange(f: FrameExpressions, map: BpfMap, address: Expr): Expr[] {
-  const { m } = f;
-  const inRange = m.i32.lt_u(f.i32('i32'), m.i32.const(map.spec.maxEntries));
-  return [
-    m.local.set(LOCALS.i32, m.i32.load(0, 1, f.get32(2))),
-    f.set(0, m.if(inRange, address, m.i64.const(0n))),
-  ];
+function lookupConstant(f: FunctionCode, map: BpfMap, key: number, pushElement: PushElement): void {
+  if (key >= map.spec.maxEntries) {
+    f.i64(0n);
+  } else {
+    pushElement({ constant: key });
+    f.toKernelAddress();
+  }
+  f.set(0);
 }
 
-function inlineClock({ binaryen, imports, runtime }: CodeContext, f: FrameExpressions): Expr[] {
+/** r0 = the element, or NULL beyond the last one. */
+function lookupIndex(f: FunctionCode, map: BpfMap, pushElement: PushElement): void {
+  const local = f.temporary('i32');
+  f.get32(2);
+  f.memory(I32.load, 0);
+  f.localTee(local);
+  f.i32(map.spec.maxEntries);
+  f.op(I32.lt_u);
+  f.if('i64');
+  pushElement({ local });
+  f.toKernelAddress();
+  f.else();
+  f.i64(0n);
+  f.end();
+  f.set(0);
+}
+
+function inlineClock({ module, runtime }: CodeContext, f: FunctionCode): true {
   const { kernel } = runtime;
-  imports.func('now_ns', [], binaryen.f64, () => kernel.nowNs());
-  return [f.set(0, f.m.i64.trunc_u.f64(f.m.call('now_ns', [], binaryen.f64)))];
+  const signature = { params: [], results: ['f64'] } as const;
+  f.callImport(module.importFunction('now_ns', signature, () => () => kernel.nowNs()));
+  f.op(I64.trunc_f64_u);
+  return (f.set(0), true);
 }
 
 /** BPF_MAX_LOOPS, include/linux/bpf.h. */
 const MAX_LOOPS = 8 * 1024 * 1024;
 
 /** r1 rounds, r2 callback, r3 its context, r4 flags. Stack as EngineState.callback takes it. */
-function inlineLoop(
-  c: CodeContext,
-  f: FrameExpressions,
-  { slot, before }: CallSite,
-): Expr[] | undefined {
+function inlineLoop(c: CodeContext, f: FunctionCode, { before }: CallSite): boolean {
   const callback = callbackIn(c, 2, before);
-  if (callback === undefined) return undefined;
-  const { m } = f;
-  const { state, binaryen } = c;
-  const zero = (): Expr => m.i64.const(0n);
-  const rounds = (): Expr => f.get32(1);
-  const top = (): Expr => f.i32('i32');
-  const setTop = (value: Expr): Expr => m.i32.store(state.topAt, 4, m.i32.const(0), value);
-  const done = `loop_${slot}_done`;
-  const again = `loop_${slot}`;
-  const args = [f.i64Temp(), f.get(3), zero(), zero(), zero(), top(), m.i32.const(0)];
-  const loop = m.loop(
-    again,
-    m.block(null, [
-      m.br_if(done, m.i64.ge_u(f.i64Temp(), m.i64.extend_u(rounds()))),
-      f.set(0, m.call(functionName(callback), args, binaryen.i64)),
-      m.local.set(LOCALS.i64, m.i64.add(f.i64Temp(), m.i64.const(1n))),
-      m.br_if(again, m.i64.eqz(f.get(0))),
-    ]),
-  );
-  const isExhausted = m.i32.lt_u(top(), m.i32.const(state.bottom + state.runBytes));
-  const run = m.block(null, [
-    m.local.set(LOCALS.i32, m.i32.load(state.topAt, 4, m.i32.const(0))),
-    m.if(isExhausted, m.unreachable()),
-    setTop(m.i32.sub(top(), m.i32.const(state.runBytes))),
-    m.local.set(LOCALS.i64, zero()),
-    m.block(done, [loop]),
-    setTop(top()),
-    f.set(0, f.i64Temp()),
-  ]);
-  const fail = (error: number): Expr => f.set(0, m.i64.const(BigInt(-error)));
-  const tooMany = m.i32.gt_u(rounds(), m.i32.const(MAX_LOOPS));
-  return [
-    m.if(m.i64.ne(f.get(4), zero()), fail(errno.EINVAL), m.if(tooMany, fail(errno.E2BIG), run)),
-  ];
+  if (callback === undefined) return false;
+  const out = f.block();
+  const fail = (error: number): void => {
+    f.if();
+    f.setConstant(0, BigInt(-error));
+    f.br(out);
+    f.end();
+  };
+  f.get(4);
+  f.i64(0n);
+  f.op(I64.ne);
+  fail(errno.EINVAL);
+  f.get32(1);
+  f.i32(MAX_LOOPS);
+  f.op(I32.gt_u);
+  fail(errno.E2BIG);
+  emitRounds(c, f, callback);
+  f.end();
+  return true;
+}
+
+function emitRounds(c: CodeContext, f: FunctionCode, callback: number): void {
+  const { state } = c;
+  const round = f.local('i64');
+  const rounds = f.local('i64');
+  const top = f.local('i32');
+  f.i32(0);
+  f.memory(I32.load, state.topAt);
+  f.localTee(top);
+  f.i32(state.bottom + state.runBytes);
+  f.op(I32.lt_u);
+  f.if();
+  f.unreachable();
+  f.end();
+  // The callback's own calls back find their stack below.
+  f.i32(0);
+  f.localGet(top);
+  f.i32(state.runBytes);
+  f.op(I32.sub);
+  f.memory(I32.store, state.topAt);
+  f.get32(1);
+  f.op(I64.extend_u);
+  f.localSet(rounds);
+  f.i64(0n);
+  f.localSet(round);
+  const done = f.block();
+  const again = f.loop();
+  f.localGet(round);
+  f.localGet(rounds);
+  f.op(I64.ge_u);
+  f.brIf(done);
+  emitCallback(c, f, callback, { 1: () => f.localGet(round), 2: () => f.get(3) }, top);
+  f.localGet(round);
+  f.i64(1n);
+  f.op(I64.add);
+  f.localSet(round);
+  f.op(I64.eqz);
+  f.brIf(again);
+  f.end();
+  f.end();
+  f.i32(0);
+  f.localGet(top);
+  f.memory(I32.store, state.topAt);
+  f.localGet(round);
+  f.set(0);
+}
+
+/** Push what the callback returns. Arguments that are not given are 0. */
+function emitCallback(
+  { shapes }: CodeContext,
+  f: FunctionCode,
+  callback: number,
+  given: Readonly<Record<number, () => void>>,
+  top: number,
+): void {
+  const { args, takesStack, takesTailCalls } = shapes[callback]!;
+  for (const register of args) {
+    const push = given[register] ?? (() => f.i64(0n));
+    push();
+  }
+  if (takesStack) f.localGet(top);
+  if (takesTailCalls) f.i32(0);
+  f.callOwn(callback);
 }
 
 /** The subprogram whose address `register` holds, if a ld_imm64 in the same block put it there. */
@@ -219,7 +306,7 @@ function callbackIn(
   for (let i = before.length - 1; i >= 0; i--) {
     const slot = before[i]!;
     const row = rowOf(program.insns[slot]!)!;
-    if (!writes(program.insns[slot]!, row, register)) continue;
+    if (((writeMask(program, slot, row) >> register) & 1) === 0) continue;
     return row.kind === 'ld_imm64' ? callbackOfImm64(program, slot) : undefined;
   }
   return undefined;

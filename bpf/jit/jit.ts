@@ -1,30 +1,29 @@
 /**
  * The WASM JIT: a verified program becomes one WASM module over the machine's RAM.
  *
- *   createWasmJit(binaryen)                     the engine; the host loads binaryen and passes it in
- *   createWasmJit(binaryen, {inline: false})    without inlined helpers, to see what they save
+ *   createWasmJit()                   the engine
+ *   createWasmJit({inline: false})    without inlined helpers, to see what they save
  *
- * Code is generated straight from the instructions, structured by structure.ts; binaryen's own
- * optimiser is left out (30 ms a program), since V8 optimises again anyway.
+ * The module is written straight from the instructions, in one pass, without optimising: V8 does
+ * that when the code is hot. Writing and instantiating takes some 50 µs for 100 instructions.
  */
 import { KERNEL_BASE } from '../../kernel/ram/ram.ts';
 import { Bug, type RamOffset } from '../../kernel/types/units.ts';
-import type { Engine, EngineRefusal, Executable } from '../engine.ts';
-import type { BpfFunction } from '../engine-state.ts';
-import { engineState } from '../engine-state.ts';
+import type { Engine, EngineRefusal } from '../engine.ts';
+import { engineState, type BpfFunction } from '../engine-state.ts';
 import { BaseExecutable } from '../executable.ts';
 import type { IsaRow } from '../isa/row.ts';
+import { moduleName } from '../oops.ts';
 import { firstUnhandled } from '../refusal.ts';
 import type { VerifiedProgram } from '../program.ts';
 import type { BpfRuntime } from '../runtime.ts';
-import type { Binaryen, Expr, WasmModule } from './binaryen.ts';
-import { functionName } from './calls.ts';
-import { emitFunction } from './function.ts';
-import type { FrameExpressions } from './frame.ts';
-import { Imports } from './imports.ts';
-import { annotatedText } from './listing.ts';
-import { ProgramTable } from './program-table.ts';
-import { disassembleWasm } from './wasm-disasm.ts';
+import type { CodeContext } from './calls.ts';
+import { mapFunction, slotAt, type MappedFunction } from './code-map.ts';
+import { CodeWriter, I32, I64, type ValueType } from './code-writer.ts';
+import { functionCode, type BeforeEach } from './function.ts';
+import { listing } from './listing.ts';
+import { ModuleWriter } from './module-writer.ts';
+import { shapesOf, signatureOf } from './shape.ts';
 
 export interface WasmJitOptions {
   /** Inline helpers where the verifier's facts allow it; true by default. */
@@ -36,13 +35,11 @@ export interface WasmJitOptions {
 /** A function's code must stay below V8's 7,654,321 bytes (wasm-limits.h); this is far below. */
 const MAX_SLOTS = 200_000;
 
-export function createWasmJit(binaryen: Binaryen, options: WasmJitOptions = {}): Engine {
+export function createWasmJit(options: WasmJitOptions = {}): Engine {
   const jit: Jit = {
-    binaryen,
     inline: options.inline ?? true,
     onStep: options.onStep,
-    hasTailCalls: hostHasTailCalls(binaryen),
-    tables: new WeakMap(),
+    hasTailCalls: hostHasTailCalls(),
   };
   return {
     name: 'wasm',
@@ -51,17 +48,15 @@ export function createWasmJit(binaryen: Binaryen, options: WasmJitOptions = {}):
     compile: (program, runtime) => {
       const refused = refusal(program);
       if (refused) throw new Bug(refused.message);
-      return compile(jit, program, runtime);
+      return new WasmProgram(jit, program, runtime);
     },
   };
 }
 
 interface Jit {
-  readonly binaryen: Binaryen;
   readonly inline: boolean;
   readonly onStep: WasmJitOptions['onStep'];
   readonly hasTailCalls: boolean;
-  readonly tables: WeakMap<BpfRuntime, ProgramTable>;
 }
 
 function handles(row: IsaRow): boolean {
@@ -76,118 +71,123 @@ function refusal(program: VerifiedProgram): EngineRefusal | undefined {
   return firstUnhandled('the WASM JIT', handles, program);
 }
 
-/** What a module exports; its functions besides are f0, f1, … by subprogram. */
+/** What a module exports, and for callbacks `callback_N`, by subprogram. */
 interface ModuleExports {
   readonly run: (ctx: number, stackTop: number) => number;
+  readonly enter: (ctx: bigint, stackTop: number, tailCalls: number) => bigint;
   readonly [name: string]: unknown;
 }
 
-function compile(jit: Jit, program: VerifiedProgram, runtime: BpfRuntime): Executable {
-  let table = jit.tables.get(runtime);
-  if (table === undefined) jit.tables.set(runtime, (table = new ProgramTable()));
-  const { module, imports } = buildModule(jit, program, runtime, table, false);
-  const bytes = module.emitBinary();
-  module.dispose();
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), imports.values);
-  const listing = (): string => {
-    const listed = buildModule(jit, program, runtime, table, true);
-    const text = annotatedText(program, listed.module.emitText());
-    listed.module.dispose();
-    return text;
-  };
-  const exports = instance.exports as unknown as ModuleExports;
-  return new WasmProgram(program, runtime, { exports, table, image: bytes, listing });
+interface Code {
+  readonly image: Uint8Array<ArrayBuffer>;
+  readonly imports: WebAssembly.Imports;
+  /** One a subprogram. */
+  readonly functions: readonly MappedFunction[];
 }
 
-function buildModule(
-  jit: Jit,
-  program: VerifiedProgram,
-  runtime: BpfRuntime,
-  table: ProgramTable,
-  isListing: boolean,
-): { module: WasmModule; imports: Imports } {
-  const { binaryen } = jit;
-  const module = new binaryen.Module();
-  module.setFeatures(
-    binaryen.Features.SignExt |
-      binaryen.Features.BulkMemory |
-      (jit.hasTailCalls ? binaryen.Features.TailCall : 0),
-  );
-  const imports = new Imports(binaryen, module);
-  imports.memory(runtime.ram);
+function generate(jit: Jit, program: VerifiedProgram, runtime: BpfRuntime, index: number): Code {
+  const { inline, hasTailCalls } = jit;
+  const module = new ModuleWriter(moduleName(index));
+  module.importMemory(runtime.ram);
+  const shapes = shapesOf(program);
   const state = engineState(runtime);
-  const context = { ...jit, program, runtime, state, imports, table: table.table };
-  const mark = isListing ? listingMark(binaryen, module, imports) : traceMark(jit, imports);
-  program.subprogs.forEach((info, subprog) => {
-    emitFunction(context, subprog, { module, mark });
-    if (subprog === 0 || info.isCallback) {
-      module.addFunctionExport(functionName(subprog), functionName(subprog));
-    }
+  const c: CodeContext = { program, runtime, state, module, shapes, hasTailCalls, inline };
+  program.subprogs.forEach(({ name }, i) => module.declare(name, signatureOf(shapes[i]!)));
+  const before = traced(jit, module);
+  const codes = shapes.map((_, subprog) => {
+    const code = functionCode(c, subprog, before);
+    module.define(subprog, code.locals, code);
+    return code;
   });
-  addRun(binaryen, module);
-  return { module, imports };
-}
-
-/** A call that does nothing but show in the text where an instruction begins. */
-function listingMark(binaryen: Binaryen, module: WasmModule, imports: Imports) {
-  return (slot: number): Expr => {
-    const name = imports.func(`insn_${slot}`, [], binaryen.none, undefined);
-    return module.call(name, [], binaryen.none);
+  exportEntry(module);
+  program.subprogs.forEach(({ isCallback }, i) => isCallback && exportCallback(c, i));
+  const { bytes, functions } = module.encode();
+  return {
+    image: bytes,
+    imports: module.imports,
+    functions: codes.map((code, i) => mapFunction(functions[i]!, code, module.codeOffset(i))),
   };
 }
 
-function traceMark({ binaryen, onStep }: Jit, imports: Imports) {
+function traced({ onStep }: Jit, module: ModuleWriter): BeforeEach | undefined {
   if (onStep === undefined) return undefined;
-  const { i32, i64, none } = binaryen;
-  const params = [i32, ...Array.from({ length: 11 }, () => i64)];
-  imports.func('on_step', params, none, (slot: number, ...registers: bigint[]) => {
-    onStep(slot, registers);
+  const all = Array.from({ length: 11 }, (_, register) => register);
+  const params: readonly ValueType[] = ['i32', ...all.map(() => 'i64' as const)];
+  const func = module.importFunction('on_step', { params, results: [] }, () => {
+    return (slot: number, ...registers: bigint[]) => onStep(slot, registers);
   });
-  return (slot: number, f: FrameExpressions): Expr => {
-    const registers = Array.from({ length: 11 }, (_, register) => f.get(register));
-    return f.m.call('on_step', [f.m.i32.const(slot), ...registers], none);
+  return (slot, f) => {
+    f.i32(slot);
+    for (const register of all) f.get(register);
+    f.callImport(func);
   };
 }
 
-/** run(ctx, stackTop): no 64-bit value crosses, so no BigInt is made. */
-function addRun(binaryen: Binaryen, module: WasmModule): void {
-  const { i32, i64 } = binaryen;
-  const zero = (): number => module.i64.const(0n);
-  const ctx = (): number => module.local.get(0, i32);
-  const address = module.i64.or(module.i64.extend_u(ctx()), module.i64.const(KERNEL_BASE));
-  const r1 = module.if(ctx(), address, zero());
-  const args = [r1, zero(), zero(), zero(), zero(), module.local.get(1, i32), module.i32.const(0)];
-  const body = module.i32.wrap(module.call(functionName(0), args, i64));
-  module.addFunction('run', binaryen.createType([i32, i32]), i32, [], body);
-  module.addFunctionExport('run', 'run');
+/** run(ctx, stackTop): no 64-bit value crosses, so no BigInt is made. And `enter`, with them. */
+function exportEntry(module: ModuleWriter): void {
+  const code = new CodeWriter();
+  code.localGet(0);
+  code.if('i64');
+  code.localGet(0);
+  code.op(I64.extend_u);
+  code.i64(KERNEL_BASE);
+  code.op(I64.or);
+  code.else();
+  code.i64(0n);
+  code.end();
+  code.localGet(1);
+  code.i32(0);
+  code.callOwn(0);
+  code.op(I32.wrap);
+  code.end();
+  const run = module.declare('run', { params: ['i32', 'i32'], results: ['i32'] });
+  module.define(run, [], code);
+  module.exportFunction('run', run);
+  module.exportFunction('enter', 0);
 }
 
-interface WasmCode {
-  readonly exports: ModuleExports;
-  readonly table: ProgramTable;
-  readonly image: Uint8Array;
-  readonly listing: () => string;
+/** callback_N(r1, …, r5, stackTop), whatever the subprogram takes of it. */
+function exportCallback({ module, shapes }: CodeContext, subprog: number): void {
+  const { args, takesStack, takesTailCalls } = shapes[subprog]!;
+  const code = new CodeWriter();
+  for (const register of args) code.localGet(register - 1);
+  if (takesStack) code.localGet(5);
+  if (takesTailCalls) code.i32(0);
+  code.callOwn(subprog);
+  code.end();
+  const params: readonly ValueType[] = ['i64', 'i64', 'i64', 'i64', 'i64', 'i32'];
+  const callback = module.declare(callbackName(subprog), { params, results: ['i64'] });
+  module.define(callback, [], code);
+  module.exportFunction(callbackName(subprog), callback);
 }
+
+const callbackName = (subprog: number): string => `callback_${subprog}`;
 
 class WasmProgram extends BaseExecutable {
   readonly engine = 'wasm';
   readonly imageBytes: number;
   readonly tableIndex: number;
   readonly #run: ModuleExports['run'];
-  readonly #entry: (...args: (bigint | number)[]) => bigint;
-  readonly #code: WasmCode;
+  readonly #enter: ModuleExports['enter'];
+  readonly #code: Code;
 
-  constructor(program: VerifiedProgram, runtime: BpfRuntime, code: WasmCode) {
+  constructor(jit: Jit, program: VerifiedProgram, runtime: BpfRuntime) {
     super(program, runtime);
+    const { programs } = this.state;
+    this.tableIndex = programs.reserve();
+    const code = generate(jit, program, runtime, this.tableIndex);
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(code.image), code.imports);
+    const exports = instance.exports as unknown as ModuleExports;
     this.#code = code;
+    this.#run = exports.run;
+    this.#enter = exports.enter;
     this.imageBytes = code.image.length;
-    this.#run = code.exports.run;
-    this.#entry = code.exports[functionName(0)] as (...args: (bigint | number)[]) => bigint;
-    this.tableIndex = code.table.add(this.#entry);
+    programs.set(this.tableIndex, exports.enter, (offset) => {
+      const slot = slotAt(code.functions, offset);
+      return slot === undefined ? undefined : { program, slot };
+    });
     program.subprogs.forEach(({ isCallback }, subprog) => {
-      if (!isCallback) return;
-      // The missing last argument, tailCalls, arrives as 0.
-      this.bindCallback(subprog, code.exports[functionName(subprog)] as BpfFunction);
+      if (isCallback) this.bindCallback(subprog, exports[callbackName(subprog)] as BpfFunction);
     });
   }
 
@@ -196,7 +196,7 @@ class WasmProgram extends BaseExecutable {
   }
 
   override enter(ctx: bigint, stackTop: number, tailCalls: number): bigint {
-    return this.#entry(ctx, 0n, 0n, 0n, 0n, stackTop, tailCalls);
+    return this.#enter(ctx, stackTop, tailCalls);
   }
 
   image(): Uint8Array {
@@ -204,32 +204,28 @@ class WasmProgram extends BaseExecutable {
   }
 
   functionBytes(): readonly number[] {
-    const functions = disassembleWasm(this.#code.image);
-    return this.program.subprogs.map((_, subprog) => functions[subprog]!.sizeBytes);
+    return this.#code.functions.map(({ sizeBytes }) => sizeBytes);
   }
 
   override text(): string {
-    return this.#code.listing();
+    return listing(this.program, this.#code.image, this.#code.functions);
   }
 
   override free(): void {
     super.free();
-    this.#code.table.remove(this.tableIndex);
+    this.state.programs.remove(this.tableIndex);
   }
 }
 
 /** V8 has WASM tail calls since 11.2 (Chrome 112, Node 20). */
-function hostHasTailCalls(binaryen: Binaryen): boolean {
-  const module = new binaryen.Module();
-  module.setFeatures(binaryen.Features.TailCall);
-  const { none } = binaryen;
-  module.addFunction('f', none, none, [], module.return_call('f', [], none));
-  const bytes = module.emitBinary();
-  module.dispose();
-  try {
-    new WebAssembly.Module(bytes);
-    return true;
-  } catch {
-    return false;
-  }
+function hostHasTailCalls(): boolean {
+  const module = new ModuleWriter('tail_calls');
+  const signature = { params: [], results: [] };
+  const code = new CodeWriter();
+  module.importTable(new WebAssembly.Table({ element: 'anyfunc', initial: 1 }));
+  code.i32(0);
+  code.callIndirect(module.typeOf(signature), true);
+  code.end();
+  module.define(module.declare('f', signature), [], code);
+  return WebAssembly.validate(module.encode().bytes);
 }

@@ -1,23 +1,28 @@
-/**
- * The listing for `bpftool prog dump jited`: the module's text with each BPF instruction as a
- * comment above the WASM that it became. The text comes from a module with a marker call before
- * each instruction; here the markers become the comments.
- */
+/** The generated code as text: each BPF instruction above the WASM that it became. */
 import { helperName } from '../helpers/table.ts';
 import { disasmInsn } from '../isa/disasm.ts';
 import type { VerifiedProgram } from '../program.ts';
+import type { MappedFunction } from './code-map.ts';
+import { disassembleWasm } from './wasm-disasm.ts';
 
-const MARKER = /^(\s*)\(call \$insn_(\d+)\)$/;
-const MARKER_IMPORT = /^\s*\(import "skep" "insn_\d+"/;
-
-export function annotatedText(program: VerifiedProgram, text: string): string {
+export function listing(
+  program: VerifiedProgram,
+  image: Uint8Array,
+  functions: readonly MappedFunction[],
+): string {
   const lines: string[] = [];
-  for (const line of text.split('\n')) {
-    if (MARKER_IMPORT.test(line)) continue;
-    const marker = MARKER.exec(line);
-    if (marker === null) lines.push(line);
-    else lines.push(`${marker[1]};; ${describe(program, Number(marker[2]))}`);
-  }
+  disassembleWasm(image).forEach(({ name, signature, instructions }, i) => {
+    lines.push(`${name}: ${signature}`);
+    const marks = functions[i]?.marks ?? [];
+    let next = 0;
+    for (const { offset, depth, text } of instructions) {
+      for (; next < marks.length && marks[next]! <= offset; next += 2) {
+        lines.push(`; ${describe(program, marks[next + 1]!)}`);
+      }
+      lines.push(`${offset.toString(16).padStart(4)}:\t${'  '.repeat(depth)}${text}`);
+    }
+    lines.push('');
+  });
   return lines.join('\n');
 }
 

@@ -2,7 +2,11 @@
  * WebAssembly's instructions by opcode: name and immediates (WebAssembly core specification 2.0,
  * chapter 5.4, with the tail-call proposal). Vector instructions are left out: the JIT has no use
  * for them.
+ *
+ *   WASM_OPCODES.get(0x7c)   what a disassembler reads
+ *   opcodeOf('i64.add')      what an encoder writes
  */
+import { Bug } from '../../kernel/types/units.ts';
 
 /** What follows an opcode in the code section. */
 export type Immediates =
@@ -98,3 +102,15 @@ export const WASM_FC_OPCODES: ReadonlyMap<number, WasmOpcode> = new Map([
   ...from(10, 'memory.copy', 'zero-zero'),
   ...from(11, 'memory.fill', 'zero'),
 ]);
+
+/** Of two forms of one name (`select`), the one without immediates. */
+const BY_NAME: ReadonlyMap<string, number> = new Map(
+  [...WASM_OPCODES].reverse().map(([code, { name }]) => [name, code]),
+);
+
+/** The byte of a one-byte opcode. */
+export function opcodeOf(name: string): number {
+  const code = BY_NAME.get(name);
+  if (code === undefined) throw new Bug(`WebAssembly has no ${name}`);
+  return code;
+}

@@ -29,11 +29,10 @@ interface Engines {
 }
 
 async function engines(): Promise<Engines> {
-  const { default: binaryen } = await import('binaryen');
   return {
     interp: createInterpreter(),
-    wasm: createWasmJit(binaryen),
-    wasmCalling: createWasmJit(binaryen, { inline: false }),
+    wasm: createWasmJit(),
+    wasmCalling: createWasmJit({ inline: false }),
   };
 }
 

@@ -105,11 +105,10 @@ function packetsPerSecond({ machine, network }: Rig): { mpps: number; missed: nu
 }
 
 async function xdpRows(): Promise<BenchRow[]> {
-  const { default: binaryen } = await import('binaryen');
   const rows: BenchRow[] = [];
   const engines = [
     ['interp', () => createInterpreter()],
-    ['wasm', () => createWasmJit(binaryen)],
+    ['wasm', () => createWasmJit()],
   ] as const;
   for (const queues of [1, 2]) {
     for (const [name, makeEngine] of engines) {

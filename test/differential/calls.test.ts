@@ -2,7 +2,6 @@
  * What engines do together: callbacks, tail calls within and across engines, nested runs, the stack.
  * Each test runs on the interpreter, the JIT and the JIT without inlining.
  */
-import binaryen from 'binaryen';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { assemble } from '../../bpf/asm/assemble.ts';
 import { insn } from '../../bpf/asm/build.ts';
@@ -25,11 +24,11 @@ import { unverifiedProgram } from '../support/unverified.ts';
 
 const NULL = 0 as RamOffset;
 const interp = createInterpreter();
-const wasm = createWasmJit(binaryen);
+const wasm = createWasmJit();
 const ENGINES: readonly (readonly [string, Engine])[] = [
   ['interpreter', interp],
   ['JIT', wasm],
-  ['JIT without inlining', createWasmJit(binaryen, { inline: false })],
+  ['JIT without inlining', createWasmJit({ inline: false })],
 ];
 const LOOP = 181;
 const TAIL_CALL = 12;

@@ -1,4 +1,3 @@
-import binaryen from 'binaryen';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Engine } from '../../bpf/engine.ts';
@@ -26,9 +25,8 @@ const interpreter: Contestant = {
     }),
 };
 const wasm: Contestant = {
-  engine: createWasmJit(binaryen),
-  traced: (onStep) =>
-    createWasmJit(binaryen, { onStep: (slot, registers) => onStep({ slot, registers }) }),
+  engine: createWasmJit(),
+  traced: (onStep) => createWasmJit({ onStep: (slot, registers) => onStep({ slot, registers }) }),
 };
 
 describe('interpreter and WASM JIT agree', () => {

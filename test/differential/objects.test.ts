@@ -3,7 +3,6 @@
  * byte of RAM are the same whichever engine runs it, call by call.
  */
 import { readFileSync } from 'node:fs';
-import binaryen from 'binaryen';
 import { expect, it } from 'vitest';
 import { readObject } from '../../bpf/elf/object.ts';
 import type { Engine } from '../../bpf/engine.ts';
@@ -43,11 +42,7 @@ async function loaded(engine: Engine): Promise<(packet: Uint8Array) => unknown> 
 }
 
 it('xdp_count counts a capture alike in the interpreter, the JIT and the JIT without inlining', async () => {
-  const engines = [
-    createInterpreter(),
-    createWasmJit(binaryen),
-    createWasmJit(binaryen, { inline: false }),
-  ];
+  const engines = [createInterpreter(), createWasmJit(), createWasmJit({ inline: false })];
   const runs = await Promise.all(engines.map(loaded));
   const { frames } = readCapture(scenario('traffic.pcap'), 'traffic.pcap');
   const seen = new Set<unknown>();

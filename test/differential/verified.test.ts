@@ -2,7 +2,6 @@
  * Random programs all the way: loaded through bpf(2), accepted and rewritten by the verifier, test-run
  * in the interpreter and in the JIT, which uses what the verifier proved. Same answers, bit for bit.
  */
-import binaryen from 'binaryen';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { createWasmJit } from '../../bpf/jit/jit.ts';
@@ -20,7 +19,7 @@ describe('verified programs give the same answers in the interpreter and the JIT
   let machines: readonly BatchMachine[];
   beforeAll(async () => {
     const assets = { core: await coreModule() };
-    const jit = createWasmJit(binaryen);
+    const jit = createWasmJit();
     machines = [new BatchMachine(assets), new BatchMachine(assets, { engine: jit })];
   });
 

@@ -2,7 +2,6 @@
  * The support page: what is there and what is not, made from the tables that the code itself runs
  * on – instructions, map types, helpers, program types, section names, system calls.
  */
-import binaryen from 'binaryen';
 import { helpers } from '../../bpf/helpers/table.ts';
 import { createInterpreter } from '../../bpf/interp/interp.ts';
 import { ISA } from '../../bpf/isa/table.ts';
@@ -35,7 +34,7 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 }
 
 function instructions(): string {
-  const engines = [createInterpreter(), createWasmJit(binaryen)];
+  const engines = [createInterpreter(), createWasmJit()];
   const rows = ISA.map((row) => [
     `\`${row.name}\``,
     `0x${row.code.toString(16).padStart(2, '0')}`,

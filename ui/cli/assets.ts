@@ -1,4 +1,4 @@
-/** What a machine needs from a host that is Node: the C core, binaryen, a scenario's files. */
+/** What a machine needs from a host that is Node: the C core, a scenario's files. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HostAssets } from '../../kernel/config.ts';
@@ -8,7 +8,7 @@ const root = join(import.meta.dirname, '../..');
 
 export async function hostAssets(): Promise<HostAssets> {
   const core = await WebAssembly.compile(readFileSync(join(root, '.build/native/core.wasm')));
-  return { core, loadBinaryen: async () => (await import('binaryen')).default };
+  return { core };
 }
 
 export function scenarioFile(scenario: Scenario, name: string): Uint8Array {

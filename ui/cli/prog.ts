@@ -118,11 +118,7 @@ async function bareMachine(options: ProgOptions): Promise<BareMachine> {
     throw new UsageError(`--level is 6.1 or latest, not '${level}'`);
   }
   const assets = await hostAssets();
-  const binaryen = options.jited ? await assets.loadBinaryen!() : undefined;
-  return new BareMachine(assets, {
-    level,
-    ...(binaryen !== undefined && { jit: createWasmJit(binaryen as never) }),
-  });
+  return new BareMachine(assets, { level, jit: createWasmJit() });
 }
 
 function load(

@@ -27,7 +27,6 @@ const assetUrls = import.meta.glob<string>('../../scenarios/*/**/*.{md,o,c,json,
 
 const post = (message: FromWorker) => self.postMessage(message);
 const core = fetch(coreUrl).then((response) => WebAssembly.compileStreaming(response));
-const loadBinaryen = async () => (await import('binaryen')).default;
 
 async function scenarioAsset(scenario: Scenario, name: string): Promise<Uint8Array> {
   const load = assetUrls[`../../scenarios/${scenario.name}/${name}`];
@@ -104,7 +103,7 @@ async function boot(message: Extract<ToWorker, { kind: 'boot' }>): Promise<void>
   const config = scenario
     ? scenario.configure(files)
     : { ...machineDefaults(), nics: [{ name: 'eth0', queues: 2 }] };
-  const assets = { core: await core, loadBinaryen };
+  const assets = { core: await core };
   const before = performance.now();
   const machine = await bootMachine(config, assets);
   const current = new Simulation(machine);

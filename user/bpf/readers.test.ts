@@ -10,10 +10,7 @@ const type = (keys: string): void =>
 
 beforeAll(async () => {
   const object = readFileSync(new URL('../testing/openat_events.bpf.o', import.meta.url));
-  const assets = {
-    core: await coreModule(),
-    loadBinaryen: async (): Promise<unknown> => (await import('binaryen')).default,
-  };
+  const assets = { core: await coreModule() };
   session = await bootSession(assets, { files: { '/root/ev.o': object } });
   expect(await run('bpftool prog loadall ev.o /sys/fs/bpf/ev autoattach')).toBe('');
 });

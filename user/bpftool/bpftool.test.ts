@@ -16,10 +16,7 @@ beforeAll(async () => {
       readFileSync(new URL(`${name}.bpf.o`, scenario)),
     ]),
   );
-  const assets = {
-    core: await coreModule(),
-    loadBinaryen: async (): Promise<unknown> => (await import('binaryen')).default,
-  };
+  const assets = { core: await coreModule() };
   session = await bootSession(assets, { files, nics: [{ name: 'eth0', queues: 2 }] });
 });
 
