@@ -4,13 +4,7 @@ import type { Kernel } from '../machine-types.ts';
 import type { Task } from '../sched/task.ts';
 import { syscall } from './row.ts';
 
-function bpf(
-  kernel: Kernel,
-  task: Task,
-  command: number,
-  attrAt: number,
-  size: number,
-): number {
+function bpf(kernel: Kernel, task: Task, command: number, attrAt: number, size: number): number {
   return kernel.bpf.command(command, BigInt(attrAt), size, new TaskCaller(kernel, task));
 }
 
