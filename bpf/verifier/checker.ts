@@ -196,8 +196,8 @@ export class Checker {
   seenDirectWrite = false;
   seesTstampType = false;
   enforceAttachType = false;
-  /** Bytes used of buffers whose size is checked at attach time. */
-  readonly bufferUse = { tracepoint: 0, rdonly: 0, rdwr: 0 };
+  /** Bytes used of buffers whose size is checked at attach time, and of the context. */
+  readonly bufferUse = { tracepoint: 0, rdonly: 0, rdwr: 0, ctx: 0 };
 
   // What has changed since the last state line.
   scratchedRegs = 0;

@@ -37,7 +37,7 @@ function livenessText(marks: number): string {
 
 const REFCOUNTED = new Set(['sock', 'tcp_sock', 'mem', 'ptr_']);
 
-function regText(reg: Reg, precise: boolean): string {
+export function regText(reg: Reg, precise: boolean): string {
   const mark = isPlain(reg, 'scalar') && precise ? 'P' : '';
   const { scalar } = reg;
   if ((isPlain(reg, 'scalar') || isPlain(reg, 'fp')) && isConst(scalar.bits)) {

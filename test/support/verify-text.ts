@@ -8,7 +8,7 @@ import type { Btf } from '../../bpf/btf/btf.ts';
 import type { BpfMap, MapSpec } from '../../bpf/maps/map.ts';
 import type { ProgramSpec, Verdict } from '../../bpf/program.ts';
 import type { AttachType, ProgType } from '../../bpf/uapi.ts';
-import { verify } from '../../bpf/verifier/verify.ts';
+import { verify, type VerifierEnv } from '../../bpf/verifier/verify.ts';
 import { progTypeOps } from '../../hooks/prog-types.ts';
 
 export interface TextOptions {
@@ -62,11 +62,21 @@ export function describedMap(spec: Partial<MapSpec> & { frozen?: boolean }, inde
     copyValue: unused,
     updateFromUser: unused,
     nextKey: unused,
+    setUsers: unused,
     free: unused,
   } as BpfMap;
 }
 
 export function verifyText(text: string, options: TextOptions = {}): Verdict {
+  const { spec, env } = programOfText(text, options);
+  return verify(spec, env);
+}
+
+/** The program and what it is verified under. */
+export function programOfText(
+  text: string,
+  options: TextOptions = {},
+): { readonly spec: ProgramSpec; readonly env: VerifierEnv } {
   const maps = (options.maps ?? []).map(describedMap);
   const type = options.type ?? 'socket_filter';
   const spec: ProgramSpec = {
@@ -84,7 +94,7 @@ export function verifyText(text: string, options: TextOptions = {}): Verdict {
   };
   const all = options.unpriv !== true && options.bpfOnly !== true;
   const bpf = all || options.bpfOnly === true;
-  return verify(spec, {
+  const env: VerifierEnv = {
     ops: progTypeOps(type)!,
     caps: { bpf, perfmon: all, netAdmin: bpf, sysAdmin: all },
     level: options.level ?? '6.1',
@@ -93,7 +103,8 @@ export function verifyText(text: string, options: TextOptions = {}): Verdict {
     ...(options.kernelBtf && { kernelBtf: options.kernelBtf }),
     ...(options.checkOnly && { checkOnly: true }),
     mapAddress: (map) => 0xffff_8880_0000_0000n + BigInt(map.offset),
-  });
+  };
+  return { spec, env };
 }
 
 /** The log's last line before the counts. */

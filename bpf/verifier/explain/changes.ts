@@ -114,7 +114,10 @@ function controlKind(
     default:
       return 'check';
   }
-  if (frame > step.frame) return isSubprogCall(insn) ? 'argument' : 'callback-argument';
+  if (frame > step.frame) {
+    if (regno === 10) return 'entry';
+    return isSubprogCall(insn) ? 'argument' : 'callback-argument';
+  }
   if (frame < step.frame) return regno === 0 ? 'returned' : 'lost';
   if (regno === undefined) return 'helper-write';
   if (regno >= 1 && regno <= 5) return 'clobber';

@@ -87,6 +87,7 @@ function offsetText(reg: Reg): string {
 
 const atOffset = (reg: Reg): string => {
   const text = offsetText(reg);
+  if (!isConst(reg.scalar.bits)) return ` at a variable offset (${text})`;
   return text === '0' ? '' : ` at offset ${text}`;
 };
 
@@ -179,7 +180,8 @@ export function describe(c: Checker, reg: Reg): string {
 
 const signedOffset = (reg: Reg): string => {
   const text = offsetText(reg);
-  return text.startsWith('-') || !/^\d/.test(text) ? text : `+${text}`;
+  if (!isConst(reg.scalar.bits)) return ` + (${text})`;
+  return text.startsWith('-') ? text : `+${text}`;
 };
 
 function checkedText(reg: Reg): string {

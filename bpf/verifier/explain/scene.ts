@@ -91,7 +91,7 @@ export class Scene {
           ? `changes ${plural(sizeOf(insn.code), 'byte')} atomically`
           : `writes ${plural(sizeOf(insn.code), 'byte')}`;
       default:
-        return this.isCall ? `calls ${this.callee}` : 'uses it';
+        return this.isCall ? `calls ${this.callee}` : '';
     }
   }
 
@@ -118,7 +118,10 @@ export class Scene {
         return `the result of ${calledFunction(this.c, insn, step.insn)}`;
       case 'load': {
         const base = this.story.regAt(step.frame, insn.src, root.at);
-        return base ? loadedFrom(this.story, insn, base) : fallback;
+        if (!base) return fallback;
+        const from = loadedFrom(this.story, insn, base);
+        const isNumber = root.reg !== undefined && isScalar(root.reg);
+        return isNumber ? `the ${8 * sizeOf(insn.code)}-bit number loaded from ${from}` : from;
       }
       case 'packet-load':
         return 'a number from the packet';
@@ -147,6 +150,8 @@ export class Scene {
   }
 }
 
-export const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+/** Names of functions and files keep their case. */
+export const capital = (text: string): string =>
+  /^\w*_/.test(text) ? text : text.charAt(0).toUpperCase() + text.slice(1);
 
 export type Teller = (scene: Scene) => Told;

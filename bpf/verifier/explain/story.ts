@@ -65,6 +65,16 @@ export interface Followed {
   readonly root: Root | undefined;
 }
 
+/** One change of a value on its way. */
+export interface Link {
+  readonly at: number;
+  readonly kind: ChangeKind;
+  readonly place: Place;
+  readonly change: Change;
+  /** The value came to be here. */
+  readonly isRoot: boolean;
+}
+
 /** Where a pointer and a number meet: which of the two is followed. */
 export type Interest = 'pointer' | 'number';
 
@@ -149,20 +159,29 @@ export class Story {
       if (times <= 2 && events.length < MAX_EVENTS)
         events.unshift({ at, role, place: where, says });
     };
+    for (const link of this.walk(place, index, interest)) {
+      const says = wordsOf(this, link.kind, link.at, link.change);
+      if (says !== undefined) add(link.at, roleOf(link.kind, !link.isRoot), link.place, says);
+      if (!link.isRoot) continue;
+      const { at, kind, change } = link;
+      return { events, root: { at, kind, place: link.place, reg: change.after?.reg } };
+    }
+    return { events, root: undefined };
+  }
+
+  /** The changes that made a value what it is before step `index`, the last first. */
+  *walk(place: Place, index: number, interest: Interest = 'number'): Generator<Link> {
     let from: { place: Place; at: number } = { place, at: index };
     for (let hops = 0; hops < MAX_HOPS; hops++) {
       const found = this.lastChange(from.place, from.at);
-      if (!found) return { events, root: undefined };
+      if (!found) return;
       const { at, change } = found;
       const kind = kindOfChange(this.c, this.steps[at]!, from.place);
-      const root: Root = { at, kind, place: from.place, reg: change.after?.reg };
       const next = this.#source(kind, at, from.place, interest);
-      const says = wordsOf(this, kind, at, change);
-      if (says !== undefined) add(at, roleOf(kind, next !== undefined), from.place, says);
-      if (next === undefined) return { events, root };
+      yield { at, kind, place: from.place, change, isRoot: next === undefined };
+      if (next === undefined) return;
       from = next;
     }
-    return { events, root: undefined };
   }
 
   /** Where the value of a change came from; undefined: it came to be there. */

@@ -109,13 +109,13 @@ function entryText(
 function loadText(story: Story, insn: Insn, at: number, name: string, value: string): string {
   const base = story.regAt(story.steps[at]!.frame, insn.src, at);
   const from = base ? loadedFrom(story, insn, base) : 'memory';
-  return `${name} is loaded from ${from}: ${value}`;
+  const bytes = sizeOf(insn.code);
+  return `${name} = ${plural(bytes, 'byte')} loaded from ${from}: ${value}`;
 }
 
 /** `the context’s member data`, `2 bytes of the packet`. */
 export function loadedFrom(story: Story, insn: Insn, base: Reg): string {
   const { c } = story;
-  const bytes = plural(sizeOf(insn.code), 'byte');
   const off = base.off + insn.off;
   switch (base.kind) {
     case 'ctx': {
@@ -128,14 +128,14 @@ export function loadedFrom(story: Story, insn: Insn, base: Reg): string {
       const at = { ...base, off };
       const member =
         base.map && isConst(base.scalar.bits) ? memberOfValue(base.map, at) : undefined;
-      return member ? `${objectText(c, base)} (${member})` : `${bytes} of ${objectText(c, base)}`;
+      return member ? `${objectText(c, base)} (${member})` : objectText(c, base);
     }
     case 'ptr_': {
       const member = base.btf && memberAt(base.btf, base.btfId, off);
       return member ? `struct ${structName(base)} (${member})` : objectText(c, base);
     }
     default:
-      return `${bytes} of ${objectText(c, base)}`;
+      return objectText(c, base);
   }
 }
 
@@ -155,7 +155,7 @@ function checkText(
   }
   if (isPacketPointer(after) && after.range !== before.range) {
     if (after.range < 0) return `${name} is past the end of the packet from here`;
-    return `${plural(after.range, 'byte')} of the packet are there from here`;
+    return `the packet has at least ${plural(after.range, 'byte')} from here`;
   }
   const [was, is] = [describe(c, before), describe(c, after)];
   return was === is ? undefined : `${name} is ${is} from here`;
