@@ -12,8 +12,15 @@ function* contents(
   length: number,
 ): UserFlow<{ bytes: Uint8Array; status: number }> {
   const parts: Uint8Array[] = [];
+  let wanted = skip + length;
   const status = yield* eachInput(p, files, function* (stream) {
-    parts.push(yield* stream.readAll());
+    // No further than asked: some files have no end.
+    while (wanted > 0) {
+      const part = yield* stream.readChunk();
+      if (part.length === 0) break;
+      parts.push(part);
+      wanted -= part.length;
+    }
   });
   return { bytes: concatBytes(parts).subarray(skip, skip + length), status };
 }

@@ -24,6 +24,9 @@ const NEWLINE = 10;
 
 export type Buffering = 'auto' | 'full' | 'line' | 'none';
 
+/** What is read whole lives outside the machine's memory; a file without an end must not fill it. */
+const MAX_HELD_BYTES = 64 * 2 ** 20;
+
 export class Stream {
   readonly fd: number;
   readonly #p: Process;
@@ -112,11 +115,18 @@ export class Stream {
     return yield* this.#fill();
   }
 
+  /** To the end of the file. More than a process may hold is -ENOMEM in `error`. */
   *readAll(): UserFlow<Uint8Array> {
     const parts: Uint8Array[] = [];
+    let held = 0;
     for (;;) {
       const chunk = yield* this.readChunk();
       if (chunk.length === 0) return concatBytes(parts);
+      held += chunk.length;
+      if (held > MAX_HELD_BYTES) {
+        this.#error ||= -errno.ENOMEM;
+        return new Uint8Array(0);
+      }
       parts.push(chunk);
     }
   }
