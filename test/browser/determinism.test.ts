@@ -6,11 +6,15 @@ import { createServer } from 'vite';
 import { describe, expect, it } from 'vitest';
 import { CHROMIUM_FLAGS, chromiumPath } from './chromium.ts';
 import { fingerprint, type Fingerprint } from './fingerprint.ts';
+import type { FingerprintWindow } from './fingerprint-page.ts';
 
 const root = join(import.meta.dirname, '../..');
 const CORE = '.build/native/core.wasm';
 const OBJECT = 'scenarios/first-light/xdp_count.bpf.o';
 const CAPTURE = 'scenarios/first-light/traffic.pcap';
+
+const PAGE = `<!doctype html><title>fingerprint</title>
+  <script type="module" src="/test/browser/fingerprint-page.ts"></script>`;
 
 async function inNode(): Promise<Fingerprint> {
   return fingerprint({
@@ -36,7 +40,7 @@ async function inChromium(executablePath: string): Promise<Fingerprint> {
         configureServer: ({ middlewares }) => {
           middlewares.use('/blank', (_request, response) => {
             response.setHeader('content-type', 'text/html');
-            response.end('<!doctype html><title>blank</title>');
+            response.end(PAGE);
           });
         },
       },
@@ -46,25 +50,11 @@ async function inChromium(executablePath: string): Promise<Fingerprint> {
   const browser = await chromium.launch({ executablePath, args: CHROMIUM_FLAGS });
   try {
     const page = await browser.newPage();
-    const address = server.resolvedUrls!.local[0]!;
-    await page.goto(`${address}blank`);
-    return await page.evaluate(
-      async ([core, object, capture]) => {
-        const bytes = async (path: string) =>
-          new Uint8Array(await (await fetch(`/${path}`)).arrayBuffer());
-        const load = (path: string) => import(/* @vite-ignore */ path);
-        const module = (await load('/test/browser/fingerprint.ts')) as {
-          fingerprint: typeof fingerprint;
-        };
-        return module.fingerprint({
-          core: await WebAssembly.compile(await bytes(core)),
-          loadBinaryen: async () => (await load('/test/browser/binaryen.ts')).default,
-          object: await bytes(object),
-          capture: await bytes(capture),
-        });
-      },
-      [CORE, OBJECT, CAPTURE] as const,
-    );
+    await page.goto(`${server.resolvedUrls!.local[0]!}blank`);
+    await page.waitForFunction(() => 'fingerprint' in window, undefined, { timeout: 120_000 });
+    const result = await page.evaluate(() => (window as FingerprintWindow).fingerprint!);
+    if ('error' in result) throw new Error(result.error);
+    return result;
   } finally {
     await browser.close();
     await server.close();

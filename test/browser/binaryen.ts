@@ -1,2 +1,0 @@
-/** binaryen under a path that a page can import from the development server. */
-export { default } from 'binaryen';
