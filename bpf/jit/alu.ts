@@ -7,8 +7,10 @@ import type { Insn } from '../isa/insn.ts';
 import { I32, I64, type IntOp, type IntOps, type ValueType } from './code-writer.ts';
 import type { FunctionCode } from './frame.ts';
 
+type Division = 'div' | 'mod' | 'sdiv' | 'smod';
+
 /** WASM has these as they are; it masks shift counts as BPF does. */
-const SAME: Partial<Record<AluOperation, IntOp>> = {
+const SAME: Readonly<Record<Exclude<AluOperation, Division | 'mov'>, IntOp>> = {
   add: 'add',
   sub: 'sub',
   mul: 'mul',
@@ -21,31 +23,53 @@ const SAME: Partial<Record<AluOperation, IntOp>> = {
 };
 
 /** The operands of an instruction at its width; each call pushes the value again. */
-interface Operands {
+class Operands {
   readonly ops: IntOps;
   readonly type: ValueType;
-  a(): void;
-  b(): void;
-  constant(value: number): void;
   /** Where `b` is an immediate. */
   readonly imm: number | undefined;
-}
+  readonly #f: FunctionCode;
+  readonly #insn: Insn;
+  readonly #isWide: boolean;
 
-function operands(
-  f: FunctionCode,
-  { dst, src, imm }: Insn,
-  { width, source }: { readonly width: 32 | 64; readonly source: 'imm' | 'reg' },
-): Operands {
-  const get = (register: number): void => (width === 64 ? f.get(register) : f.get32(register));
-  const constant = (value: number): void => (width === 64 ? f.i64(BigInt(value)) : f.i32(value));
-  return {
-    ops: width === 64 ? I64 : I32,
-    type: width === 64 ? 'i64' : 'i32',
-    a: () => get(dst),
-    b: () => (source === 'imm' ? constant(imm) : get(src)),
-    constant,
-    imm: source === 'imm' ? imm : undefined,
-  };
+  constructor(
+    f: FunctionCode,
+    insn: Insn,
+    { width, source }: { readonly width: 32 | 64; readonly source: 'imm' | 'reg' },
+  ) {
+    this.#f = f;
+    this.#insn = insn;
+    this.#isWide = width === 64;
+    this.ops = this.#isWide ? I64 : I32;
+    this.type = this.#isWide ? 'i64' : 'i32';
+    this.imm = source === 'imm' ? insn.imm : undefined;
+  }
+
+  a(): void {
+    this.#get(this.#insn.dst);
+  }
+
+  b(): void {
+    if (this.imm === undefined) this.#get(this.#insn.src);
+    else this.constant(this.imm);
+  }
+
+  constant(value: number): void {
+    if (this.#isWide) this.#f.i64(BigInt(value));
+    else this.#f.i32(value);
+  }
+
+  /** a op b */
+  binary(op: IntOp): void {
+    this.a();
+    this.b();
+    this.#f.op(this.ops[op]);
+  }
+
+  #get(register: number): void {
+    if (this.#isWide) this.#f.get(register);
+    else this.#f.get32(register);
+  }
 }
 
 export function emitAlu(f: FunctionCode, row: RowOf<'alu'>, insn: Insn): void {
@@ -54,41 +78,32 @@ export function emitAlu(f: FunctionCode, row: RowOf<'alu'>, insn: Insn): void {
     f.setConstant(insn.dst, BigInt(width === 64 ? insn.imm : insn.imm >>> 0));
     return;
   }
-  pushResult(f, operation, operands(f, insn, row));
+  pushResult(f, operation, new Operands(f, insn, row));
   if (width === 64) f.set(insn.dst);
   else f.set32(insn.dst);
 }
 
 function pushResult(f: FunctionCode, operation: AluOperation, o: Operands): void {
-  const { ops, a, b } = o;
-  const same = SAME[operation];
-  if (same !== undefined) {
-    a();
-    b();
-    f.op(ops[same]);
-    return;
-  }
-  const zero = (): void => o.constant(0);
-  const divide = (op: number) => (): void => {
-    a();
-    b();
-    f.op(op);
-  };
   switch (operation) {
     case 'mov':
-      return b();
+      return o.b();
     case 'div':
-      return unlessZero(f, o, zero, divide(ops.div_u));
+      return divide(f, o, 'div_u');
     case 'mod':
-      return unlessZero(f, o, a, divide(ops.rem_u));
+      return divide(f, o, 'rem_u');
     case 'sdiv':
-      return unlessZero(f, o, zero, () => signedDivision(f, o));
+      return divide(f, o, 'div_s');
     case 'smod':
-      return unlessZero(f, o, a, divide(ops.rem_s));
+      return divide(f, o, 'rem_s');
+    default:
+      return o.binary(SAME[operation]);
   }
 }
 
-function unlessZero(f: FunctionCode, o: Operands, ifZero: () => void, otherwise: () => void): void {
+/** Dividing by 0 gives 0, the remainder is the dividend. */
+function divide(f: FunctionCode, o: Operands, op: 'div_u' | 'rem_u' | 'div_s' | 'rem_s'): void {
+  const ifZero = (): void => (op.startsWith('div') ? o.constant(0) : o.a());
+  const otherwise = (): void => (op === 'div_s' ? divideSigned(f, o) : o.binary(op));
   if (o.imm !== undefined) {
     if (o.imm === 0) ifZero();
     else otherwise();
@@ -104,30 +119,24 @@ function unlessZero(f: FunctionCode, o: Operands, ifZero: () => void, otherwise:
 }
 
 /** WASM traps on the most negative number by -1; dividing by -1 is negation, which wraps. */
-function signedDivision(f: FunctionCode, o: Operands): void {
-  const { ops, a, b } = o;
-  const divide = (): void => {
-    a();
-    b();
-    f.op(ops.div_s);
-  };
+function divideSigned(f: FunctionCode, o: Operands): void {
   const negate = (): void => {
     o.constant(0);
-    a();
-    f.op(ops.sub);
+    o.a();
+    f.op(o.ops.sub);
   };
   if (o.imm !== undefined) {
     if (o.imm === -1) negate();
-    else divide();
+    else o.binary('div_s');
     return;
   }
-  b();
+  o.b();
   o.constant(-1);
-  f.op(ops.eq);
+  f.op(o.ops.eq);
   f.if(o.type);
   negate();
   f.else();
-  divide();
+  o.binary('div_s');
   f.end();
 }
 
@@ -253,7 +262,7 @@ const COMPARISON: Readonly<Record<Exclude<Condition, 'set'>, IntOp>> = {
 
 /** Push an i32 that is not zero if the jump is taken. */
 export function emitCondition(f: FunctionCode, row: RowOf<'branch'>, insn: Insn): void {
-  const o = operands(f, insn, row);
+  const o = new Operands(f, insn, row);
   o.a();
   if (row.condition === 'eq' && o.imm === 0) {
     f.op(o.ops.eqz);

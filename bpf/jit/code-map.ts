@@ -1,8 +1,8 @@
 /**
  * Which BPF instruction a place in a generated module belongs to.
  *
- *   codeMap(module, ranges, codes)     one function a subprogram
- *   slotAt(map, offset)                by byte offset in the module, as a stack trace names it
+ *   mapFunction(range, code)     of the code that was written there
+ *   slotAt(functions, offset)    by byte offset in the module, as a stack trace names it
  */
 import type { CodeWriter } from './code-writer.ts';
 import type { CodeRange } from './module-writer.ts';
@@ -12,14 +12,9 @@ export interface MappedFunction extends CodeRange {
   readonly marks: Uint32Array;
 }
 
-/** @param codeAt where in the body the instructions start */
-export function mapFunction(
-  range: CodeRange,
-  { marks }: CodeWriter,
-  codeAt: number,
-): MappedFunction {
+export function mapFunction(range: CodeRange, { marks }: CodeWriter): MappedFunction {
   const moved = Uint32Array.from(marks);
-  for (let i = 0; i < moved.length; i += 2) moved[i]! += codeAt;
+  for (let i = 0; i < moved.length; i += 2) moved[i]! += range.codeAt;
   return { ...range, marks: moved };
 }
 

@@ -7,7 +7,7 @@
  *
  * Nothing is checked here: a wrong sequence is found out when the host compiles the module.
  */
-import { Bug } from '../../kernel/types/units.ts';
+import { ByteWriter } from './byte-writer.ts';
 import { opcodeOf } from './wasm-opcodes.ts';
 
 export type ValueType = 'i32' | 'i64' | 'f64';
@@ -65,84 +65,59 @@ const OP = {
 /** A block or loop that can be branched to: how deep it stands. */
 export type Label = number & { readonly kind?: 'label' };
 
-/** Bytes of a u32 whose value is filled in later. */
-export const PADDED_U32_BYTES = 5;
-/** More than one instruction takes, with its longest immediate. */
-const MARGIN_BYTES = 32;
-
-export class CodeWriter {
-  #bytes = new Uint8Array(512);
-  #length = 0;
+export class CodeWriter extends ByteWriter {
   #depth = 0;
   readonly #marks: number[] = [];
-  readonly #calls: number[] = [];
-
-  get length(): number {
-    return this.#length;
-  }
-
-  /** Valid until something more is written. */
-  get bytes(): Uint8Array {
-    return this.#bytes.subarray(0, this.#length);
-  }
+  readonly #ownCalls: number[] = [];
 
   /** Pairs of offset and slot, as `mark` noted them. */
   get marks(): readonly number[] {
     return this.#marks;
   }
 
-  /** Pairs of the offset of a padded u32 and the number of the function that belongs there. */
-  get ownCalls(): readonly number[] {
-    return this.#calls;
-  }
-
   mark(slot: number): void {
-    this.#marks.push(this.#length, slot);
+    this.#marks.push(this.length, slot);
   }
 
   /** An instruction without immediates. */
   op(opcode: number): void {
-    if (this.#length + MARGIN_BYTES > this.#bytes.length) this.#grow();
-    this.#bytes[this.#length++] = opcode;
+    this.byte(opcode);
   }
 
   i32(value: number): void {
-    this.op(OP.i32);
-    this.#signed(value);
+    this.byte(OP.i32);
+    this.s32(value);
   }
 
   i64(value: bigint): void {
-    this.op(OP.i64);
-    const number = Number(value);
-    if (number === (number | 0)) this.#signed(number);
-    else this.#signed64(BigInt.asIntN(64, value));
+    this.byte(OP.i64);
+    this.s64(value);
   }
 
-  f64(value: number): void {
-    this.op(OP.f64);
-    new DataView(this.#bytes.buffer).setFloat64(this.#length, value, true);
-    this.#length += 8;
+  f64Const(value: number): void {
+    this.byte(OP.f64);
+    this.f64(value);
   }
 
   localGet(local: number): void {
-    this.op(OP.localGet);
+    this.byte(OP.localGet);
     this.u32(local);
   }
 
   localSet(local: number): void {
-    this.op(OP.localSet);
+    this.byte(OP.localSet);
     this.u32(local);
   }
 
   localTee(local: number): void {
-    this.op(OP.localTee);
+    this.byte(OP.localTee);
     this.u32(local);
   }
 
   /** A load or store at the address on the stack plus `offset`. BPF promises no alignment. */
   memory(opcode: number, offset: number): void {
-    this.op(opcode);
-    this.u32(0);
+    this.byte(opcode);
+    this.byte(0);
     this.u32(offset);
   }
 
@@ -159,107 +134,67 @@ export class CodeWriter {
   }
 
   else(): void {
-    this.op(OP.else);
+    this.byte(OP.else);
   }
 
   end(): void {
     this.#depth--;
-    this.op(OP.end);
+    this.byte(OP.end);
   }
 
   br(label: Label): void {
-    this.op(OP.br);
+    this.byte(OP.br);
     this.u32(this.#depth - label);
   }
 
   brIf(label: Label): void {
-    this.op(OP.brIf);
+    this.byte(OP.brIf);
     this.u32(this.#depth - label);
   }
 
   /** To the label that the i32 on the stack is the index of, the last one for any other. */
   brTable(labels: readonly Label[]): void {
-    this.op(OP.brTable);
+    this.byte(OP.brTable);
     this.u32(labels.length - 1);
-    for (const label of labels) {
-      if (this.#length + MARGIN_BYTES > this.#bytes.length) this.#grow();
-      this.u32(this.#depth - label);
-    }
+    for (const label of labels) this.u32(this.#depth - label);
   }
 
   return(): void {
-    this.op(OP.return);
+    this.byte(OP.return);
   }
 
   unreachable(): void {
-    this.op(OP.unreachable);
+    this.byte(OP.unreachable);
   }
 
   /** @param func index that the module writer gave to an import */
   callImport(func: number): void {
-    this.op(OP.call);
+    this.byte(OP.call);
     this.u32(func);
   }
 
-  /** A function of this module, whose index is known when all imports are. */
+  /** A function of this module, whose index is known when all imports are: see `link`. */
   callOwn(func: number): void {
-    this.op(OP.call);
-    this.#calls.push(this.#length, func);
-    this.#length += PADDED_U32_BYTES;
+    this.byte(OP.call);
+    this.#ownCalls.push(this.leaveU32(), func);
+  }
+
+  /** Own function n has index `firstOwn` + n. */
+  link(firstOwn: number): void {
+    const calls = this.#ownCalls;
+    for (let i = 0; i < calls.length; i += 2) this.fillU32(calls[i]!, firstOwn + calls[i + 1]!);
   }
 
   /** Through the module's only table; the element's index is on top of the stack. */
   callIndirect(type: number, isReturn: boolean): void {
-    this.op(isReturn ? OP.returnCallIndirect : OP.callIndirect);
+    this.byte(isReturn ? OP.returnCallIndirect : OP.callIndirect);
     this.u32(type);
-    this.u32(0);
-  }
-
-  u32(value: number): void {
-    let rest = value;
-    while (rest > 0x7f) {
-      this.#bytes[this.#length++] = (rest & 0x7f) | 0x80;
-      rest >>>= 7;
-    }
-    this.#bytes[this.#length++] = rest;
+    this.byte(0);
   }
 
   #open(opcode: number, type: number): Label {
-    this.op(opcode);
-    this.#bytes[this.#length++] = type;
+    this.byte(opcode);
+    this.byte(type);
     return ++this.#depth;
-  }
-
-  #signed(value: number): void {
-    let rest = value | 0;
-    while (rest < -64 || rest > 63) {
-      this.#bytes[this.#length++] = (rest & 0x7f) | 0x80;
-      rest >>= 7;
-    }
-    this.#bytes[this.#length++] = rest & 0x7f;
-  }
-
-  #signed64(value: bigint): void {
-    let rest = value;
-    while (rest < -64n || rest > 63n) {
-      this.#bytes[this.#length++] = Number(rest & 0x7fn) | 0x80;
-      rest >>= 7n;
-    }
-    this.#bytes[this.#length++] = Number(rest & 0x7fn);
-  }
-
-  #grow(): void {
-    const larger = new Uint8Array(2 * this.#bytes.length);
-    larger.set(this.#bytes);
-    this.#bytes = larger;
-  }
-}
-
-/** A u32 in LEB128 of a fixed size, over bytes that were left free for it. */
-export function writePaddedU32(bytes: Uint8Array, at: number, value: number): void {
-  if (value < 0) throw new Bug(`${value} is no u32`);
-  for (let i = 0; i < PADDED_U32_BYTES; i++) {
-    const isLast = i === PADDED_U32_BYTES - 1;
-    bytes[at + i] = ((value >>> (7 * i)) & 0x7f) | (isLast ? 0 : 0x80);
   }
 }

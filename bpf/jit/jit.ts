@@ -105,7 +105,7 @@ function generate(jit: Jit, program: VerifiedProgram, runtime: BpfRuntime, index
   return {
     image: bytes,
     imports: module.imports,
-    functions: codes.map((code, i) => mapFunction(functions[i]!, code, module.codeOffset(i))),
+    functions: codes.map((code, i) => mapFunction(functions[i]!, code)),
   };
 }
 

@@ -2,7 +2,7 @@
  * Puts a WebAssembly module together (core specification 2.0, chapter 5.5).
  *
  *   const module = new ModuleWriter('bpf_prog_3')
- *   module.importMemory(ram); module.importFunction(name, signature, value)
+ *   module.importMemory(ram); module.importFunction(name, signature, () => value)
  *   const f = module.declare('main', signature); module.define(f, locals, code)
  *   module.exportFunction('run', f)
  *   module.encode()      the bytes, and where each function's body is; `imports` to instantiate with
@@ -12,46 +12,55 @@
  */
 import type { Ram } from '../../kernel/ram/ram.ts';
 import { Bug } from '../../kernel/types/units.ts';
-import { VALUE_TYPE, writePaddedU32, type CodeWriter, type ValueType } from './code-writer.ts';
+import { ByteWriter } from './byte-writer.ts';
+import { VALUE_TYPE, type CodeWriter, type ValueType } from './code-writer.ts';
 
 export interface Signature {
   readonly params: readonly ValueType[];
   readonly results: readonly ValueType[];
 }
 
-/** Where a function's body lies in the module. */
+/** Where a function lies in the module. */
 export interface CodeRange {
+  /** Of its body: declarations of locals, then instructions. */
   readonly start: number;
   readonly sizeBytes: number;
+  /** From `start` to the first instruction. */
+  readonly codeAt: number;
 }
 
 interface OwnFunction {
   readonly name: string;
   readonly type: number;
-  body?: Uint8Array;
-  /** Of the instructions in `body`: behind the declarations of locals. */
-  codeAt: number;
+  locals: readonly ValueType[];
   code?: CodeWriter;
 }
 
-const HEADER = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00];
+type Import = { readonly name: string } & (
+  | { readonly kind: 'memory'; readonly pages: number }
+  | { readonly kind: 'table' }
+  | { readonly kind: 'function'; readonly type: number }
+);
+
+const HEADER = new Uint8Array([0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00]);
 const SECTION = { custom: 0, type: 1, import: 2, function: 3, export: 7, code: 10 } as const;
 const KIND = { function: 0, table: 1, memory: 2 } as const;
 const FUNCTION_TYPE = 0x60;
 const FUNCREF = 0x70;
-const HAS_MAXIMUM = 1;
+const [NO_MAXIMUM, HAS_MAXIMUM] = [0, 1];
 /** Subsections of the name section. */
 const NAMES = { module: 0, functions: 1 } as const;
 const WASM_PAGE_BYTES = 65536;
-/** The name that all imports are under. */
+/** The name that all imports are under, and that of the table. */
 const FROM = 'skep';
+const TABLE = 'programs';
 
 export class ModuleWriter {
   readonly imports: WebAssembly.Imports = { [FROM]: {} };
   readonly #name: string;
-  readonly #types: number[][] = [];
+  readonly #types: Signature[] = [];
   readonly #typeIndex = new Map<string, number>();
-  readonly #imports: number[][] = [];
+  readonly #imports: Import[] = [];
   readonly #functionImports = new Map<string, number>();
   readonly #functions: OwnFunction[] = [];
   readonly #exports: { name: string; func: number }[] = [];
@@ -60,30 +69,23 @@ export class ModuleWriter {
     this.#name = name;
   }
 
-  typeOf({ params, results }: Signature): number {
-    const key = `${params.join()} ${results.join()}`;
+  typeOf(signature: Signature): number {
+    const key = `${signature.params.join()} ${signature.results.join()}`;
     let index = this.#typeIndex.get(key);
     if (index === undefined) {
-      index = this.#types.length;
+      index = this.#types.push(signature) - 1;
       this.#typeIndex.set(key, index);
-      this.#types.push([
-        FUNCTION_TYPE,
-        ...vector(params.map(typeByte)),
-        ...vector(results.map(typeByte)),
-      ]);
     }
     return index;
   }
 
   importMemory({ memory, sizeBytes }: Ram): void {
-    const pages = u32(sizeBytes / WASM_PAGE_BYTES);
-    this.#import('ram', memory, [KIND.memory, HAS_MAXIMUM, ...pages, ...pages]);
+    this.#import({ name: 'ram', kind: 'memory', pages: sizeBytes / WASM_PAGE_BYTES }, memory);
   }
 
   /** The module's only table; asking for it again does nothing. */
   importTable(table: WebAssembly.Table): void {
-    if ('programs' in this.#values) return;
-    this.#import('programs', table, [KIND.table, FUNCREF, 0, ...u32(0)]);
+    if (!(TABLE in this.#values)) this.#import({ name: TABLE, kind: 'table' }, table);
   }
 
   /** The index to call it by. The same name is imported once, and its value asked for once. */
@@ -92,23 +94,19 @@ export class ModuleWriter {
     if (index === undefined) {
       index = this.#functionImports.size;
       this.#functionImports.set(name, index);
-      this.#import(name, value(), [KIND.function, ...u32(this.typeOf(signature))]);
+      this.#import({ name, kind: 'function', type: this.typeOf(signature) }, value());
     }
     return index;
   }
 
   /** Its number among the module's own functions. */
   declare(name: string, signature: Signature): number {
-    return this.#functions.push({ name, type: this.typeOf(signature), codeAt: 0 }) - 1;
+    return this.#functions.push({ name, type: this.typeOf(signature), locals: [] }) - 1;
   }
 
   /** @param locals types of the locals behind the parameters */
   define(func: number, locals: readonly ValueType[], code: CodeWriter): void {
-    const declarations = localDeclarations(locals);
-    const body = new Uint8Array(declarations.length + code.length);
-    body.set(declarations);
-    body.set(code.bytes, declarations.length);
-    Object.assign(this.#functions[func]!, { body, code, codeAt: declarations.length });
+    Object.assign(this.#functions[func]!, { locals, code });
   }
 
   exportFunction(name: string, func: number): void {
@@ -116,74 +114,60 @@ export class ModuleWriter {
   }
 
   encode(): { readonly bytes: Uint8Array<ArrayBuffer>; readonly functions: readonly CodeRange[] } {
-    const before = [
-      ...HEADER,
-      ...section(SECTION.type, vectorOf(this.#types)),
-      ...section(SECTION.import, vectorOf(this.#imports)),
-      ...section(SECTION.function, vectorOf(this.#functions.map(({ type }) => u32(type)))),
-      ...section(SECTION.export, vectorOf(this.#exports.map((each) => this.#exported(each)))),
-    ];
-    const bodies = this.#functions.map((func) => this.#linkedBody(func));
-    const sizes = bodies.map(({ length }) => u32(length));
-    const count = u32(bodies.length);
-    const total = bodies.reduce(
-      (sum, { length }, i) => sum + length + sizes[i]!.length,
-      count.length,
+    const codeBytes = this.#functions.reduce((sum, { code }) => sum + (code?.length ?? 0), 0);
+    const out = new ByteWriter(codeBytes + 1024);
+    out.raw(HEADER);
+    section(out, SECTION.type, () => vector(out, this.#types, (type) => writeType(out, type)));
+    section(out, SECTION.import, () =>
+      vector(out, this.#imports, (each) => writeImport(out, each)),
     );
-    before.push(SECTION.code, ...u32(total), ...count);
-    const names = section(SECTION.custom, this.#nameSection());
-    const start = before.length;
-    const bytes = new Uint8Array(start - count.length + total + names.length);
-    bytes.set(before);
-    let at = start;
-    const functions = bodies.map((body, i): CodeRange => {
-      bytes.set(sizes[i]!, at);
-      at += sizes[i]!.length;
-      bytes.set(body, at);
-      at += body.length;
-      return { start: at - body.length, sizeBytes: body.length };
-    });
-    bytes.set(names, at);
-    return { bytes, functions };
+    section(out, SECTION.function, () => vector(out, this.#functions, ({ type }) => out.u32(type)));
+    section(out, SECTION.export, () =>
+      vector(out, this.#exports, ({ name, func }) => {
+        out.text(name);
+        out.byte(KIND.function);
+        out.u32(this.#indexOf(func));
+      }),
+    );
+    const functions: CodeRange[] = [];
+    section(out, SECTION.code, () =>
+      vector(out, this.#functions, (func) => functions.push(this.#writeBody(out, func))),
+    );
+    section(out, SECTION.custom, () => this.#writeNames(out));
+    return { bytes: out.bytes, functions };
   }
 
-  /** Offset of an own function's instructions from the start of its body. */
-  codeOffset(func: number): number {
-    return this.#functions[func]!.codeAt;
+  #writeBody(out: ByteWriter, { name, locals, code }: OwnFunction): CodeRange {
+    if (code === undefined) throw new Bug(`${name} has no code`);
+    code.link(this.#functionImports.size);
+    const size = out.leaveU32();
+    const start = out.length;
+    writeLocals(out, locals);
+    const codeAt = out.length - start;
+    out.raw(code.bytes);
+    const sizeBytes = out.length - start;
+    out.fillU32(size, sizeBytes);
+    return { start, sizeBytes, codeAt };
   }
 
-  #linkedBody({ name, body, code, codeAt }: OwnFunction): Uint8Array {
-    if (body === undefined || code === undefined) throw new Bug(`${name} has no body`);
-    const { ownCalls } = code;
-    for (let i = 0; i < ownCalls.length; i += 2) {
-      writePaddedU32(body, codeAt + ownCalls[i]!, this.#indexOf(ownCalls[i + 1]!));
-    }
-    return body;
+  #writeNames(out: ByteWriter): void {
+    out.text('name');
+    section(out, NAMES.module, () => out.text(this.#name));
+    section(out, NAMES.functions, () =>
+      vector(out, this.#functions, ({ name }, i) => {
+        out.u32(this.#indexOf(i));
+        out.text(name);
+      }),
+    );
   }
 
   #indexOf(func: number): number {
     return this.#functionImports.size + func;
   }
 
-  #import(name: string, value: unknown, description: readonly number[]): void {
-    this.#imports.push([...text(FROM), ...text(name), ...description]);
-    this.#values[name] = value;
-  }
-
-  #exported({ name, func }: { name: string; func: number }): number[] {
-    return [...text(name), KIND.function, ...u32(this.#indexOf(func))];
-  }
-
-  #nameSection(): number[] {
-    const functions = this.#functions.map(({ name }, i) => [
-      ...u32(this.#indexOf(i)),
-      ...text(name),
-    ]);
-    return [
-      ...text('name'),
-      ...section(NAMES.module, text(this.#name)),
-      ...section(NAMES.functions, vectorOf(functions)),
-    ];
+  #import(described: Import, value: unknown): void {
+    this.#imports.push(described);
+    this.#values[described.name] = value;
   }
 
   get #values(): Record<string, unknown> {
@@ -191,43 +175,60 @@ export class ModuleWriter {
   }
 }
 
-const typeByte = (type: ValueType): number => VALUE_TYPE[type];
+function section(out: ByteWriter, id: number, write: () => void): void {
+  out.byte(id);
+  const size = out.leaveU32();
+  const start = out.length;
+  write();
+  out.fillU32(size, out.length - start);
+}
 
-function u32(value: number): number[] {
-  const bytes: number[] = [];
-  let rest = value;
-  while (rest > 0x7f) {
-    bytes.push((rest & 0x7f) | 0x80);
-    rest >>>= 7;
+function vector<T>(
+  out: ByteWriter,
+  items: readonly T[],
+  write: (item: T, i: number) => void,
+): void {
+  out.u32(items.length);
+  items.forEach(write);
+}
+
+function writeType(out: ByteWriter, { params, results }: Signature): void {
+  out.byte(FUNCTION_TYPE);
+  for (const types of [params, results]) {
+    vector(out, types, (type) => out.byte(VALUE_TYPE[type]));
   }
-  bytes.push(rest);
-  return bytes;
 }
 
-/** Names here are identifiers: ASCII. */
-function text(value: string): number[] {
-  return vector(Array.from(value, (char) => char.charCodeAt(0)));
-}
-
-function vector(bytes: readonly number[]): number[] {
-  return [...u32(bytes.length), ...bytes];
-}
-
-function vectorOf(items: readonly (readonly number[])[]): number[] {
-  return [...u32(items.length), ...items.flat()];
-}
-
-function section(id: number, content: readonly number[]): number[] {
-  return [id, ...vector(content)];
+function writeImport(out: ByteWriter, described: Import): void {
+  out.text(FROM);
+  out.text(described.name);
+  out.byte(KIND[described.kind]);
+  switch (described.kind) {
+    case 'memory':
+      out.byte(HAS_MAXIMUM);
+      out.u32(described.pages);
+      out.u32(described.pages);
+      break;
+    case 'table':
+      out.byte(FUNCREF);
+      out.byte(NO_MAXIMUM);
+      out.u32(0);
+      break;
+    case 'function':
+      out.u32(described.type);
+  }
 }
 
 /** Runs of one type are declared together. */
-function localDeclarations(locals: readonly ValueType[]): number[] {
+function writeLocals(out: ByteWriter, locals: readonly ValueType[]): void {
   const runs: { type: ValueType; count: number }[] = [];
   for (const type of locals) {
     const last = runs.at(-1);
     if (last?.type === type) last.count++;
     else runs.push({ type, count: 1 });
   }
-  return vectorOf(runs.map(({ type, count }) => [...u32(count), typeByte(type)]));
+  vector(out, runs, ({ type, count }) => {
+    out.u32(count);
+    out.byte(VALUE_TYPE[type]);
+  });
 }

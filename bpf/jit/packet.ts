@@ -72,7 +72,7 @@ function emitFarLoad({ module, runtime }: CodeContext, f: FunctionCode, bytes: n
   f.i32(bytes);
   f.callImport(func);
   f.localTee(word);
-  f.f64(0);
+  f.f64Const(0);
   f.op(F64_LT);
   f.if();
   f.i64(0n);
