@@ -3,6 +3,7 @@
  * and ids (bpf/syscall/objects.ts has those).
  *
  *   prog.run(ctx)    r0 as u32; a fault is reported and yields 0
+ *   prog.runAt(hook, ctx)    the same where it is attached
  *   prog.jit()       move to the JIT now; runs that are hot do so by themselves
  *   prog.tag         as Linux computes it
  *   prog.runCnt, prog.runTimeNs    while BPF statistics are enabled
@@ -16,7 +17,7 @@ import { encodeInsns } from './isa/codec.ts';
 import type { Insn } from './isa/insn.ts';
 import { rowOf } from './isa/table.ts';
 import { BpfOops, type VerifiedProgram } from './program.ts';
-import type { BpfRuntime } from './runtime.ts';
+import type { BpfRuntime, HookContext } from './runtime.ts';
 import { uapi } from './uapi.ts';
 
 /** Runs in the interpreter before a program is compiled: about what a compilation costs. */
@@ -72,6 +73,18 @@ export class BpfProg {
       return this.#executable.run(ctx);
     } catch (error) {
       return this.#oopsed(error);
+    }
+  }
+
+  /** A run by something that the program is attached to, which it may ask about. */
+  runAt(hook: HookContext, ctx: RamOffset): number {
+    const { runtime } = this.#host;
+    const outer = runtime.hook;
+    runtime.hook = hook;
+    try {
+      return this.run(ctx);
+    } finally {
+      runtime.hook = outer;
     }
   }
 

@@ -7,6 +7,7 @@
 import type { Ram } from '../kernel/ram/ram.ts';
 import type { Ns, RamOffset } from '../kernel/types/units.ts';
 import { Bug } from '../kernel/types/units.ts';
+import type { Btf } from './btf/btf.ts';
 import type { Executable } from './engine.ts';
 import type { EngineState } from './engine-state.ts';
 import type { BpfMap } from './maps/map.ts';
@@ -23,6 +24,8 @@ export interface BpfKernel {
   cpu(): number;
   /** CLOCK_MONOTONIC, CLOCK_BOOTTIME and so on start at boot in skep, so one clock serves. */
   nowNs(): Ns;
+  /** Run on another CPU while the caller waits (smp_call_function_single). */
+  onCpu?(cpu: number, run: () => void): void;
   /** The current task_struct, or 0 in a context without one. */
   currentTask(): RamOffset;
   currentPid(): number;
@@ -58,12 +61,27 @@ export interface BpfKernel {
   sockUid?(sock: RamOffset): number;
   /** Room in front of a sk_buff's data; false where there is no memory. Moves head and data. */
   skbExpandHead?(skb: RamOffset, headroomBytes: number): boolean;
-  /** skb_get_hash: computed where the packet has none yet. */
-  skbHash?(skb: RamOffset): number;
   /** A copy of the packet to a device, to send or as if received: 0 or -errno. */
   skbCloneRedirect?(skb: RamOffset, ifindex: number, ingress: boolean): number;
   /** Key of the cgroup storage of the program that runs (CgroupStorageMap.keyText). */
   cgroupStorageKey?(): string;
+  /** Stack of any task, in kernel or user mode; undefined where there is none to walk. */
+  taskCallchain?(task: RamOffset, user: boolean, maxDepth: number): readonly bigint[] | undefined;
+  /** Address of a kernel symbol. */
+  symbolAddress?(name: string): bigint | undefined;
+  /** Whether the current task may see kernel addresses (kallsyms_show_value). */
+  mayDumpAddresses?(): boolean;
+  /** The same as copyFromUser from another task's memory, which may be faulted in. */
+  copyFromTask?(
+    task: RamOffset,
+    destination: RamOffset,
+    source: bigint,
+    sizeBytes: number,
+  ): boolean;
+  /** The current task belongs to the cgroup with that handle, or to one below it. */
+  currentIsUnderCgroup?(cgroup: number): boolean;
+  /** struct net_device of an interface, 0 where there is none. */
+  netDevice?(ifindex: number): RamOffset;
   /** A signal to the current thread, or to its whole process: 0 or -errno. */
   sendSignal?(signal: number, toThread: boolean): number;
   /** A network device that packets can be sent to. */
@@ -113,6 +131,18 @@ export interface ProgramHold {
   put(): void;
 }
 
+/** What a program that is attached learns of its attachment (struct bpf_run_ctx and its kin). */
+export interface HookContext {
+  /** bpf_cookie of a perf event or tracing link. */
+  readonly cookie?: bigint;
+  /** The probed instruction or traced function. */
+  readonly address?: bigint;
+  /** The traced function has run: fexit, fmod_ret. */
+  readonly hasResult?: true;
+  /** What the hooked operation is to return, which cgroup programs hand on. */
+  retval?: number;
+}
+
 /** Where a program that returned XDP_REDIRECT or TC_ACT_REDIRECT wants its packet (redirect_info). */
 export interface Redirect {
   /** Interface index, or the index in `map`. */
@@ -134,6 +164,14 @@ export interface BpfRuntime {
   readonly kernel: BpfKernel;
   /** Innermost running program; undefined outside one. Engines push and pop it. */
   running: RunningProgram | undefined;
+  /** What /sys/kernel/btf/vmlinux shows, where bpf(2) has one. */
+  kernelBtf?: Btf;
+  /** A command of bpf(2) on behalf of whoever runs the program; while a syscall program runs. */
+  sysBpf?: ((command: number, attr: RamOffset, sizeBytes: number) => number) | undefined;
+  /** close(2) of a descriptor of theirs. */
+  sysClose?: ((fd: number) => number) | undefined;
+  /** Of the attachment whose program runs; undefined in test runs. */
+  hook?: HookContext | undefined;
   /** What the last redirect helper asked for; the kernel reads it when the program returns so. */
   redirect?: Redirect | undefined;
   /** Maps by the offset of their struct bpf_map; a map enters when made, leaves when freed. */

@@ -10,6 +10,7 @@ import {
 } from '../bpf/ctx-fields.ts';
 import type { CtxAccess, ProgTypeOps } from '../bpf/prog-type.ts';
 import { UapiSkBuff, UapiSkLookup, UapiSkReuseport } from '../bpf/uapi-ctx.ts';
+import { convertFlowDissector, convertSkLookup } from './sk-lookup-convert.ts';
 
 /** 2 bytes, of which a 4-byte load is allowed as it was 4 bytes once. */
 const remotePort = {
@@ -27,6 +28,7 @@ export const skLookup: ProgTypeOps = {
     { sk: pointerOrNull('sock'), remote_port: remotePort },
     { otherwise: narrow() },
   ),
+  convert: convertSkLookup,
   packet: 'none',
   // SK_DROP and SK_PASS.
   returnRange: () => ({ min: 0, max: 1 }),
@@ -63,6 +65,7 @@ export const flowDissector: ProgTypeOps = {
     data_end: packetEnd,
     flow_keys: pointerTo('flow_keys'),
   }),
+  convert: convertFlowDissector,
   packet: 'read',
   requires: 'net_admin',
 };

@@ -1,6 +1,9 @@
 /** How BPF_PROG_TEST_RUN runs programs of a type; types that are not here cannot be. */
 import type { TestRun } from '../bpf/syscall/test-run.ts';
 import type { ProgType } from '../bpf/uapi.ts';
+import { flowDissectorTestRun } from './test-run-flow-dissector.ts';
+import { rawTracepointTestRun, syscallTestRun } from './test-run-plain.ts';
+import { skLookupTestRun } from './test-run-sk-lookup.ts';
 import { skbTestRun } from './test-run-skb.ts';
 import { type DeviceByIndex, xdpTestRun } from './test-run-xdp.ts';
 
@@ -17,6 +20,14 @@ export function testRunOf(type: ProgType, deviceByIndex: DeviceByIndex): TestRun
     case 'lwt_xmit':
     case 'lwt_seg6local':
       return skbTestRun;
+    case 'raw_tracepoint':
+      return rawTracepointTestRun;
+    case 'syscall':
+      return syscallTestRun;
+    case 'sk_lookup':
+      return skLookupTestRun;
+    case 'flow_dissector':
+      return flowDissectorTestRun;
     default:
       return undefined;
   }

@@ -1,12 +1,13 @@
 /**
  * BPF programs on tracepoints: what a perf event with a program does, and raw tracepoints.
  *
- *   attachTracepoint(tracepoint, program)      program type tracepoint: it sees the record
+ *   attachTracepoint(tracepoint, program, cookie)      program type tracepoint: it sees the record
  *   attachRawTracepoint(registry, program, name, btf)   raw_tracepoint, or tracing with BTF types
  *
  * Both give an Attachment, of which bpf(2) makes a link; the program's reference is the holder's.
  */
 import type { Btf } from '../bpf/btf/btf.ts';
+import type { HookContext } from '../bpf/runtime.ts';
 import type { Attachment, ProgObject } from '../bpf/syscall/objects.ts';
 import { ATTACH_TYPES } from '../bpf/uapi.ts';
 import { errno } from '../kernel/types/errno.ts';
@@ -17,13 +18,15 @@ import type { AnyTracepoint, HookProgram } from './tracepoint.ts';
 /** A program that can be swapped while it is attached. */
 class AttachedProgram implements HookProgram {
   program: ProgObject;
+  readonly #hook: HookContext;
 
-  constructor(program: ProgObject) {
+  constructor(program: ProgObject, cookie: bigint) {
     this.program = program;
+    this.#hook = { cookie };
   }
 
   run(ctx: RamOffset): number {
-    return this.program.prog.run(ctx);
+    return this.program.prog.runAt(this.#hook, ctx);
   }
 }
 
@@ -31,9 +34,10 @@ class AttachedProgram implements HookProgram {
 export function attachTracepoint(
   tracepoint: AnyTracepoint,
   program: ProgObject,
+  cookie = 0n,
 ): (() => void) | undefined {
   if (program.prog.verified.spec.type !== 'tracepoint') return undefined;
-  return tracepoint.attach(new AttachedProgram(program));
+  return tracepoint.attach(new AttachedProgram(program, cookie));
 }
 
 export function attachRawTracepoint(
@@ -41,6 +45,7 @@ export function attachRawTracepoint(
   program: ProgObject,
   name: string | undefined,
   kernelBtf: Btf | undefined,
+  cookie = 0n,
 ): Attachment | number {
   const { spec } = program.prog.verified;
   const isBtf = spec.type === 'tracing' && spec.expectedAttachType === 'trace_raw_tp';
@@ -52,7 +57,7 @@ export function attachRawTracepoint(
   const wanted = isBtf ? typedef?.replace(/^btf_trace_/, '') : name;
   const tracepoint = wanted === undefined ? undefined : registry.findByName(wanted);
   if (!tracepoint) return -errno.ENOENT;
-  const detach = tracepoint.attachRaw(new AttachedProgram(program));
+  const detach = tracepoint.attachRaw(new AttachedProgram(program, cookie));
   return isBtf
     ? {
         type: 'tracing',

@@ -9,6 +9,7 @@
 import type { BpfSubsystem } from '../bpf/syscall/subsystem.ts';
 import { progSymbols } from '../bpf/syscall/prog-symbols.ts';
 import { bpfSymbols } from '../bpf/syscall/xlated.ts';
+import { ENTRY_SYMBOLS } from './bpf/callchain.ts';
 import type { SyscallRow } from './syscall/row.ts';
 
 /** Start of kernel text on x86-64 without KASLR (Documentation/x86/x86_64/mm.rst). */
@@ -24,13 +25,16 @@ interface KernelSymbol {
 
 export class Kallsyms {
   readonly #text: readonly KernelSymbol[];
+  readonly #byName: ReadonlyMap<string, bigint>;
   readonly #bpf: BpfSubsystem;
 
   constructor(syscalls: readonly SyscallRow[], bpf: BpfSubsystem) {
     this.#bpf = bpf;
-    const names = ['_text', ...syscalls.map(({ name }) => `__x64_sys_${name}`)];
-    const entries = names.map((name, i) => ({ name, address: TEXT + BigInt(i) * FUNCTION_BYTES }));
-    this.#text = [...entries, ...bpfSymbols()].sort(byAddress);
+    const entries = syscalls.map(({ name }) => `__x64_sys_${name}`);
+    const names = ['_text', ...entries, ...ENTRY_SYMBOLS];
+    const text = names.map((name, i) => ({ name, address: TEXT + BigInt(i) * FUNCTION_BYTES }));
+    this.#text = [...text, ...bpfSymbols()].sort(byAddress);
+    this.#byName = new Map(this.#text.map(({ name, address }) => [name, address]));
   }
 
   text(showAddresses: boolean): string {
@@ -50,7 +54,7 @@ export class Kallsyms {
   }
 
   address(name: string): bigint | undefined {
-    return this.#all().find((symbol) => symbol.name === name)?.address;
+    return this.#byName.get(name) ?? this.#all().find((symbol) => symbol.name === name)?.address;
   }
 
   #all(): readonly KernelSymbol[] {

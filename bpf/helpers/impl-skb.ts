@@ -12,6 +12,7 @@ import {
   SKB_IP_SUMMED_MASK,
   SKB_IP_SUMMED_SHIFT,
   SKB_L4_HASH,
+  SKB_SW_HASH,
   SKB_PKT_TYPE_MASK,
   SkBuff,
 } from '../../kernel/types/skbuff.ts';
@@ -20,10 +21,13 @@ import type { RamOffset } from '../../kernel/types/units.ts';
 import type { BpfRuntime } from '../runtime.ts';
 import { csum16Add, csum16Sub, csumAdd, csumFold, csumSub } from './csum.ts';
 import type { HelperFunction, HelperImplementation, Passing } from './helper.ts';
+import { skbHash } from './flow-hash.ts';
 import type { Implementations } from './implement.ts';
 import { offset } from './implement.ts';
+import { BpfFlowDissector } from '../../kernel/types/flow.ts';
 import { vlanPop, vlanPush } from './vlan.ts';
 
+const NULL = 0 as RamOffset;
 /** UAPI linux/bpf.h */
 const BPF_F_RECOMPUTE_CSUM = 1n;
 const BPF_F_INVALIDATE_HASH = 2n;
@@ -52,7 +56,7 @@ function onSkb(
     pass: ['i32', ...pass],
     returns,
     bind: (runtime): HelperFunction => {
-      const view = SkBuff.at(runtime.ram, 0 as RamOffset);
+      const view = SkBuff.at(runtime.ram, NULL);
       return (ctx: number, ...args: never[]) => {
         view.offset = offset(ctx);
         const result = run(view, runtime, ...args);
@@ -68,7 +72,7 @@ const has = (flags: bigint, flag: bigint) => (flags & flag) !== 0n;
 /** __skb_clear_hash */
 function clearHash(skb: SkBuffView): void {
   skb.hash = 0;
-  skb.bits129 &= ~SKB_L4_HASH;
+  skb.bits129 &= ~(SKB_L4_HASH | SKB_SW_HASH);
 }
 
 function loadBytes(
@@ -267,7 +271,28 @@ const pullData = onSkb(['i32'], (skb, _, sizeBytes: number) =>
   sizeBytes >>> 0 > skb.len ? -errno.ENOMEM : 0,
 );
 
+/** The dissector's packet is linear, or of a test run and has no sk_buff. */
+const dissectorLoad: HelperImplementation = {
+  pass: ['i32', 'i32', 'i32', 'i32'],
+  returns: 'i32',
+  bind: (runtime) => {
+    const { ram } = runtime;
+    const skb = SkBuff.at(ram, NULL);
+    const context = BpfFlowDissector.at(ram, NULL);
+    return (ctx: number, at: number, out: number, sizeBytes: number) => {
+      context.offset = offset(ctx);
+      skb.offset = context.skb;
+      if (skb.offset !== 0 && at >>> 0 <= 0xffff) {
+        return loadBytes(skb, runtime, at, out, sizeBytes);
+      }
+      ram.u8.fill(0, offset(out), offset(out) + (sizeBytes >>> 0));
+      return -errno.EFAULT;
+    };
+  },
+};
+
 export const skbImplementations: Implementations = {
+  flow_dissector_load_bytes: dissectorLoad,
   skb_load_bytes: load,
   skb_load_bytes_relative: loadRelative,
   skb_store_bytes: onSkb(['i32', 'i32', 'i32', 'i64'], storeBytes),
@@ -279,7 +304,7 @@ export const skbImplementations: Implementations = {
     pass: ['i32', 'i32'],
     returns: 'i64',
     bind: ({ ram }) => {
-      const skb = SkBuff.at(ram, 0 as RamOffset);
+      const skb = SkBuff.at(ram, NULL);
       return (ctx: number, sum: number) => {
         skb.offset = offset(ctx);
         if (ipSummed(skb) !== CHECKSUM_COMPLETE) return BigInt(-errno.ENOTSUPP);
@@ -291,11 +316,23 @@ export const skbImplementations: Implementations = {
   skb_vlan_push: onSkb(['i32', 'i32'], vlanPush),
   skb_vlan_pop: onSkb([], vlanPop),
   skb_change_type: onSkb(['i32'], changeType),
-  get_hash_recalc: onSkb([], (skb, { kernel }) => kernel.skbHash?.(skb.offset) ?? skb.hash, 'i64'),
+  get_hash_recalc: {
+    pass: ['i32'],
+    returns: 'i64',
+    bind: (runtime) => {
+      const skb = SkBuff.at(runtime.ram, NULL);
+      let seed: number | undefined;
+      return (ctx: number) => {
+        skb.offset = offset(ctx);
+        seed ??= runtime.kernel.random32();
+        return BigInt(skbHash(runtime, skb, seed));
+      };
+    },
+  },
   set_hash_invalid: onSkb([], (skb) => (clearHash(skb), 0)),
   set_hash: onSkb(['i32'], (skb, _, hash: number) => {
     skb.hash = hash >>> 0;
-    skb.bits129 |= SKB_L4_HASH;
+    skb.bits129 |= SKB_L4_HASH | SKB_SW_HASH;
     return 0;
   }),
   // No cgroup classes and no routing realms here.

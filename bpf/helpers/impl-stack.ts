@@ -13,14 +13,9 @@ const { BPF_F_SKIP_FIELD_MASK, BPF_F_USER_STACK } = uapi;
 const STACKID_FLAGS =
   BPF_F_SKIP_FIELD_MASK | BPF_F_USER_STACK | uapi.BPF_F_FAST_STACK_CMP | uapi.BPF_F_REUSE_STACKID;
 
-function walk(
-  { kernel }: BpfRuntime,
-  ctx: RamOffset,
-  flags: number,
-  depth: number,
-): readonly bigint[] | undefined {
-  const wanted = Math.min(depth + (flags & BPF_F_SKIP_FIELD_MASK), MAX_STACK_DEPTH);
-  return kernel.callchain?.(ctx, (flags & BPF_F_USER_STACK) !== 0, wanted);
+/** Frames to walk for `depth` of them after those that are skipped. */
+function depthFor(depth: number, flags: number): number {
+  return Math.min(depth + (flags & BPF_F_SKIP_FIELD_MASK), MAX_STACK_DEPTH);
 }
 
 const getStackId: HelperImplementation = {
@@ -32,7 +27,8 @@ const getStackId: HelperImplementation = {
     if (!(map instanceof StackTraceMap)) return -errno.EINVAL;
     const flags = Number(flags64);
     const skip = flags & BPF_F_SKIP_FIELD_MASK;
-    const stack = walk(runtime, offset(ctx), flags, map.depth);
+    const isUser = (flags & BPF_F_USER_STACK) !== 0;
+    const stack = runtime.kernel.callchain?.(offset(ctx), isUser, depthFor(map.depth, flags));
     if (!stack || stack.length <= skip) return -errno.EFAULT;
     return map.put(stack.slice(skip), flags);
   },
@@ -45,6 +41,7 @@ function getStack(
   out: number,
   sizeBytes: number,
   flags64: bigint,
+  walkFrom = (user: boolean, depth: number) => runtime.kernel.callchain?.(offset(ctx), user, depth),
 ): number {
   const { ram } = runtime;
   const [to, size] = [offset(out), sizeBytes >>> 0];
@@ -59,13 +56,29 @@ function getStack(
   if (size % ADDRESS_BYTES !== 0) return fail(-errno.EINVAL);
   const flags = Number(flags64);
   const skip = flags & BPF_F_SKIP_FIELD_MASK;
-  const stack = walk(runtime, offset(ctx), flags, size / ADDRESS_BYTES);
+  const isUser = (flags & BPF_F_USER_STACK) !== 0;
+  const stack = walkFrom(isUser, depthFor(size / ADDRESS_BYTES, flags));
   if (!stack || stack.length < skip) return fail(-errno.EFAULT);
   const addresses = stack.slice(skip, skip + size / ADDRESS_BYTES);
   ram.u8.fill(0, to, to + size);
   addresses.forEach((address, i) => ram.writeU64((to + i * ADDRESS_BYTES) as RamOffset, address));
   return addresses.length * ADDRESS_BYTES;
 }
+
+/** bpf_get_task_stack: of a task, not of the context. */
+const getTaskStack: HelperImplementation = {
+  pass: ['i32', 'i32', 'i32', 'i64'],
+  returns: 'i32',
+  bind: (runtime) => (task: number, out: number, sizeBytes: number, flags: bigint) => {
+    if (task === 0) return -errno.EINVAL;
+    return getStack(runtime, task, out, sizeBytes, flags, (user, depth) => {
+      // Another task's user stack may be anywhere but in memory.
+      const isCurrent = offset(task) === runtime.kernel.currentTask();
+      if (user && !isCurrent) return undefined;
+      return runtime.kernel.taskCallchain?.(offset(task), user, depth);
+    });
+  },
+};
 
 const getStackOfCtx: HelperImplementation = {
   pass: ['i32', 'i32', 'i32', 'i64'],
@@ -83,4 +96,5 @@ export const stackImplementations: Implementations = {
   get_stack_tp: getStackOfCtx,
   get_stack_raw_tp: getStackOfCtx,
   get_stack_pe: getStackOfCtx,
+  get_task_stack: getTaskStack,
 };

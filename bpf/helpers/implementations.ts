@@ -1,4 +1,5 @@
 /** All implementations, by the name of the prototype that each belongs to. */
+import { attachedImplementations } from './impl-attached.ts';
 import { callbackImplementations } from './impl-callback.ts';
 import { coreImplementations } from './impl-core.ts';
 import { mapImplementations } from './impl-map.ts';
@@ -8,6 +9,7 @@ import { probeImplementations } from './impl-probe.ts';
 import { skbImplementations } from './impl-skb.ts';
 import { stackImplementations } from './impl-stack.ts';
 import { storageImplementations } from './impl-storage.ts';
+import { systemImplementations } from './impl-system.ts';
 import { timerImplementations } from './impl-timer.ts';
 import { xdpImplementations } from './impl-xdp.ts';
 import type { Implementations } from './implement.ts';
@@ -24,4 +26,6 @@ export const implementations: Implementations = {
   ...stackImplementations,
   ...storageImplementations,
   ...timerImplementations,
+  ...attachedImplementations,
+  ...systemImplementations,
 };

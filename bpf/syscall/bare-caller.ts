@@ -90,10 +90,16 @@ export class BareCaller implements BpfCaller {
     return this.#handles.get(fd);
   }
 
-  close(fd: number): void {
+  closeFd(fd: number): number {
     const handle = this.#handles.get(fd);
-    if (handle) releaseHandle(handle);
+    if (!handle) return -errno.EBADF;
     this.#handles.delete(fd);
+    releaseHandle(handle);
+    return 0;
+  }
+
+  close(fd: number): void {
+    this.closeFd(fd);
   }
 
   pin(path: string, object: BpfObject): number {

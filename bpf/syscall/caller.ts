@@ -33,6 +33,8 @@ export interface BpfCaller {
   copyToUser(address: bigint, bytes: Uint8Array): boolean;
   /** A new descriptor (close-on-exec, as bpf(2)'s are), or a negative errno. Takes one user reference. */
   installFd(handle: BpfHandle): Fd | number;
+  /** close(2): 0 or -EBADF. */
+  closeFd(fd: number): number;
   /** undefined: no such descriptor (-EBADF); null: a descriptor of something else (-EINVAL). */
   handleOfFd(fd: number): BpfHandle | null | undefined;
   /** Pin to a path of a bpf file system: 0 or a negative errno. Takes one user reference. */

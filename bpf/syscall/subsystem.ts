@@ -149,6 +149,7 @@ export class BpfSubsystem {
     };
     host.runtime.holdProgram = (program) => this.#holdProgram(program);
     if (kernelBtf) {
+      host.runtime.kernelBtf = kernelBtf;
       this.kernelBtf = new BtfObject(kernelBtf, this.btfs, { name: 'vmlinux', isKernel: true });
     }
   }

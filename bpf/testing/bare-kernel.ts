@@ -55,6 +55,12 @@ export function bareKernel(
       ram.u32[CURRENT_CPU / 4] = cpu;
     },
     cpu: () => ram.u32[CURRENT_CPU / 4]!,
+    onCpu(cpu, run) {
+      const caller = kernel.cpu();
+      kernel.setCpu(cpu);
+      run();
+      kernel.setCpu(caller);
+    },
     nowNs: () => kernel.clockNs as Ns,
     currentTask: () => 0 as RamOffset,
     currentPid: () => pid,

@@ -20,9 +20,10 @@ export function attachPoints(
       if (program.prog.verified.spec.type === 'tracing' && type === 'trace_raw_tp') {
         if (attr.target_fd !== 0 || attr.target_btf_id !== 0) return -errno.EINVAL;
         const { registry } = kernel.tracing;
-        return attachRawTracepoint(registry, program, undefined, kernel.bpf.kernelBtf?.btf);
+        const { btf } = kernel.bpf.kernelBtf!;
+        return attachRawTracepoint(registry, program, undefined, btf, attr.tracing_cookie);
       }
-      if (type === 'perf_event') return perfLink(kernel, program, attr.target_fd);
+      if (type === 'perf_event') return perfLink(kernel, program, attr);
       if (program.prog.verified.spec.type === 'xdp') {
         if (type !== 'xdp') return -errno.EINVAL;
         return createXdpLink(deviceByIndex(attr.target_fd), program, attr.flags);
@@ -40,12 +41,17 @@ export function attachPoints(
 }
 
 /** BPF_LINK_CREATE on a perf event: as PERF_EVENT_IOC_SET_BPF, undone when the link goes. */
-function perfLink(kernel: Kernel, program: ProgObject, fd: number): Attachment | number {
+function perfLink(
+  kernel: Kernel,
+  program: ProgObject,
+  { target_fd: fd, flags, perf_event_cookie: cookie }: Attr<'link_create'>,
+): Attachment | number {
+  if (flags !== 0) return -errno.EINVAL;
   const file = kernel.sched.current.files?.get(fd);
   if (!file) return -errno.EBADF;
   if (!(file.ops instanceof PerfFile)) return -errno.EINVAL;
   const event = file.ops.object.get();
-  const set = event.setProgram(program);
+  const set = event.setProgram(program, cookie);
   if (set < 0) {
     event.put();
     return set;

@@ -1,11 +1,17 @@
 /** What BPF helpers see of the kernel around them: CPU, clock, current task, trace, user memory. */
 import type { BpfKernel } from '../../bpf/runtime.ts';
 import type { Kernel } from '../machine-types.ts';
+import { kernelStackOf, runningStack, userStackOf } from './callchain.ts';
 import { SoftTimers } from './bpf-timers.ts';
 import type { PerfEvent } from '../perf/perf-event.ts';
 import { PerfFile } from '../perf/perf-file.ts';
 import { PAGE_SIZE } from '../ram/ram.ts';
+import { CAP_SYSLOG } from '../sched/credentials.ts';
+import type { Task } from '../sched/task.ts';
+import { kernelInfo } from '../sched/signals.ts';
+import { NSIG } from '../sched/signal.ts';
 import { errno } from '../types/errno.ts';
+import { PF_EXITING, PF_KTHREAD, TaskStruct } from '../types/task.ts';
 import type { RamOffset } from '../types/units.ts';
 
 export function bpfKernel(kernel: Kernel): BpfKernel {
@@ -17,6 +23,7 @@ export function bpfKernel(kernel: Kernel): BpfKernel {
   return {
     cpuCount: sched.cpus.length,
     cpu: () => sched.cpu.id,
+    onCpu: (cpu, run) => sched.callOn(cpu, run),
     nowNs: () => sched.clock(),
     currentTask: () => sched.current.offset,
     currentPid: () => sched.current.pid,
@@ -44,6 +51,22 @@ export function bpfKernel(kernel: Kernel): BpfKernel {
     symbolAt: (address) => kernel.kallsyms.at(address),
     startTimer: (delayNs, expire) => timers.start(delayNs, expire),
     wakeMapReaders: (map) => kernel.bpfReaders.wake(map),
+    symbolAddress: (name) => kernel.kallsyms.address(name),
+    mayDumpAddresses: () => sched.current.cred.capable(CAP_SYSLOG),
+    callchain: (_ctx, user, maxDepth) =>
+      (user ? userStackOf(sched.current) : runningStack(kernel))?.slice(0, maxDepth),
+    taskCallchain(offset, user, maxDepth) {
+      const task = taskAt(kernel, offset);
+      if (!task) return undefined;
+      return (user ? userStackOf(task) : kernelStackOf(kernel, task))?.slice(0, maxDepth);
+    },
+    copyFromTask(offset, destination, source, sizeBytes) {
+      const bytes = taskAt(kernel, offset)?.mm?.copyIn(Number(source), sizeBytes);
+      if (bytes) ram.u8.set(bytes, destination);
+      return bytes !== undefined && bytes !== null;
+    },
+    sendSignal: (signal, toThread) => sendSignal(kernel, signal, toThread),
+    netDevice: (ifindex) => kernel.network.net.byIndex(ifindex)?.offset ?? (0 as RamOffset),
     netDeviceExists: (ifindex) => kernel.network.net.byIndex(ifindex) !== undefined,
     perfEventOfFd(fd) {
       const file = sched.current.files?.get(fd);
@@ -56,6 +79,28 @@ export function bpfKernel(kernel: Kernel): BpfKernel {
     putPerfEvent: (id) => perfEvents.get(id)?.put(),
     perfEventOutput: (id, parts) => perfEvents.get(id)?.output(parts) ?? -errno.ENOENT,
   };
+}
+
+/** The task whose task_struct that is; programs may hold pointers to ones that are gone. */
+function taskAt({ processes, ram }: Kernel, offset: RamOffset): Task | undefined {
+  const task = processes.task(ram.view.getInt32(offset + TaskStruct.offsets.pid, true));
+  return task?.offset === offset ? task : undefined;
+}
+
+/** bpf_send_signal_common: to the current task, but not to init or a kernel thread. */
+function sendSignal(kernel: Kernel, signal: number, toThread: boolean): number {
+  const { sched, signals, processes } = kernel;
+  const { current: task, cpu } = sched;
+  if (task.exited || task.flags & (PF_KTHREAD | PF_EXITING)) return -errno.EPERM;
+  if (task.process === processes.init) return -errno.EPERM;
+  if (signal >>> 0 > NSIG) return -errno.EINVAL;
+  if (signal === 0) return 0;
+  const info = kernelInfo(signal);
+  const send = () => (toThread ? signals.sendThread(task, info) : signals.send(task.process, info));
+  if (!cpu.irqsOff) return send();
+  // In the middle of the scheduler nobody can be woken: an interrupt of its own does it (irq_work).
+  kernel.events.at(sched.clock(), 'hardware', () => sched.interrupt(cpu.id, () => void send()));
+  return 0;
 }
 
 /**

@@ -47,6 +47,10 @@ export class TaskCaller implements BpfCaller {
     return fd;
   }
 
+  closeFd(fd: number): number {
+    return this.#task.files!.close(fd as Fd);
+  }
+
   handleOfFd(fd: number): BpfHandle | null | undefined {
     return bpfHandle(this.#task, fd);
   }

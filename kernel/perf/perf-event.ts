@@ -68,10 +68,10 @@ export class PerfEvent {
   }
 
   /** 0, or -EINVAL (wrong kind), -EEXIST (has one). Takes a reference. */
-  setProgram(object: ProgObject): number {
+  setProgram(object: ProgObject, cookie = 0n): number {
     if (this.source.kind !== 'tracepoint') return -errno.EINVAL;
     if (this.#program) return -errno.EEXIST;
-    const detach = attachTracepoint(this.source.tracepoint, object);
+    const detach = attachTracepoint(this.source.tracepoint, object, cookie);
     if (!detach) return -errno.EINVAL;
     this.#program = { object: object.get(), detach };
     return 0;

@@ -245,6 +245,11 @@ export class Scheduler implements Sleeper {
     this.#inHardirq(cpu, run);
   }
 
+  /** smp_call_function_single: the caller waits while that CPU runs it in an interrupt. */
+  callOn(cpuId: number, run: () => void): void {
+    this.#inHardirq(this.cpus[cpuId]!, run);
+  }
+
   #inHardirq(cpu: Cpu, run: () => void): void {
     cpu.inHardirq = true;
     cpu.irqNs += this.#inContext(cpu, run);

@@ -85,6 +85,7 @@ export const SKB_IP_SUMMED_SHIFT = 5;
 export const SKB_IP_SUMMED_MASK = 0x60;
 /** In bits129. */
 export const SKB_L4_HASH = 0x01;
+export const SKB_SW_HASH = 0x02;
 /** In bits130. */
 export const SKB_VLAN_PRESENT = 0x01;
 export const SKB_CSUM_LEVEL_MASK = 0x0c;
