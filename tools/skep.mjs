@@ -1,12 +1,12 @@
-/** `npm run -s skep -- COMMAND`: the machine without a browser. Loads ui/cli through tsx. */
+/** `npm run -s skep -- COMMAND`: the machine without a browser. */
+import { bundled } from './bundle.mjs';
 import { ensureInstalled, ensureNative } from './ensure.mjs';
 
 ensureInstalled({ quiet: true });
 await ensureNative();
-const { register } = await import('tsx/esm/api');
-register();
-const { main } = await import('../ui/cli/main.ts');
+process.setSourceMapsEnabled(true);
+const { main } = await bundled('ui/cli/main.ts');
 process.exitCode = await main(
   process.argv.slice(2),
-  async () => (await import('../test/bench/index.ts')).benches,
+  async () => (await bundled('test/bench/index.ts')).benches,
 );
