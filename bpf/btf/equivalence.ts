@@ -38,6 +38,9 @@ export class Representatives {
   }
 }
 
+/** How deep structs are nested that compilers repeat; deeper ones only count as different. */
+const MAX_REPEATED = 16;
+
 export class Equivalence {
   readonly #types: readonly BtfType[];
   readonly #representatives: Representatives;
@@ -80,8 +83,9 @@ export class Equivalence {
   }
 
   /** Compilers repeat identical arrays, and some structs, within one unit. */
-  #sameByIds(a: number, b: number): boolean {
+  #sameByIds(a: number, b: number, depth = 0): boolean {
     if (a === b) return true;
+    if (depth > MAX_REPEATED) return false;
     const [left, right] = [this.#types[a]!, this.#types[b]!];
     if (left.kind === 'array' && right.kind === 'array') return equalArray(left, right);
     return (
@@ -90,7 +94,8 @@ export class Equivalence {
       shapeKey(left) === shapeKey(right) &&
       left.members.every(
         ({ type }, at) =>
-          type === right.members[at]!.type || this.#sameByIds(type, right.members[at]!.type),
+          type === right.members[at]!.type ||
+          this.#sameByIds(type, right.members[at]!.type, depth + 1),
       )
     );
   }

@@ -43,10 +43,8 @@ export function readBtfMaps(elf: ElfFile, section: ElfSection, btf: Btf): Object
     const variable = btf.typeAs(type, 'var') ?? fail(`BTF type ${type} is no variable`);
     const { name } = variable;
     const symbol = elf.symbolIn(section.index, name) ?? fail(`map '${name}' has no symbol`);
-    const struct = btf.resolved(variable.type);
-    if (struct.kind !== 'struct') return fail(`map '${name}' is no struct`);
     const whole = { name, btf, fail };
-    const draft = readMembers(struct, whole, true);
+    const draft = readStruct(variable.type, whole);
     // The initialiser of `values` makes the variable longer than its type.
     const end = symbol.value + Math.max(symbol.sizeBytes, btf.sizeOf(variable.type) ?? 0);
     if (end > section.sizeBytes) fail(`map '${name}' goes beyond the section`);
@@ -57,6 +55,23 @@ export function readBtfMaps(elf: ElfFile, section: ElfSection, btf: Btf): Object
       slots: readSlots(elf, section, draft, symbol.value, end, whole),
     };
   });
+}
+
+/** What the type of a variable in `.maps` says of the map; `extern` ones are read so, too. */
+export function btfMapDef(
+  btf: Btf,
+  typeId: number,
+  name: string,
+  fail: (reason: string) => never,
+): MapDef & { readonly pinning: number } {
+  const draft = readStruct(typeId, { name, btf, fail });
+  return { ...mapDef(draft, { name, btf, fail }), pinning: draft.numbers.get('pinning') ?? 0 };
+}
+
+function readStruct(typeId: number, context: Context): Draft {
+  const struct = context.btf.resolved(typeId);
+  if (struct.kind !== 'struct') return context.fail(`map '${context.name}' is no struct`);
+  return readMembers(struct, context, true);
 }
 
 interface Context {
