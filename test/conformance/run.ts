@@ -13,7 +13,7 @@ import { decodeInsns } from '../../bpf/isa/codec.ts';
 import type { BpfMap } from '../../bpf/maps/map.ts';
 import type { ProgramSpec, Verdict } from '../../bpf/program.ts';
 import { ATTACH_TYPES, MAP_TYPES, PROG_TYPES } from '../../bpf/uapi.ts';
-import { verify } from '../../bpf/verifier/verify.ts';
+import { verify, type VerifierEnv } from '../../bpf/verifier/verify.ts';
 import { progTypeOps } from '../../hooks/prog-types.ts';
 import { errnoName } from '../../kernel/types/errno.ts';
 import { kernelTypes } from './kernel-types.ts';
@@ -109,6 +109,15 @@ function describedMap(request: MapRequest, index: number, others: readonly BpfMa
 const FIRST_FD = 100;
 
 export function runRequest(request: Request): Verdict {
+  const { spec, env } = programOf(request);
+  return verify(spec, env);
+}
+
+/** A request's program, and what it is verified under. */
+export function programOf(request: Request): {
+  readonly spec: ProgramSpec;
+  readonly env: VerifierEnv;
+} {
   const maps: BpfMap[] = [];
   (request.maps ?? []).forEach((map, index) => maps.push(describedMap(map, index, maps)));
   const insns = decodeInsns(hex(request.insns));
@@ -134,7 +143,7 @@ export function runRequest(request: Request): Verdict {
     ...(request.line_info && { lineInfo: { recordBytes: 16, records: hex(request.line_info) } }),
   };
   const all = request.unpriv !== true;
-  return verify(spec, {
+  const env: VerifierEnv = {
     ops: progTypeOps(type)!,
     caps: { bpf: all, perfmon: all, netAdmin: all, sysAdmin: all },
     level: '6.1',
@@ -142,7 +151,8 @@ export function runRequest(request: Request): Verdict {
     checkOnly: true,
     kernelBtf: kernelTypes(),
     mapAddress: (map) => 0xffff_8880_0000_0000n + BigInt(map.offset),
-  });
+  };
+  return { spec, env };
 }
 
 /** The log's last line before the counts; addresses and descriptors are each kernel's own. */

@@ -7,8 +7,9 @@ import type { Insn } from '../../isa/insn.ts';
 import type { About, Checker, Rejected } from '../checker.ts';
 import { classOf, cls, isHelperCall, isSubprogCall, mode, modeOf, sizeOf } from '../opcode.ts';
 import { isPointer, isScalar, UNINIT_REG, type Reg } from '../reg.ts';
+import { isConst } from '../tnum.ts';
 import { calledFunction } from './calls.ts';
-import { functionName, helperOf, objectText, plural } from './describe.ts';
+import { functionName, helperOf, objectText, plural, rangeText } from './describe.ts';
 import { Story, type Event, type Followed, type Interest, type Root } from './story.ts';
 import { regPlace, type Trace, type TraceStep } from './trace.ts';
 import { loadedFrom } from './words.ts';
@@ -107,8 +108,11 @@ export class Scene {
     return isPointer(this.reg(dst)) ? { pointer: dst, number: src } : { pointer: src, number: dst };
   }
 
-  /** A value by where it came from: `the result of bpf_x`, `2 bytes of the packet`. */
-  phrase(root: Root | undefined, fallback: string): string {
+  /**
+   * A value by where it came from: `the result of bpf_x`, `the 8-bit number loaded from the packet`.
+   * `reg`: what it is now; a constant is only called one if it still is.
+   */
+  phrase(root: Root | undefined, fallback: string, reg?: Reg): string {
     if (!root) return fallback;
     const step = this.story.steps[root.at]!;
     const insn = this.story.insnAt(root.at);
@@ -126,7 +130,9 @@ export class Scene {
       case 'packet-load':
         return 'a number from the packet';
       case 'constant':
-        return root.reg && isScalar(root.reg) ? `the constant ${insn.imm}` : fallback;
+        return reg && isScalar(reg) && isConst(reg.scalar.bits)
+          ? `the constant ${rangeText(reg.scalar)}`
+          : fallback;
       case 'map':
         return root.reg ? objectText(this.c, root.reg) : fallback;
       case 'atomic':
@@ -145,8 +151,7 @@ export class Scene {
   /** What kind of program it is, as one says it. */
   get programKind(): string {
     const { type } = this.c.spec;
-    const name = type.replace(/_/g, ' ');
-    return `${/^[aeiou]|^xdp|^lsm|^lwt|^sk/.test(name) ? 'an' : 'a'} ${name} program`;
+    return `${/^([aeiou]|xdp|lsm|lwt|sk_)/.test(type) ? 'an' : 'a'} ${type} program`;
   }
 }
 

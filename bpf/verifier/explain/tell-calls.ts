@@ -162,7 +162,7 @@ export const mapHelper: Teller = (scene) => {
   const name = map ? mapName(map) : 'this map';
   const type = what ?? map?.spec.type ?? 'its type';
   return {
-    headline: `${scene.callee} does not work on ${name} (type ${type}).`,
+    headline: `${scene.callee} does not work on ${name}${name.endsWith(type) ? '' : ` (type ${type})`}.`,
     events: scene.follow(scene.about.reg ?? 1, 'pointer').events,
     ...(wanted && { fix: `What fits: ${wanted}.` }),
   };

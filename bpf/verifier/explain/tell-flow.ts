@@ -109,6 +109,13 @@ export const callDepth: Teller = ({ c, about }) => {
   return { headline: `Calls nest deeper than 8${chain}.` };
 };
 
+export const mapValueAddress: Teller = ({ about }) => ({
+  headline:
+    about.limit === undefined
+      ? 'The address of a value is taken of a map whose values have none.'
+      : `The address at offset ${about.off ?? 0} of a map value with ${plural(about.limit, 'byte')} is taken.`,
+});
+
 export const unreachable: Teller = (scene) => ({
   headline: `${capital(at(scene.slot))} can never be reached.`,
 });
@@ -130,6 +137,6 @@ export const fallsThrough: Teller = (scene) => {
     (_, index) => subprogEnd(scene.c, index) === scene.slot + 1,
   );
   return {
-    headline: `Function ${functionName(scene.c, Math.max(subprog, 0))} runs off its end: ${at(scene.slot)} is neither exit nor a jump.`,
+    headline: `${subprog <= 0 ? 'The program' : `Function ${functionName(scene.c, subprog)}`} runs off its end: ${at(scene.slot)} is neither exit nor a jump.`,
   };
 };

@@ -70,6 +70,7 @@ export const outOfBounds: Teller = (scene) => {
   const done = `${are} ${verbOf(scene)}${callNote(scene)}`;
   const here = `${scene.accessText} through R${regno}: ${describe(scene.c, reg)}`;
   const object = sizedObject(scene, reg, limit);
+  if (bytes === 0) return zeroSize(scene);
   if (isConst(reg.scalar.bits)) {
     const at = off + Number(BigInt.asIntN(32, reg.scalar.bits.value));
     const fix =
@@ -161,6 +162,16 @@ export const negativeOffset: Teller = (scene) => {
 
 const SIGNED = new Set(['sgt', 'sge', 'slt', 'sle']);
 
+function isUnknownComparison({ story }: Scene, at: number): boolean {
+  const insn = story.insnAt(at);
+  if ((insn.code & 8) === 0) return false;
+  const { frame } = story.steps[at]!;
+  return [insn.dst, insn.src].every((regno) => {
+    const reg = story.regAt(frame, regno, at);
+    return reg !== undefined && !isConst(reg.scalar.bits);
+  });
+}
+
 /** Comparisons of the same number that did not bound what is used. */
 export function missed(
   scene: Scene,
@@ -179,7 +190,9 @@ export function missed(
         ? 'a signed comparison, which leaves negative numbers'
         : classOf(insn.code) === cls.JMP32
           ? 'a comparison of the lower 32 bits only'
-          : 'a comparison of another copy of it';
+          : isUnknownComparison(scene, at)
+            ? 'a comparison of two numbers of which neither is known'
+            : 'a comparison of another copy of it';
       const { frame } = story.steps[at]!;
       return {
         at,
@@ -214,6 +227,20 @@ export function merge(...lists: readonly (readonly Event[])[]): readonly Event[]
   const told = new Set(events.filter(({ role }) => role !== 'branch').map(({ at }) => at));
   return events.filter(({ role, at }) => role !== 'branch' || !told.has(at));
 }
+
+export const offsetTooLarge: Teller = (scene) => {
+  const { pointer, number } = scene.operands();
+  const reg = scene.reg(pointer);
+  const offset = number === undefined ? `${scene.insn.imm}` : rangeText(scene.reg(number).scalar);
+  return {
+    headline: `A pointer to ${objectText(scene.c, reg)} is moved further than the verifier follows it.`,
+    here: `moves R${pointer} (${describe(scene.c, reg)}) by ${offset}`,
+    events: merge(
+      scene.follow(pointer, 'pointer').events,
+      number === undefined ? [] : scene.follow(number, 'number').events,
+    ),
+  };
+};
 
 export const misaligned: Teller = (scene) => {
   const regno = pointerRegno(scene);
@@ -253,14 +280,16 @@ export const kernelField: Teller = (scene) => {
 };
 
 const sizeTeller =
-  (missing: string, fix: string): Teller =>
+  (missing: string, wrong: string, fix: string): Teller =>
   (scene) => {
     const regno = scene.about.reg ?? 0;
     const from = scene.follow(regno, 'number');
-    const name = scene.phrase(from.root, `R${regno}`);
+    const reg = scene.reg(regno);
+    const name = scene.phrase(from.root, `R${regno}`, reg);
+    const what = isConst(reg.scalar.bits) ? wrong : missing;
     return {
-      headline: `${capital(name)} is passed to ${scene.callee} as a size and ${missing}.`,
-      here: `R${regno} is ${describe(scene.c, scene.reg(regno))}`,
+      headline: `${capital(name)} is passed to ${scene.callee} as a size and ${what}.`,
+      here: `R${regno} is ${describe(scene.c, reg)}`,
       events: merge(from.events, missed(scene, from.root, from.events)),
       fix,
     };
@@ -268,13 +297,16 @@ const sizeTeller =
 
 export const negativeSize = sizeTeller(
   'may be negative',
+  'is negative',
   'Bound it on both sides: if (size < 0 || size > sizeof(buf)) return …; or make it unsigned and mask it.',
 );
 export const unboundedSize = sizeTeller(
   'has no upper bound',
+  'is too large',
   'Bound it by the size of the memory: if (size > sizeof(buf)) return …; or size &= sizeof(buf) - 1.',
 );
 export const sizeNotConstant = sizeTeller(
+  'is not a constant',
   'is not a constant',
   'Pass a constant; bpf_ringbuf_output and bpf_ringbuf_reserve_dynptr take sizes that vary.',
 );

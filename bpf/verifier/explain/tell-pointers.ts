@@ -1,6 +1,6 @@
 /** Pointers that are none (any more), or that are used for what they are not made for. */
 import { alu, classOf, cls, isRegSource, opOf } from '../opcode.ts';
-import { isAnyPacketPointer, isPointer, isScalar, mayBeNull, typeText } from '../reg.ts';
+import { isAnyPacketPointer, isNull, isPointer, isScalar, mayBeNull, typeText } from '../reg.ts';
 import { calledFunction } from './calls.ts';
 import { contextMember, describe, objectText, plural, rangeText, structName } from './describe.ts';
 import { capital, type Scene, type Teller, type Told } from './scene.ts';
@@ -31,7 +31,17 @@ export const invalidPointer: Teller = (scene) => {
       events,
     };
   }
-  const name = scene.phrase(root, `R${regno}`);
+  const name = scene.phrase(root, `R${regno}`, reg);
+  if (isConst(reg.scalar.bits)) {
+    return {
+      headline: isNull(reg)
+        ? `R${regno} is NULL (the constant 0), and is used as a pointer.`
+        : `R${regno} is the number ${rangeText(reg.scalar)}, and is used as a pointer.`,
+      here,
+      events,
+      fix: 'Use a pointer that the kernel gave: an address written as a number is none.',
+    };
+  }
   const moved = events.some(({ at }) => isPointerArithmetic(scene, at));
   return {
     headline: `${capital(name)} is a number to the verifier, and is used as a pointer.`,
@@ -39,9 +49,7 @@ export const invalidPointer: Teller = (scene) => {
     events,
     fix: moved
       ? 'Keep the pointer itself: arithmetic between pointers gives a number.'
-      : root?.kind === 'constant'
-        ? 'Use a pointer that the kernel gave: an address written as a number is none.'
-        : 'Read what it points at with bpf_probe_read_kernel (or _user), or use a typed pointer.',
+      : 'Read what it points at with bpf_probe_read_kernel (or _user), or use a typed pointer.',
   };
 };
 

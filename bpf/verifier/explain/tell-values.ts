@@ -1,5 +1,6 @@
 /** Registers and stack: what was not set, and what is out of place. */
-import { EXIT } from '../opcode.ts';
+import { EXIT, isJumpClass } from '../opcode.ts';
+import { isPointer } from '../reg.ts';
 import { MAX_STACK, byteAt, byteKind, byteOf, slotOf } from '../state.ts';
 import { isConst } from '../tnum.ts';
 import { calledFunction } from './calls.ts';
@@ -23,16 +24,38 @@ export const uninitialisedRegister: Teller = (scene) => {
     const says = wordsOf(story, kind, found.at, found.change) ?? 'it is lost here';
     const events: Event[] = [{ at: found.at, role: 'lost', place: found.change.place, says }];
     if (kind === 'clobber') {
-      const called = calledFunction(c, story.insnAt(found.at), step.insn);
+      const insn = story.insnAt(found.at);
+      const called = isJumpClass(insn.code)
+        ? calledFunction(c, insn, step.insn)
+        : 'the packet load';
       return {
         headline: isReturn
           ? `R0 is not set when the program returns: ${called} returns nothing.`
-          : `R${regno} is read after the call of ${called}, which does not keep R1 to R5.`,
+          : `R${regno} is read after ${isJumpClass(insn.code) ? 'the call of ' : ''}${called}, which does not keep R1 to R5.`,
         here: `reads R${regno}`,
         events,
         fix: isReturn
           ? 'Set r0 before exit.'
           : `Keep the value in R6 to R9 or on the stack across the call.`,
+      };
+    }
+    const before = found.change.before?.reg;
+    if (kind === 'lost' && before && before.refId !== 0) {
+      const called = calledFunction(c, story.insnAt(found.at), step.insn);
+      return {
+        headline: `R${regno} is read after ${called} released what it points at.`,
+        here: `reads R${regno}`,
+        events,
+        fix: 'Do not read the pointer after it was released.',
+      };
+    }
+    if (kind === 'call') {
+      const called = calledFunction(c, story.insnAt(found.at), step.insn);
+      return {
+        headline: `R0 is read after the call of ${called}, which does not set it.`,
+        here: 'reads R0',
+        events,
+        fix: `Let ${called} return a value.`,
       };
     }
     if (kind !== 'entry' && kind !== 'argument' && kind !== 'callback-argument') {
@@ -84,6 +107,8 @@ export const uninitialisedStack: Teller = (scene) => {
     const kind = content ? byteAt(content.bytes, byteOf(at)) : byteKind.INVALID;
     if (kind === byteKind.INVALID) missing.push(at);
   }
+  const pointer = missing.length > 0 ? undefined : spilledPointer(scene, frame, byte);
+  if (pointer) return pointer;
   const slots = new Set<number>();
   for (let at = start; at < start + bytes; at++) slots.add(slotOf(at));
   for (const slot of slots) {
@@ -109,6 +134,19 @@ export const uninitialisedStack: Teller = (scene) => {
       : `Write the ${plural(bytes, 'byte')} first: initialise the variable.`,
   };
 };
+
+/** All was written, but a pointer lies there, which the helper would see as a number. */
+function spilledPointer(scene: Scene, frame: number, byte: number): Told | undefined {
+  const place = slotPlace(frame, slotOf(byte));
+  const content = scene.story.contentAt(place, scene.at);
+  if (!content || !isPointer(content.reg)) return undefined;
+  return {
+    headline: `A pointer lies on the stack at fp${byte}, where ${scene.isCall ? scene.callee : 'the program'} would read it as a number.`,
+    here: scene.accessText,
+    events: scene.story.follow(place, scene.at, 'pointer').events,
+    fix: 'Keep pointers out of what is passed on, or load the program with CAP_PERFMON.',
+  };
+}
 
 /** `fp-12 to fp-9`. */
 function rangeOf(bytes: readonly number[]): string {
@@ -176,7 +214,7 @@ export const returnValue: Teller = (scene) => {
   const { events, root } = scene.follow(0, 'number');
   const reg = scene.reg(0);
   const { wanted } = scene.about;
-  const name = scene.phrase(root, 'R0');
+  const name = scene.phrase(root, 'R0', reg);
   const frame = scene.step?.subprog ?? 0;
   const who = frame === 0 ? scene.programKind : `function ${functionName(scene.c, frame)}`;
   return {

@@ -15,6 +15,7 @@ export const tellers: Partial<Record<ReasonCode, Teller>> = {
   'out-of-bounds': memory.outOfBounds,
   'unbounded-offset': memory.unboundedOffset,
   'negative-offset': memory.negativeOffset,
+  'offset-too-large': memory.offsetTooLarge,
   'misaligned-access': memory.misaligned,
   'read-only-memory': memory.readOnly,
   'packet-write': memory.packetWrite,
@@ -83,4 +84,5 @@ export const tellers: Partial<Record<ReasonCode, Teller>> = {
   'jump-out-of-range': flow.jumpOutOfRange,
   'jump-into-ldimm64': flow.jumpIntoLdimm64,
   'falls-through': flow.fallsThrough,
+  'bad-map-value': flow.mapValueAddress,
 };

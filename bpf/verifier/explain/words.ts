@@ -120,7 +120,7 @@ export function loadedFrom(story: Story, insn: Insn, base: Reg): string {
   switch (base.kind) {
     case 'ctx': {
       const member = contextMember(c, off);
-      return member ? `the context (${member})` : `the context at offset ${off}`;
+      return member ? `the context’s member ${member}` : `the context’s member at offset ${off}`;
     }
     case 'fp':
       return isConst(base.scalar.bits) ? `the stack (fp${signed(fixed(base, insn))})` : 'the stack';
