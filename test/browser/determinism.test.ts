@@ -19,7 +19,6 @@ const PAGE = `<!doctype html><title>fingerprint</title>
 async function inNode(): Promise<Fingerprint> {
   return fingerprint({
     core: await WebAssembly.compile(readFileSync(join(root, CORE))),
-    loadBinaryen: async () => (await import('binaryen')).default,
     object: new Uint8Array(readFileSync(join(root, OBJECT))),
     capture: new Uint8Array(readFileSync(join(root, CAPTURE))),
   });
@@ -32,7 +31,7 @@ async function inChromium(executablePath: string): Promise<Fingerprint> {
     configFile: false,
     logLevel: 'error',
     server: { port: 0, hmr: false },
-    optimizeDeps: { noDiscovery: true, include: ['binaryen'] },
+    optimizeDeps: { noDiscovery: true },
     appType: 'mpa',
     plugins: [
       {

@@ -13,7 +13,6 @@ async function run(): Promise<Fingerprint> {
   const core = await (await fetch('/.build/native/core.wasm')).arrayBuffer();
   return fingerprint({
     core: await WebAssembly.compile(core),
-    loadBinaryen: async () => (await import('binaryen')).default,
     object: await bytes('/scenarios/first-light/xdp_count.bpf.o'),
     capture: await bytes('/scenarios/first-light/traffic.pcap'),
   });

@@ -8,7 +8,6 @@ import { machineDefaults } from '../../user/index.ts';
 
 export interface FingerprintInput {
   readonly core: WebAssembly.Module;
-  readonly loadBinaryen: () => Promise<unknown>;
   readonly object: Uint8Array;
   readonly capture: Uint8Array;
 }
@@ -40,7 +39,7 @@ export async function fingerprint(input: FingerprintInput): Promise<Fingerprint>
       nics: [{ name: 'eth0', queues: 2 }],
       files: { ...defaults.files, '/root/x.o': input.object },
     },
-    { core: input.core, loadBinaryen: input.loadBinaryen },
+    { core: input.core },
   );
   let consoleText = '';
   const decoder = new TextDecoder();
