@@ -1,12 +1,47 @@
 /** kill(1), also the shell's builtin. */
-import type { Tool } from '../libc/process.ts';
+import type { UserFlow } from '../../kernel/syscall/abi.ts';
+import type { Process, Tool } from '../libc/process.ts';
 import { strerror } from '../libc/strerror.ts';
-import { kill, signalNumber, SIGNALS, SIGTERM } from '../libc/tasks.ts';
+import { kill, signalName, signalNumber, SIGTERM } from '../libc/tasks.ts';
 
 const HELP = `Usage: kill [-s SIGNAL | -SIGNAL] PID...
-       kill -l [SIGNAL]
+       kill -l [SIGNAL]...
 Send a signal to processes, TERM if none is named; a negative PID is a process group.
+
+  -s, --signal SIGNAL   name or number of the signal to be sent
+  -l, --list [SIGNAL]   list signal names, or convert names and numbers
+      --help            display this help and exit
 `;
+const LAST_SIGNAL = 64;
+const COLUMNS = 5;
+
+/** The table that `kill -l` and `trap -l` print. */
+export function* listSignals(p: Process): UserFlow<void> {
+  const cells: string[] = [];
+  for (let signal = 1; signal <= LAST_SIGNAL; signal++) {
+    const name = signalName(signal);
+    if (name !== undefined) cells.push(`${String(signal).padStart(2)}) SIG${name}`);
+  }
+  for (let at = 0; at < cells.length; at += COLUMNS) {
+    yield* p.println(cells.slice(at, at + COLUMNS).join('\t'));
+  }
+}
+
+function* convert(p: Process, texts: readonly string[]): UserFlow<number> {
+  let status = 0;
+  for (const text of texts) {
+    const isNumber = /^\d+$/.test(text);
+    // An exit status stands for the signal that made it.
+    const wanted = isNumber && Number(text) > 128 ? String(Number(text) - 128) : text;
+    const signal = signalNumber(wanted);
+    const name = signal === undefined ? undefined : signalName(signal);
+    if (signal === undefined || (isNumber && name === undefined && signal !== 0)) {
+      yield* p.error(`${text}: invalid signal specification`);
+      status = 1;
+    } else yield* p.println(isNumber ? (name ?? 'EXIT') : String(signal));
+  }
+  return status;
+}
 
 export const killTool: Tool = function* (p, args) {
   let signal: number | undefined = SIGTERM;
@@ -16,22 +51,12 @@ export const killTool: Tool = function* (p, args) {
     yield* p.print(HELP);
     return 0;
   }
-  if (first === '-l' || first === '-L') {
-    const text = args[1];
-    if (text === undefined) {
-      yield* p.println(SIGNALS.slice(1).join(' '));
-      return 0;
-    }
-    const number = signalNumber(text);
-    if (number === undefined) {
-      yield* p.error(`${text}: invalid signal specification`);
-      return 1;
-    }
-    const isNumber = /^\d+$/.test(text);
-    yield* p.println(isNumber ? (SIGNALS[number % 128] ?? text) : String(number));
+  if (first === '-l' || first === '-L' || first === '--list' || first === '--table') {
+    if (args.length > 1) return yield* convert(p, args.slice(1));
+    yield* listSignals(p);
     return 0;
   }
-  if (first === '-s' || first === '-n') {
+  if (first === '-s' || first === '-n' || first === '--signal') {
     signal = signalNumber(args[1] ?? '');
     at = 2;
   } else if (first === '--') at = 1;
@@ -40,12 +65,14 @@ export const killTool: Tool = function* (p, args) {
     at = 1;
   }
   if (signal === undefined) {
-    yield* p.error(`${args[at - 1]!.replace(/^-/, '')}: invalid signal specification`);
+    yield* p.error(`${(args[at - 1] ?? '').replace(/^-/, '')}: invalid signal specification`);
     return 1;
   }
   const pids = args[at] === '--' ? args.slice(at + 1) : args.slice(at);
   if (pids.length === 0) {
-    yield* p.stderr.write(HELP);
+    yield* p.stderr.write(
+      `${p.name}: usage: kill [-s sigspec | -n signum | -sigspec] pid | jobspec ... or kill -l [sigspec]\n`,
+    );
     return 2;
   }
   let status = 0;

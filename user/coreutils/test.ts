@@ -1,7 +1,7 @@
-/** test(1) and [(1); the expressions are the shell's (sh/conditional.ts). */
+/** test(1) and [(1); the expressions are the shell's (sh/test-expression.ts). */
 import type { UserFlow } from '../../kernel/syscall/abi.ts';
 import type { Process, Tool } from '../libc/process.ts';
-import { evaluateTest, TestError } from '../sh/conditional.ts';
+import { evaluateTest, TestError } from '../sh/test-expression.ts';
 
 export const testTool: Tool = function* (p, args) {
   return yield* evaluate(p, args);

@@ -53,6 +53,7 @@ export const NR = {
   lchown: 94,
   umask: 95,
   sysinfo: 99,
+  times: 100,
   getuid: 102,
   syslog: 103,
   getgid: 104,

@@ -131,3 +131,5 @@ export function* userNames(p: Process): UserFlow<Map<number, string>> {
 
 export const getuid = (): UserFlow<number> => syscall(NR.getuid);
 export const getgid = (): UserFlow<number> => syscall(NR.getgid);
+export const geteuid = (): UserFlow<number> => syscall(NR.geteuid);
+export const getegid = (): UserFlow<number> => syscall(NR.getegid);

@@ -63,14 +63,33 @@ export const SIGTTIN = 21;
 export const SIGTTOU = 22;
 export const SIGWINCH = 28;
 
-/** '9', 'KILL', 'SIGKILL', any case; undefined if it is none. */
+/** The first and last of the real-time signals, as glibc gives them to programs. */
+const SIGRTMIN = 34;
+const SIGRTMAX = 64;
+
+/** Without SIG; undefined for the numbers that have none. */
+export function signalName(signal: number): string | undefined {
+  if (signal < SIGNALS.length) return signal < 1 ? undefined : SIGNALS[signal];
+  if (signal < SIGRTMIN || signal > SIGRTMAX) return undefined;
+  const [fromFirst, toLast] = [signal - SIGRTMIN, SIGRTMAX - signal];
+  if (fromFirst <= 15) return `RTMIN${fromFirst === 0 ? '' : `+${fromFirst}`}`;
+  return `RTMAX${toLast === 0 ? '' : `-${toLast}`}`;
+}
+
+/** '9', 'KILL', 'SIGKILL', 'RTMIN+1', any case; undefined if it is none. */
 export function signalNumber(text: string): number | undefined {
   if (/^\d+$/.test(text)) {
     const number = Number(text);
-    return number <= 64 ? number : undefined;
+    return number <= SIGRTMAX ? number : undefined;
   }
-  const at = (SIGNALS as readonly string[]).indexOf(text.toUpperCase().replace(/^SIG/, ''));
-  return at < 0 ? undefined : at;
+  const name = text.toUpperCase().replace(/^SIG/, '');
+  const at = (SIGNALS as readonly string[]).indexOf(name);
+  if (at >= 0) return at;
+  const realTime = /^RT(MIN|MAX)(?:([+-])(\d{1,2}))?$/.exec(name);
+  if (!realTime) return undefined;
+  const offset = Number(realTime[3] ?? 0) * (realTime[2] === '-' ? -1 : 1);
+  const signal = (realTime[1] === 'MIN' ? SIGRTMIN : SIGRTMAX) + offset;
+  return signal >= SIGRTMIN && signal <= SIGRTMAX ? signal : undefined;
 }
 
 /** strsignal(3), as shells report a death by signal. */

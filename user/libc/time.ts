@@ -31,6 +31,32 @@ export function* nanosleep(p: Process, ns: number): UserFlow<number> {
   return result;
 }
 
+/** CPU time used by this process and by the children it has waited for, seconds. */
+export interface CpuTimes {
+  readonly user: number;
+  readonly system: number;
+  readonly childUser: number;
+  readonly childSystem: number;
+}
+
+/** struct tms, in ticks of USER_HZ. */
+const Tms = layout({ user: 'n64', system: 'n64', childUser: 'n64', childSystem: 'n64' });
+const USER_HZ = 100;
+
+export function* times(p: Process): UserFlow<CpuTimes> {
+  const mark = p.mark();
+  const address = yield* p.take(Tms.size);
+  yield* syscall(NR.times, address);
+  const ticks = Tms.decode(p.memory.read(address, Tms.size));
+  p.release(mark);
+  return {
+    user: ticks.user / USER_HZ,
+    system: ticks.system / USER_HZ,
+    childUser: ticks.childUser / USER_HZ,
+    childSystem: ticks.childSystem / USER_HZ,
+  };
+}
+
 export interface CalendarTime {
   readonly year: number;
   /** 1 to 12. */

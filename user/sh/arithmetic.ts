@@ -8,15 +8,18 @@ export class ArithmeticError extends Error {
   override name = 'ArithmeticError';
 }
 
-export interface Variables {
+export interface ArithmeticVariables {
   get(name: string): string | undefined;
   set(name: string, value: string): void;
+  /** Elements of arrays, where there are any. */
+  getElement?(name: string, subscript: string): string | undefined;
+  setElement?(name: string, subscript: string, value: string): void;
 }
 
-/** A variable's value is an expression itself; this bounds a=b b=a. */
+/** A variable's value is an expression itself; this bounds a=b b=a, and parentheses. */
 const MAX_DEPTH = 64;
 const TOKEN =
-  /\s*(?:(\d+#[0-9a-zA-Z@_]+|0[xX][0-9a-fA-F]+|\d+)|([A-Za-z_][A-Za-z0-9_]*)|(<<=|>>=|\*\*|\+\+|--|&&|\|\||<<|>>|[-+*/%&|^=!<>]=|[-+*/%&|^=!<>~?:(),]))/y;
+  /\s*(?:(\d+#[0-9a-zA-Z@_]+|0[xX][0-9a-fA-F]+|\d+)|([A-Za-z_][A-Za-z0-9_]*(?:\[(?:[^[\]]|\[[^\]]*\])*\])?)|(<<=|>>=|\*\*|\+\+|--|&&|\|\||<<|>>|[-+*/%&|^=!<>]=|[-+*/%&|^=!<>~?:(),]))/y;
 
 const BINARY: Readonly<Record<string, { level: number; apply(a: bigint, b: bigint): bigint }>> = {
   '|': { level: 3, apply: (a, b) => a | b },
@@ -46,7 +49,7 @@ function nonZero(value: bigint): bigint {
   return value;
 }
 
-export function evaluate(text: string, variables: Variables, depth = 0): bigint {
+export function evaluate(text: string, variables: ArithmeticVariables, depth = 0): bigint {
   if (depth > MAX_DEPTH) throw new ArithmeticError('expression recursion level exceeded');
   if (text.trim() === '') return 0n;
   return new Evaluator(text, variables, depth).whole();
@@ -54,14 +57,15 @@ export function evaluate(text: string, variables: Variables, depth = 0): bigint 
 
 class Evaluator {
   readonly #text: string;
-  readonly #variables: Variables;
+  readonly #variables: ArithmeticVariables;
   readonly #depth: number;
   readonly #tokens: string[] = [];
   #at = 0;
   /** Greater than 0 in the branch of ?:, && or || that is not taken: no assignment there. */
   #skipping = 0;
+  #nesting = 0;
 
-  constructor(text: string, variables: Variables, depth: number) {
+  constructor(text: string, variables: ArithmeticVariables, depth: number) {
     this.#text = text;
     this.#variables = variables;
     this.#depth = depth;
@@ -192,7 +196,9 @@ class Evaluator {
         return this.#store(name, this.#load(name) + (token === '++' ? 1n : -1n));
       }
       case '(': {
+        if (++this.#nesting > MAX_DEPTH) this.#fail(token);
         const value = this.#comma();
+        this.#nesting--;
         if (!this.#accept(')')) this.#fail(this.#peek());
         return value;
       }
@@ -234,16 +240,29 @@ class Evaluator {
   }
 
   #load(name: string): bigint {
-    return evaluate(this.#variables.get(name) ?? '', this.#variables, this.#depth + 1);
+    const [base, subscript] = splitSubscript(name);
+    const variables = this.#variables;
+    const text =
+      subscript === undefined ? variables.get(base) : variables.getElement?.(base, subscript);
+    return evaluate(text ?? '', variables, this.#depth + 1);
   }
 
   #store(name: string, value: bigint): bigint {
     const wrapped = wrap(value);
-    if (this.#skipping === 0) this.#variables.set(name, wrapped.toString());
+    if (this.#skipping > 0) return wrapped;
+    const [base, subscript] = splitSubscript(name);
+    if (subscript === undefined) this.#variables.set(base, wrapped.toString());
+    else this.#variables.setElement?.(base, subscript, wrapped.toString());
     return wrapped;
   }
 }
 
 function wrap(value: bigint): bigint {
   return BigInt.asIntN(64, value);
+}
+
+/** 'a[i]' -> ['a', 'i']. */
+function splitSubscript(name: string): [string, string | undefined] {
+  const at = name.indexOf('[');
+  return at < 0 ? [name, undefined] : [name.slice(0, at), name.slice(at + 1, -1)];
 }

@@ -25,7 +25,7 @@ export function* completeLine(shell: Shell, line: string, cursor: number): UserF
   if (variable) {
     const head = word.slice(0, variable.index);
     const close = variable[1] === '' ? '' : '}';
-    const names = [...shell.variables.keys()].filter((name) => name.startsWith(variable[2]!));
+    const names = shell.variables.names().filter((name) => name.startsWith(variable[2]!));
     return {
       start: first,
       candidates: names.sort().map((name) => ({

@@ -11,6 +11,7 @@ import { accounts } from '../libc/system.ts';
 import { ArithmeticError, evaluate } from './arithmetic.ts';
 import type { Part, Word } from './ast.ts';
 import { expandBraces } from './brace.ts';
+import { fetchValues } from './fetched.ts';
 import { glob } from './glob.ts';
 import { expandParameter } from './parameter.ts';
 import { hasMagic, quotePattern } from './pattern.ts';
@@ -38,11 +39,12 @@ export function* expandWords(shell: Shell, words: readonly Word[]): UserFlow<str
       const chunks = yield* expandChunks(shell, braced, 'word');
       for (const field of splitFields(shell, chunks)) {
         if (hasMagic(field.pattern) && !shell.options.has('noglob')) {
-          const paths = yield* glob(shell.p, field.pattern);
-          if (paths.length > 0) {
-            out.push(...paths);
+          const paths = yield* glob(shell.p, field.pattern, shell.shopts);
+          if (paths.length > 0 || shell.shopts.has('nullglob')) {
+            for (const path of paths) out.push(path);
             continue;
           }
+          if (shell.shopts.has('failglob')) throw new ShellError(`no match: ${field.text}`);
         }
         out.push(field.text);
       }
@@ -77,10 +79,14 @@ export function* expandChunks(
 ): UserFlow<Chunk[]> {
   const chunks: Chunk[] = [];
   for (const [index, part] of word.entries()) {
-    if (part.kind === 'literal' && !part.quoted && where !== 'nested') {
+    const isTilde = part.kind === 'literal' && !part.quoted && part.text.includes('~');
+    if (isTilde || (part.kind === 'literal' && !part.quoted && where !== 'nested')) {
       const isStart = index === 0;
-      const text = yield* expandTildes(shell, part.text, isStart, where === 'assignment');
-      chunks.push(...text);
+      // A word that looks like an assignment is treated like one.
+      const isAssignment = where === 'assignment' || /^[A-Za-z_]\w*=/.test(part.text);
+      const expanded = yield* expandTildes(shell, part.text, isStart, isAssignment);
+      const split = where === 'nested';
+      chunks.push(...expanded.map((chunk) => (chunk.quoted ? chunk : { ...chunk, split })));
     } else chunks.push(...(yield* expandPart(shell, part, where === 'nested')));
   }
   return chunks;
@@ -100,17 +106,22 @@ function* expandPart(shell: Shell, part: Part, nested: boolean): UserFlow<Chunk[
       const text = yield* evaluateWord(shell, part.expression);
       return [{ text: text.toString(), quoted: part.quoted, split: !part.quoted }];
     }
+    case 'process': {
+      const text = yield* shell.executor.processFile(shell, part.direction, part.source);
+      return [{ text, quoted: true, split: false }];
+    }
   }
 }
 
 export function* evaluateWord(shell: Shell, expression: Word): UserFlow<bigint> {
-  const text = yield* expandText(shell, expression);
-  return evaluateText(shell, text);
+  return yield* evaluateText(shell, yield* expandText(shell, expression));
 }
 
-export function evaluateText(shell: Shell, text: string): bigint {
+export function* evaluateText(shell: Shell, text: string): UserFlow<bigint> {
+  yield* fetchValues(shell, text.match(/[A-Z]{3,}/g) ?? []);
   try {
     return evaluate(text, {
+      ...shell.variables.arithmetic,
       get: (name) => shell.parameter(name),
       set: (name, value) => shell.set(name, value),
     });
@@ -120,7 +131,10 @@ export function evaluateText(shell: Shell, text: string): bigint {
   }
 }
 
-/** ~ and ~user at the start, and after : in an assignment. What they give is not split. */
+/**
+ * ~ and ~user at the start, and in an assignment after = and every colon. What they give is not
+ * split.
+ */
 function* expandTildes(
   shell: Shell,
   text: string,
@@ -130,10 +144,9 @@ function* expandTildes(
   const plain = (piece: string): Chunk => ({ text: piece, quoted: false, split: false });
   if (!text.includes('~')) return [plain(text)];
   const out: Chunk[] = [];
-  const pieces = assignment ? text.split(':') : [text];
+  const pieces = assignment ? text.split(/(?<=[:=])/) : [text];
   for (const [index, piece] of pieces.entries()) {
-    if (index > 0) out.push(plain(':'));
-    const match = index > 0 || isStart ? /^~([A-Za-z0-9_-]*)(?=\/|$)/.exec(piece) : null;
+    const match = index > 0 || isStart ? /^~([A-Za-z0-9_+-]*)(?=[/:]|$)/.exec(piece) : null;
     const home = match ? yield* homeOf(shell, match[1]!) : undefined;
     if (home === undefined) out.push(plain(piece));
     else out.push({ text: home, quoted: true, split: false }, plain(piece.slice(match![0].length)));
@@ -143,6 +156,8 @@ function* expandTildes(
 
 function* homeOf(shell: Shell, user: string): UserFlow<string | undefined> {
   if (user === '') return shell.get('HOME') ?? '/';
+  if (user === '+') return shell.get('PWD');
+  if (user === '-') return shell.get('OLDPWD');
   return (yield* accounts(shell.p)).find((account) => account.name === user)?.home;
 }
 

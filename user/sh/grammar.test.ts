@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { evaluate } from './arithmetic.ts';
-import type { Command, Word } from './ast.ts';
+import type { Assignment, Command, Condition, Word } from './ast.ts';
 import { expandBraces } from './brace.ts';
 import { parseNext } from './parser.ts';
 import { hasMagic, matchPattern, quotePattern, unquotePattern } from './pattern.ts';
@@ -14,14 +14,17 @@ function show(command: Command): string {
   ): string => list.map((r) => ` ${r.fd ?? ''}${r.op}${word(r.target)}`).join('');
   switch (command.kind) {
     case 'simple': {
-      const sets = command.assignments.map(
-        (a) => `${a.name}${a.append ? '+' : ''}=${word(a.value)}`,
-      );
-      const body = [...sets, ...(command.words.length ? [words(command.words)] : [])].join(' ');
-      return `[${body}${redirects(command.redirects)}]`;
+      const sets = command.assignments.map(assignment);
+      const args = command.words.map((text, index) => {
+        const declared = command.declarations?.get(index);
+        return declared ? `{${assignment(declared)}}` : word(text);
+      });
+      return `[${[...sets, ...args].join(' ')}${redirects(command.redirects)}]`;
     }
-    case 'pipeline':
-      return `${command.negated ? '!' : ''}(${command.commands.map(show).join(' | ')})`;
+    case 'pipeline': {
+      const time = command.timed ? `time ${command.timed} ` : '';
+      return `${time}${command.negated ? '!' : ''}(${command.commands.map(show).join(' | ')})`;
+    }
     case 'and':
     case 'or':
       return `(${show(command.left)} ${command.kind} ${show(command.right)})`;
@@ -37,20 +40,44 @@ function show(command: Command): string {
       return `${command.until ? 'until' : 'while'} ${show(command.test)} {${show(command.body)}}`;
     case 'for':
       return `for ${command.name} in ${command.words ? words(command.words) : '"$@"'} {${show(command.body)}}`;
+    case 'for-arithmetic':
+      return `for ((${command.expressions.map(word).join(';')})) {${show(command.body)}}`;
     case 'case': {
       const items = command.items.map(
-        (i) => `${i.patterns.map(word).join('|')}) ${i.body ? show(i.body) : ''}`,
+        (i) =>
+          `${i.patterns.map(word).join('|')}) ${i.body ? show(i.body) : ''}${i.end === ';;' ? '' : i.end}`,
       );
       return `case ${word(command.subject)} {${items.join('; ')}}`;
     }
     case 'arithmetic':
       return `((${word(command.expression)}))`;
     case 'conditional':
-      return `[[${words(command.words)}]]`;
+      return `[[${condition(command.condition)}]]`;
     case 'function':
       return `fn ${command.name} {${show(command.body)}}`;
     case 'redirected':
       return `${show(command.command)}${redirects(command.redirects)}`;
+  }
+}
+
+function assignment({ name, index, append, value, elements }: Assignment): string {
+  const list = elements?.map(({ key, value: v }) => (key ? `[${word(key)}]` : '') + word(v));
+  const text = list ? `(${list.join(' ')})` : word(value);
+  return `${name}${index ? `[${word(index)}]` : ''}${append ? '+' : ''}=${text}`;
+}
+
+function condition(c: Condition): string {
+  switch (c.kind) {
+    case 'word':
+      return word(c.word);
+    case 'unary':
+      return `${c.op} ${word(c.word)}`;
+    case 'binary':
+      return `${word(c.left)} ${c.op} ${word(c.right)}`;
+    case 'not':
+      return `!(${condition(c.inner)})`;
+    default:
+      return `(${condition(c.left)} ${c.kind} ${condition(c.right)})`;
   }
 }
 
@@ -62,13 +89,17 @@ function word(parts: Word): string {
         case 'literal':
           return q + part.text + q;
         case 'parameter': {
+          const index = part.index ? `[${word(part.index)}]` : '';
           const second = part.second ? `,${word(part.second)}` : '';
-          return `${q}\${${part.name}${part.op}${part.word ? word(part.word) : ''}${second}}${q}`;
+          const name = `${part.indirect ? '!' : ''}${part.name}${index}`;
+          return `${q}\${${name}${part.op}${part.word ? word(part.word) : ''}${second}}${q}`;
         }
         case 'command':
           return `${q}$(${part.source})${q}`;
         case 'arithmetic':
           return `${q}$((${word(part.expression)}))${q}`;
+        case 'process':
+          return `${part.direction}(${part.source})`;
       }
     })
     .join('');
@@ -101,12 +132,25 @@ const LINES: readonly [source: string, understood: string][] = [
   ["cat <<-'E' | wc\n\ta $b\n\tE\n", "([cat <<'a $b\n'] | [wc])"],
   ['cat <<< "x"', "[cat <<<'x']"],
   ['a &> f; b >&2 3<g', '[a &>f]; [b >&2 3<g];'],
-  ['[[ $a == b* && -f c ]]', '[[${a} == b* && -f c]]'],
+  ['[[ $a == b* && ! -f c ]]', '[[(${a} == b* and !(-f c))]]'],
+  ['[[ a =~ ^(x|y)$ || (b < c) ]]', '[[(a =~ ^(x|y)$ or b < c)]]'],
   ['((a = 1 < 2))', "(('a = 1 < 2'))"],
   ['echo a#b # c', '[echo a#b]'],
   ['echo \\\nb', '[echo b]'],
   ["echo $'a\\tb'", "[echo 'a\tb']"],
   ['echo if then', '[echo if then]'],
+  ['a=(1 "2 3" [5]=x) b[i+1]+=y', "[a=(1 '2 3' [5]x) b[i+1]+=y]"],
+  ['declare -A m=([k]=v) n=$x y', '[declare -A {m=([k]v)} {n=${x}} y]'],
+  [
+    'echo ${a[@]} ${#a[1]} ${!a[@]} ${!x} ${x^^}',
+    '[echo ${a[@]} ${a[1]length} ${a[@]keys} ${!x} ${x^^}]',
+  ],
+  ['for ((i=0; i<3; i++)); do a; done', "for (('i=0';' i<3';' i++')) {[a]}"],
+  ['case x in a) b;& c) d;;& *) e; esac', 'case x {a) [b];&; c) [d];;&; *) [e]}'],
+  ['time -p a | b', 'time posix ([a] | [b])'],
+  ['diff <(a; b) > >(c)', '[diff <(a; b) >>(c)]'],
+  ['x=$(case y in y) cat <<E\n)\nE\n;; esac)', '[x=$(case y in y) cat <<E\n)\nE\n;; esac)]'],
+  ['echo @(a|b) !(c d)', '[echo @(a|b) !(c d)]'],
 ];
 
 describe('parser', () => {

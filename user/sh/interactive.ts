@@ -83,7 +83,7 @@ function* readCommand(shell: Shell, killed: string): UserFlow<Line> {
 
 function isIncomplete(shell: Shell, text: string): boolean {
   for (let at = 0; ;) {
-    const parsed = parseNext(text, at, (name) => shell.aliases.get(name));
+    const parsed = parseNext(text, at, (name) => shell.alias(name));
     if (parsed.kind === 'incomplete') return true;
     if (parsed.kind !== 'command') return /(^|[^\\])(\\\\)*\\\n$/.test(text);
     at = parsed.end;
@@ -101,7 +101,7 @@ function remember(shell: Shell, text: string): void {
 export function* runLine(shell: Shell, text: string): UserFlow<void> {
   try {
     for (let at = 0; ;) {
-      const parsed = parseNext(text, at, (name) => shell.aliases.get(name));
+      const parsed = parseNext(text, at, (name) => shell.alias(name));
       if (parsed.kind === 'end') return;
       if (parsed.kind !== 'command') {
         yield* shell.error(parsed.message);

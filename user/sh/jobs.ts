@@ -1,6 +1,6 @@
 /**
  * The table of jobs: pipelines that run in the background or are stopped, and how they are told.
- * It holds no process itself; `run.ts` waits and reports what it saw through `update`.
+ * It holds no process itself; `processes.ts` waits and reports what it saw through `update`.
  */
 import { exited, exitStatus, signalText, stopped, stopSignal, termSignal } from '../libc/tasks.ts';
 
@@ -20,8 +20,15 @@ export interface Job {
   changed: boolean;
 }
 
+/** How many statuses of ended background processes `wait` may still ask for (CHILD_MAX). */
+const MAX_REMEMBERED = 4096;
+
 export class JobTable {
   readonly #jobs: Job[] = [];
+  /** Wait statuses of processes whose jobs are gone. */
+  readonly #ended = new Map<number, number>();
+  /** What the parent of a subshell had: to be listed, not waited for. */
+  #inherited: readonly string[] = [];
   /** Ids, most recently current last. */
   #order: number[] = [];
 
@@ -59,7 +66,26 @@ export class JobTable {
     this.#order.push(job.id);
   }
 
+  /** A subshell lists the jobs of the shell that it came from. */
+  inherit(parent: JobTable): void {
+    this.#inherited = parent.#jobs.map((job) => parent.describe(job));
+  }
+
+  get inherited(): readonly string[] {
+    return this.#inherited;
+  }
+
+  /** Wait status of a process whose job has been removed. */
+  endedStatus(pid: number): number | undefined {
+    return this.#ended.get(pid);
+  }
+
   remove(job: Job): void {
+    for (const [pid, status] of job.processes) {
+      if (status === undefined) continue;
+      this.#ended.set(pid, status);
+      if (this.#ended.size > MAX_REMEMBERED) this.#ended.delete(this.#ended.keys().next().value!);
+    }
     this.#jobs.splice(this.#jobs.indexOf(job), 1);
     this.#order = this.#order.filter((id) => id !== job.id);
   }

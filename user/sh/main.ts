@@ -1,17 +1,20 @@
 /** sh: the program. `sh -c COMMANDS`, `sh FILE`, commands on stdin, or a terminal to talk to. */
 import type { UserFlow, UserMain } from '../../kernel/syscall/abi.ts';
+import { runDeep } from '../libc/deep-call.ts';
 import { decodeText } from '../libc/text.ts';
-import { getcwd, read, readFile, stat } from '../libc/files.ts';
-import { basename, Exit, Process, runTool } from '../libc/process.ts';
+import { getcwd, readFile, stat } from '../libc/files.ts';
+import { basename, Process, runTool } from '../libc/process.ts';
 import { strerror } from '../libc/strerror.ts';
 import { getpid } from '../libc/tasks.ts';
 import { isatty } from '../libc/terminal.ts';
-import { BreakLoop, Interrupted, ReturnFunction } from './control.ts';
-import { checked, executor, runTraps } from './execute.ts';
+import { CLOCK_MONOTONIC, clockGettime } from '../libc/time.ts';
+import { readUpTo } from './builtins/read.ts';
+import { checked, executor } from './execute.ts';
 import { interact, runLine, takeTerminal } from './interactive.ts';
 import { parseNext } from './parser.ts';
 import type { ShellOption } from './shell.ts';
 import { Shell, SHELL_OPTIONS, ShellError } from './shell.ts';
+import { runTraps, withExitTrap } from './traps.ts';
 
 const HELP = `Usage: sh [OPTION]... [FILE [ARGUMENT]...]
        sh -c COMMANDS [NAME [ARGUMENT]...]
@@ -25,6 +28,8 @@ Run commands from a file, a string, standard input or a terminal.
       --help    display this help and exit
 `;
 
+const NEWLINE = 10;
+
 interface Invocation {
   readonly options: ShellOption[];
   command: string | undefined;
@@ -33,6 +38,7 @@ interface Invocation {
   args: string[];
   interactive: boolean;
   login: boolean;
+  fromStdin: boolean;
 }
 
 export const sh: UserMain = function* (context, argv, envp) {
@@ -44,7 +50,7 @@ export const sh: UserMain = function* (context, argv, envp) {
   );
   const name = basename(argv[0] ?? 'sh').replace(/^-/, '');
   const p = new Process(context.memory, name, env);
-  return yield* runTool(p, () => start(p, argv));
+  return yield* runTool(p, () => runDeep(start(p, argv)));
 };
 
 function* start(p: Process, argv: readonly string[]): UserFlow<number> {
@@ -61,10 +67,16 @@ function* start(p: Process, argv: readonly string[]): UserFlow<number> {
   shell.args = parsed.args;
   shell.pid = yield* getpid();
   for (const option of parsed.options) shell.options.add(option);
-  if (!shell.variables.has('PWD')) shell.set('PWD', yield* getcwd(p), true);
+  shell.importEnvironment();
+  shell.random.seed(shell.pid);
+  shell.startedNs = yield* clockGettime(p, CLOCK_MONOTONIC);
+  shell.source = parsed.command !== undefined ? 'c' : parsed.fromStdin ? 's' : '';
+  if (shell.get('PWD') === undefined) shell.set('PWD', yield* getcwd(p), true);
+  shell.variables.declare('OLDPWD', { exported: true });
   const fromTerminal =
     parsed.command === undefined && parsed.file === undefined && (yield* isatty(p, 0));
   shell.interactive = parsed.interactive || fromTerminal;
+  shell.typed = shell.interactive;
   if (shell.interactive) yield* takeTerminal(shell);
   if (parsed.login) yield* sourceProfile(shell);
   return yield* withExitTrap(shell, () => run(shell, parsed));
@@ -79,8 +91,8 @@ function parseInvocation(argv: readonly string[]): Invocation | string {
     args: [],
     interactive: false,
     login: (argv[0] ?? '').startsWith('-'),
+    fromStdin: false,
   };
-  let fromStdin = false;
   let fromString = false;
   let at = 1;
   for (; at < argv.length; at++) {
@@ -97,10 +109,10 @@ function parseInvocation(argv: readonly string[]): Invocation | string {
     if (!/^[-+]./.test(arg)) break;
     for (const letter of arg.slice(1)) {
       if (letter === 'c') fromString = true;
-      else if (letter === 's') fromStdin = true;
+      else if (letter === 's') out.fromStdin = true;
       else if (letter === 'i') out.interactive = true;
       else if (letter === 'l') out.login = true;
-      else {
+      else if (!'hBHPbktTp'.includes(letter)) {
         const row = Object.entries(SHELL_OPTIONS).find(([long, short]) =>
           letter === 'o' ? long === argv[at + 1] : short === letter,
         );
@@ -115,7 +127,7 @@ function parseInvocation(argv: readonly string[]): Invocation | string {
     if (rest.length === 0) return '-c: option requires an argument';
     [out.command, out.name] = rest;
     out.args = rest.slice(2);
-  } else if (fromStdin || rest.length === 0) out.args = rest;
+  } else if (out.fromStdin || rest.length === 0) out.args = rest;
   else {
     [out.file] = rest;
     out.args = rest.slice(1);
@@ -139,84 +151,55 @@ function* run(shell: Shell, invocation: Invocation): UserFlow<number> {
   return yield* runInput(shell);
 }
 
-/** Commands on standard input, byte by byte: what a command reads is not the shell's. */
+/** Commands on standard input; what a command reads of it is not the shell's. */
 function* runInput(shell: Shell): UserFlow<number> {
   let text = '';
+  let line = 1;
   for (;;) {
-    const line = yield* readInputLine(shell.p);
-    if (line !== undefined) text += `${line}\n`;
-    const isWhole = parseNext(text, 0, (name) => shell.aliases.get(name)).kind !== 'incomplete';
-    if (isWhole || line === undefined) {
-      yield* runText(shell, text);
+    const options = { fd: 0, delimiter: NEWLINE, limit: Infinity, exact: false, raw: true };
+    const got = yield* readUpTo(shell.p, { ...options, timeoutNs: undefined });
+    text += decodeText(got.bytes) + (got.ended ? '' : '\n');
+    const isWhole = parseNext(text, 0, (name) => shell.alias(name)).kind !== 'incomplete';
+    if (isWhole || got.ended) {
+      yield* runText(shell, text, line);
+      line += text.split('\n').length - 1;
       text = '';
     }
-    if (line === undefined) return shell.status;
+    if (got.ended) return shell.status;
   }
 }
 
-function* readInputLine(p: Process): UserFlow<string | undefined> {
-  const bytes: number[] = [];
-  for (;;) {
-    const got = yield* read(p, 0, 1);
-    const ended = typeof got === 'number' || got.length === 0;
-    if (ended && bytes.length === 0) return undefined;
-    if (ended || got[0] === 10) return decodeText(Uint8Array.from(bytes));
-    bytes.push(got[0]!);
-  }
-}
-
-function* runText(shell: Shell, text: string): UserFlow<number> {
+function* runText(shell: Shell, text: string, firstLine = 1): UserFlow<number> {
   if (shell.interactive) {
     yield* runLine(shell, text);
     return shell.status;
   }
-  try {
-    for (let at = 0; ;) {
-      const parsed = parseNext(text, at, (name) => shell.aliases.get(name));
-      if (parsed.kind === 'end') return shell.status;
-      if (parsed.kind !== 'command') {
-        yield* shell.error(parsed.message);
-        return 2;
-      }
-      if (shell.options.has('verbose')) {
-        yield* shell.p.stderr.write(`${text.slice(at, parsed.end).replace(/^\n+|\n+$/g, '')}\n`);
-      }
-      at = parsed.end;
-      shell.status = yield* checked(shell, parsed.command);
-      yield* runTraps(shell);
+  shell.line = firstLine;
+  for (let at = 0; ;) {
+    const parsed = parseNext(text, at, (name) => shell.alias(name), firstLine);
+    if (parsed.kind === 'end') return shell.status;
+    if (parsed.kind !== 'command') {
+      if (parsed.kind === 'error') shell.line = parsed.line;
+      yield* shell.error(parsed.message);
+      return 2;
     }
-  } catch (caught) {
-    if (caught instanceof ShellError) {
-      yield* shell.error(caught.message);
-      throw new Exit(caught.status);
+    if (shell.options.has('verbose')) {
+      yield* shell.p.stderr.write(`${text.slice(at, parsed.end).replace(/^\n+|\n+$/g, '')}\n`);
     }
-    if (caught instanceof ReturnFunction) return caught.status;
-    if (caught instanceof BreakLoop) return 0;
-    if (caught instanceof Interrupted) return 130;
-    throw caught;
-  }
-}
-
-function* withExitTrap(shell: Shell, body: () => UserFlow<number>): UserFlow<number> {
-  let status: number;
-  try {
-    status = yield* body();
-  } catch (caught) {
-    if (!(caught instanceof Exit)) throw caught;
-    ({ status } = caught);
-  }
-  const trap = shell.traps.get('EXIT');
-  if (trap !== undefined) {
-    shell.traps.delete('EXIT');
-    shell.status = status;
+    at = parsed.end;
+    if (shell.options.has('noexec')) continue;
     try {
-      yield* executor.runSource(shell, trap);
+      shell.status = yield* checked(shell, parsed.command);
     } catch (caught) {
-      if (!(caught instanceof Exit)) throw caught;
-      ({ status } = caught);
+      // What is left of this command is given up; the next one is run.
+      if (!(caught instanceof ShellError) || caught.fatal) throw caught;
+      yield* shell.error(caught.message);
+      shell.status = caught.status;
+      shell.loopDepth = 0;
+      shell.testing = 0;
     }
+    yield* runTraps(shell);
   }
-  return status;
 }
 
 function* sourceProfile(shell: Shell): UserFlow<void> {

@@ -3,11 +3,14 @@
  *
  *   parseNext(text, at, aliases)   the next complete command line of `text`, and where it ends
  *
- * One line at a time, so that a script runs up to where it stops being one. Beyond POSIX: `[[ ]]`,
- * `(( ))`, `function name`, `|&`, `&>`, `<<<`.
+ * One line at a time, so that a script runs up to where it stops being one. Beyond POSIX, as bash
+ * has it: `[[ ]]`, `(( ))`, `for ((;;))`, `function name`, `time`, `|&`, `&>`, `<<<`, `;&`. Simple
+ * commands and redirections are read by `SimpleParser`, [[ ]] by `parse-condition.ts`.
  */
-import type { CaseItem, Command, ListItem, Redirect, RedirectOp, Word } from './ast.ts';
+import type { CaseItem, Command, ListItem, Redirect, Word } from './ast.ts';
 import { literal, plainText } from './ast.ts';
+import { readCondition } from './parse-condition.ts';
+import { SimpleParser } from './parse-simple.ts';
 import { Incomplete, ShellSyntaxError, Source } from './source.ts';
 import { isName, readArithmetic, readQuoted, readWord } from './words.ts';
 
@@ -18,7 +21,13 @@ export type Parsed =
   /** Only blank lines and comments were left. */
   | { readonly kind: 'end' }
   | { readonly kind: 'incomplete'; readonly message: string }
-  | { readonly kind: 'error'; readonly message: string; readonly end: number };
+  /** `end`: after the line with the error. */
+  | {
+      readonly kind: 'error';
+      readonly message: string;
+      readonly line: number;
+      readonly end: number;
+    };
 
 const RESERVED = new Set([
   'if',
@@ -39,25 +48,20 @@ const RESERVED = new Set([
   'function',
   '[[',
 ]);
-const OPERATORS = ['&&', '||', ';;', '|&', '&>>', '&>', '|', '&', ';', '(', ')', '\n'];
-const REDIRECTS: readonly RedirectOp[] = [
-  '&>>',
-  '<<<',
-  '&>',
-  '>>',
-  '>|',
-  '>&',
-  '<>',
-  '<&',
-  '<<',
-  '<',
-  '>',
-];
+const COMPOUNDS = new Set(['{', 'if', 'while', 'until', 'for', 'case', 'function', '[[']);
+const LIST_ENDS = new Set(['then', 'else', 'elif', 'fi', 'do', 'done', 'esac', '}']);
 /** An alias may expand to a line that starts with another; this bounds the chain. */
 const MAX_ALIAS_EXPANSIONS = 64;
 
-export function parseNext(text: string, at = 0, aliases: Aliases = () => undefined): Parsed {
-  const parser = new Parser(text, at, aliases);
+/** `firstLine`: the line that the text starts on. */
+export function parseNext(
+  text: string,
+  at = 0,
+  aliases: Aliases = () => undefined,
+  firstLine = 1,
+): Parsed {
+  const source = new Source(text, at, skipCommands, firstLine);
+  const parser = new Parser(source, aliases);
   try {
     const command = parser.line();
     if (!command) return { kind: 'end' };
@@ -65,30 +69,35 @@ export function parseNext(text: string, at = 0, aliases: Aliases = () => undefin
   } catch (caught) {
     if (caught instanceof Incomplete) return { kind: 'incomplete', message: caught.message };
     if (caught instanceof ShellSyntaxError) {
-      return { kind: 'error', message: caught.message, end: parser.end };
+      const newline = text.indexOf('\n', parser.end);
+      const end = newline < 0 ? text.length : newline + 1;
+      return { kind: 'error', message: caught.message, line: source.line, end };
     }
     throw caught;
   }
 }
 
-interface HereDocument {
-  readonly delimiter: string;
-  readonly quoted: boolean;
-  readonly stripTabs: boolean;
-  readonly fill: (body: Word) => void;
+/** Text as between double quotes: PS1, PS4. */
+export function parseQuoted(text: string): Word {
+  return readQuoted(new Source(text, 0, skipCommands), '');
+}
+
+function skipCommands(source: Source): void {
+  new Parser(source, () => undefined).substitution();
 }
 
 class Parser {
   readonly #source: Source;
+  readonly #simple: SimpleParser;
   readonly #aliases: Aliases;
   /** How much alias expansion has lengthened the text. */
   #grown = 0;
   #aliasExpansions = 0;
-  #hereDocuments: HereDocument[] = [];
 
-  constructor(text: string, at: number, aliases: Aliases) {
-    this.#source = new Source(text, at);
+  constructor(source: Source, aliases: Aliases) {
+    this.#source = source;
     this.#aliases = aliases;
+    this.#simple = new SimpleParser(source);
   }
 
   /** Offset in the text as given. */
@@ -100,14 +109,19 @@ class Parser {
     this.#skipNewlines();
     if (this.#source.ended) return undefined;
     const list = this.#list(false);
-    this.#blanks();
-    const operator = this.#operator();
-    if (operator === '\n') {
-      this.#source.at++;
-      this.#readHereDocuments();
-    } else if (operator !== '' || !this.#source.ended) this.#unexpected();
-    else if (this.#hereDocuments.length > 0) this.#readHereDocuments();
+    this.#simple.blanks();
+    const operator = this.#simple.operator();
+    if (operator === '\n') this.#simple.newline();
+    else if (operator !== '' || !this.#source.ended) this.#simple.unexpected();
+    else this.#simple.readHereDocuments();
     return list;
+  }
+
+  /** What stands between `$(` and `)`, which is taken. */
+  substitution(): void {
+    this.#skipNewlines();
+    if (this.#simple.operator() !== ')') this.#list(true);
+    this.#expectOperator(')');
   }
 
   /** Commands separated by ; & and, in a compound, newlines. */
@@ -117,20 +131,24 @@ class Parser {
     for (;;) {
       const start = this.#source.at;
       const command = this.#andOr();
-      const text = this.#source.text.slice(start, this.#source.at).trim();
-      this.#blanks();
-      const operator = this.#operator();
+      const text = this.#textFrom(start);
+      this.#simple.blanks();
+      const operator = this.#simple.operator();
       const background = operator === '&';
       items.push({ command, background, text });
       if (operator === ';' || background) this.#source.at++;
-      else if (operator === '\n' && newlines) this.#newline();
+      else if (operator === '\n' && newlines) this.#simple.newline();
       else break;
       if (newlines) this.#skipNewlines();
-      else this.#blanks();
+      else this.#simple.blanks();
       if (this.#atListEnd(newlines)) break;
     }
     if (items.length === 1 && !items[0]!.background) return items[0]!.command;
     return { kind: 'list', items };
+  }
+
+  #textFrom(start: number): string {
+    return this.#source.text.slice(start, this.#source.at).trim();
   }
 
   #atListEnd(newlines: boolean): boolean {
@@ -138,16 +156,16 @@ class Parser {
       if (newlines) throw new Incomplete('syntax error: unexpected end of file');
       return true;
     }
-    const operator = this.#operator();
-    if (operator === '\n' || operator === ')' || operator === ';;') return true;
-    return ['then', 'else', 'elif', 'fi', 'do', 'done', 'esac', '}'].includes(this.#reserved());
+    const operator = this.#simple.operator();
+    if (['\n', ')', ';;', ';&', ';;&'].includes(operator)) return true;
+    return LIST_ENDS.has(this.#reserved());
   }
 
   #andOr(): Command {
     let left = this.#pipeline();
     for (;;) {
-      this.#blanks();
-      const operator = this.#operator();
+      this.#simple.blanks();
+      const operator = this.#simple.operator();
       if (operator !== '&&' && operator !== '||') return left;
       this.#source.at += 2;
       this.#skipNewlines();
@@ -156,17 +174,19 @@ class Parser {
   }
 
   #pipeline(): Command {
-    this.#blanks();
+    this.#simple.blanks();
+    const start = this.#source.at;
+    const timed = this.#time();
     let negated = false;
     while (this.#reserved() === '!') {
       this.#source.at++;
-      this.#blanks();
+      this.#simple.blanks();
       negated = !negated;
     }
     const commands = [this.#command()];
     for (;;) {
-      this.#blanks();
-      const operator = this.#operator();
+      this.#simple.blanks();
+      const operator = this.#simple.operator();
       if (operator !== '|' && operator !== '|&') break;
       this.#source.at += operator.length;
       if (operator === '|&') {
@@ -176,19 +196,32 @@ class Parser {
       this.#skipNewlines();
       commands.push(this.#command());
     }
-    if (commands.length === 1 && !negated) return commands[0]!;
-    return { kind: 'pipeline', commands, negated };
+    if (commands.length === 1 && !negated && !timed) return commands[0]!;
+    const text = this.#textFrom(start);
+    return { kind: 'pipeline', commands, negated, ...(timed ? { timed } : {}), text };
+  }
+
+  /** The word `time` before a command. */
+  #time(): 'bash' | 'posix' | undefined {
+    const { source } = this.#simple;
+    source.peek();
+    const match = /^time([ \t]+-p)?[ \t]+(?![|&;<>()\n#-])/.exec(
+      source.text.slice(source.at, source.at + 64),
+    );
+    if (!match) return undefined;
+    source.at += match[0].length;
+    return match[1] === undefined ? 'bash' : 'posix';
   }
 
   #command(): Command {
-    this.#blanks();
+    this.#simple.blanks();
     this.#expandAlias();
-    const compound = this.#compound();
-    if (!compound) return this.#simple();
+    const compound = this.#source.nested(() => this.#compound());
+    if (!compound) return this.#simple.command();
     const redirects: Redirect[] = [];
     for (;;) {
-      this.#blanks();
-      const redirect = this.#redirect();
+      this.#simple.blanks();
+      const redirect = this.#simple.redirect();
       if (!redirect) break;
       redirects.push(redirect);
     }
@@ -197,24 +230,22 @@ class Parser {
   }
 
   #compound(): Command | undefined {
+    const start = this.#source.at;
     if (this.#source.startsWith('((')) {
-      const start = this.#source.at;
       this.#source.at += 2;
       const expression = readArithmetic(this.#source);
       if (expression) return { kind: 'arithmetic', expression };
       this.#source.at = start;
     }
-    if (this.#operator() === '(') {
+    if (this.#simple.operator() === '(') {
       this.#source.at++;
       const body = this.#list(true);
       this.#expectOperator(')');
-      return { kind: 'subshell', body };
+      return { kind: 'subshell', body, text: this.#textFrom(start) };
     }
     const word = this.#reserved();
     if (word === '') return this.#functionDefinition();
-    if (!['{', 'if', 'while', 'until', 'for', 'case', 'function', '[['].includes(word)) {
-      this.#unexpected();
-    }
+    if (!COMPOUNDS.has(word)) this.#simple.unexpected();
     this.#source.at += word.length;
     switch (word) {
       case '{': {
@@ -230,22 +261,15 @@ class Parser {
         return { kind: 'loop', until: word === 'until', test, body: this.#doGroup() };
       }
       case 'for':
-        return this.#for();
+        return this.#for(start);
       case 'case':
-        return this.#case();
-      case '[[':
-        return this.#conditional();
-      default: {
-        this.#blanks();
-        const name = this.#name();
-        this.#blanks();
-        if (this.#operator() === '(') {
-          this.#source.at++;
-          this.#expectOperator(')');
-        }
-        this.#skipNewlines();
-        return { kind: 'function', name, body: this.#command() };
+        return this.#case(start);
+      case '[[': {
+        const condition = readCondition(this.#source, this.#simple);
+        return { kind: 'conditional', condition, text: this.#textFrom(start) };
       }
+      default:
+        return this.#functionKeyword(start);
     }
   }
 
@@ -272,37 +296,58 @@ class Parser {
   }
 
   #doGroup(): Command {
-    this.#expectReserved('do');
+    this.#skipNewlines();
+    const [open, close] = this.#reserved() === '{' ? ['{', '}'] : ['do', 'done'];
+    this.#expectReserved(open);
     const body = this.#list(true);
-    this.#expectReserved('done');
+    this.#expectReserved(close);
     return body;
   }
 
-  #for(): Command {
-    this.#blanks();
+  #for(start: number): Command {
+    this.#simple.blanks();
+    if (this.#source.startsWith('((')) return this.#forArithmetic();
     const name = this.#name();
     this.#skipNewlines();
     let words: Word[] | undefined;
-    if (/^in[\s;]/.test(this.#source.text.slice(this.#source.at, this.#source.at + 3))) {
+    if (/^in(?:[\s;]|$)/.test(this.#source.text.slice(this.#source.at, this.#source.at + 3))) {
       this.#source.at += 2;
       words = [];
       for (;;) {
-        this.#blanks();
+        this.#simple.blanks();
         const word = readWord(this.#source);
         if (!word) break;
         words.push(word);
       }
     }
-    this.#blanks();
-    if (this.#operator() === ';') this.#source.at++;
-    this.#skipNewlines();
-    return { kind: 'for', name, words, body: this.#doGroup() };
+    this.#simple.blanks();
+    const text = this.#textFrom(start);
+    if (this.#simple.operator() === ';') this.#source.at++;
+    return { kind: 'for', name, words, body: this.#doGroup(), text };
   }
 
-  #case(): Command {
-    this.#blanks();
+  #forArithmetic(): Command {
+    this.#source.at += 2;
+    const start = this.#source.at;
+    if (!readArithmetic(this.#source)) this.#simple.unexpected();
+    const inner = this.#source.text.slice(start, this.#source.at - 2);
+    const [first, second, third, ...more] = inner.split(';').map((text): Word => {
+      const source = this.#source.derive(`${text}))`);
+      return readArithmetic(source) ?? [];
+    });
+    if (!first || !second || !third || more.length > 0) {
+      throw new ShellSyntaxError('syntax error: arithmetic expression required');
+    }
+    this.#simple.blanks();
+    if (this.#simple.operator() === ';') this.#source.at++;
+    return { kind: 'for-arithmetic', expressions: [first, second, third], body: this.#doGroup() };
+  }
+
+  #case(start: number): Command {
+    this.#simple.blanks();
     const subject = readWord(this.#source);
-    if (!subject) this.#unexpected();
+    if (!subject) this.#simple.unexpected();
+    const text = this.#textFrom(start);
     this.#skipNewlines();
     this.#expectReserved('in', true);
     const items: CaseItem[] = [];
@@ -310,131 +355,63 @@ class Parser {
       this.#skipNewlines();
       if (this.#reserved() === 'esac') {
         this.#source.at += 4;
-        return { kind: 'case', subject, items };
+        return { kind: 'case', subject, items, text };
       }
-      if (this.#operator() === '(') this.#source.at++;
-      const patterns: Word[] = [];
-      for (;;) {
-        this.#blanks();
-        const pattern = readWord(this.#source);
-        if (!pattern) this.#unexpected();
-        patterns.push(pattern);
-        this.#blanks();
-        if (this.#operator() !== '|') break;
-        this.#source.at++;
-      }
-      this.#expectOperator(')');
-      this.#skipNewlines();
-      const isEmpty = this.#operator() === ';;' || this.#reserved() === 'esac';
-      items.push({ patterns, body: isEmpty ? undefined : this.#list(true) });
-      this.#skipNewlines();
-      if (this.#operator() === ';;') this.#source.at += 2;
+      items.push(this.#caseItem());
     }
   }
 
-  /** After `[[`: words and the operators < > && || ( ), which are plain words here. */
-  #conditional(): Command {
-    const words: Word[] = [];
+  #caseItem(): CaseItem {
+    if (this.#simple.operator() === '(') this.#source.at++;
+    const patterns: Word[] = [];
     for (;;) {
-      this.#skipNewlines();
-      if (this.#source.ended) throw new Incomplete('syntax error: unexpected end of file');
-      const word = readWord(this.#source);
-      if (word) {
-        if (plainText(word) === ']]') return { kind: 'conditional', words };
-        words.push(word);
-        continue;
-      }
-      const operator = this.#operator();
-      const text = ['&&', '||', '(', ')'].includes(operator) ? operator : this.#source.peek();
-      if (!['&&', '||', '(', ')', '<', '>', '|'].includes(text)) this.#unexpected();
-      this.#source.at += text.length;
-      words.push([literal(text)]);
+      this.#simple.blanks();
+      const pattern = readWord(this.#source);
+      if (!pattern) this.#simple.unexpected();
+      patterns.push(pattern);
+      this.#simple.blanks();
+      if (this.#simple.operator() !== '|') break;
+      this.#source.at++;
     }
+    this.#expectOperator(')');
+    this.#skipNewlines();
+    const isEmpty = this.#simple.operator().startsWith(';') || this.#reserved() === 'esac';
+    const body = isEmpty ? undefined : this.#list(true);
+    this.#skipNewlines();
+    const operator = this.#simple.operator();
+    const end = operator === ';&' || operator === ';;&' ? operator : ';;';
+    if (operator === end) this.#source.at += end.length;
+    else if (this.#reserved() !== 'esac') this.#simple.unexpected();
+    return { patterns, body, end };
+  }
+
+  #functionKeyword(start: number): Command {
+    this.#simple.blanks();
+    const word = readWord(this.#source);
+    const name = word && plainText(word);
+    if (name === undefined) this.#simple.unexpected();
+    this.#simple.blanks();
+    if (this.#simple.operator() === '(') {
+      this.#source.at++;
+      this.#expectOperator(')');
+    }
+    return this.#functionBody(start, name);
   }
 
   #functionDefinition(): Command | undefined {
-    const match = /^([A-Za-z_][\w.:-]*)[ \t]*\([ \t]*\)/.exec(
-      this.#source.text.slice(this.#source.at, this.#source.at + 256),
+    const start = this.#source.at;
+    const match = /^([^\s|&;<>()$`"'\\=#{}!]+)[ \t]*\([ \t]*\)/.exec(
+      this.#source.text.slice(start, start + 256),
     );
     if (!match) return undefined;
     this.#source.at += match[0].length;
+    return this.#functionBody(start, match[1]!);
+  }
+
+  #functionBody(start: number, name: string): Command {
     this.#skipNewlines();
-    return { kind: 'function', name: match[1]!, body: this.#command() };
-  }
-
-  #simple(): Command {
-    const assignments: { name: string; append: boolean; value: Word }[] = [];
-    const words: Word[] = [];
-    const redirects: Redirect[] = [];
-    const line = this.#source.line;
-    for (;;) {
-      this.#blanks();
-      const redirect = this.#redirect();
-      if (redirect) {
-        redirects.push(redirect);
-        continue;
-      }
-      const word = readWord(this.#source);
-      if (!word) break;
-      const assignment = words.length === 0 ? assignmentOf(word) : undefined;
-      if (assignment) assignments.push(assignment);
-      else words.push(word);
-    }
-    if (assignments.length + words.length + redirects.length === 0) this.#unexpected();
-    return { kind: 'simple', assignments, words, redirects, line };
-  }
-
-  #redirect(): Redirect | undefined {
-    const source = this.#source;
-    const digits = /^\d+(?=[<>])/.exec(source.text.slice(source.at, source.at + 12))?.[0] ?? '';
-    const rest = source.text.slice(source.at + digits.length, source.at + digits.length + 3);
-    const op = REDIRECTS.find((candidate) => rest.startsWith(candidate));
-    if (op === undefined) return undefined;
-    source.at += digits.length + op.length;
-    const fd = digits === '' ? undefined : Number(digits);
-    const stripTabs = op === '<<' && source.peek() === '-';
-    if (stripTabs) source.next();
-    this.#blanks();
-    const word = readWord(source);
-    if (!word) this.#unexpected();
-    if (op !== '<<') return { fd, op, target: word };
-    const redirect: { fd: number | undefined; op: RedirectOp; target: Word } = {
-      fd,
-      op,
-      target: [],
-    };
-    this.#hereDocuments.push({
-      delimiter: word.map((part) => (part.kind === 'literal' ? part.text : '')).join(''),
-      quoted: word.some((part) => part.kind === 'literal' && part.quoted),
-      stripTabs,
-      fill: (body) => {
-        redirect.target = body;
-      },
-    });
-    return redirect;
-  }
-
-  /** At the start of the line after the one that announced them. */
-  #readHereDocuments(): void {
-    const source = this.#source;
-    for (const document of this.#hereDocuments) {
-      let body = '';
-      for (;;) {
-        if (source.at >= source.text.length) {
-          throw new Incomplete(
-            `here-document delimited by end-of-file (wanted \`${document.delimiter}')`,
-          );
-        }
-        const end = source.text.indexOf('\n', source.at);
-        const raw = source.text.slice(source.at, end < 0 ? source.text.length : end);
-        source.at = end < 0 ? source.text.length : end + 1;
-        const line = document.stripTabs ? raw.replace(/^\t+/, '') : raw;
-        if (line === document.delimiter) break;
-        body += `${line}\n`;
-      }
-      document.fill(document.quoted ? [literal(body, true)] : readQuoted(new Source(body), ''));
-    }
-    this.#hereDocuments = [];
+    const body = this.#command();
+    return { kind: 'function', name, body, text: this.#textFrom(start) };
   }
 
   /** Replace an aliased first word by its text. */
@@ -443,7 +420,7 @@ class Parser {
     for (;;) {
       const source = this.#source;
       source.peek();
-      const match = /^[^\s|&;<>()$`"'\\=]+/.exec(source.text.slice(source.at));
+      const match = /^[^\s|&;<>()$`"'\\=]+/.exec(source.text.slice(source.at, source.at + 256));
       const name = match?.[0];
       if (name === undefined || seen.has(name)) return;
       const text = this.#aliases(name);
@@ -452,44 +429,20 @@ class Parser {
       const { at } = source;
       source.text = source.text.slice(0, at) + text + source.text.slice(at + name.length);
       this.#grown += text.length - name.length;
-      this.#blanks();
+      this.#simple.blanks();
     }
   }
 
   #name(): string {
     const word = readWord(this.#source);
     const name = word && plainText(word);
-    if (name === undefined) this.#unexpected();
+    if (name === undefined) this.#simple.unexpected();
     if (!isName(name)) throw new ShellSyntaxError(`\`${name}': not a valid identifier`);
     return name;
   }
 
-  /** Spaces, tabs and a comment. */
-  #blanks(): void {
-    const source = this.#source;
-    while (source.peek() === ' ' || source.peek() === '\t' || source.peek() === '\r') source.at++;
-    if (source.peek() !== '#') return;
-    const end = source.text.indexOf('\n', source.at);
-    source.at = end < 0 ? source.text.length : end;
-  }
-
-  #newline(): void {
-    this.#source.at++;
-    this.#readHereDocuments();
-  }
-
   #skipNewlines(): void {
-    this.#blanks();
-    while (this.#source.peek() === '\n') {
-      this.#newline();
-      this.#blanks();
-    }
-  }
-
-  /** The operator at the cursor, '' if there is none. */
-  #operator(): string {
-    if (this.#source.ended) return '';
-    return OPERATORS.find((operator) => this.#source.startsWith(operator)) ?? '';
+    this.#simple.skipNewlines();
   }
 
   /** The reserved word at the cursor, '' if there is none. */
@@ -509,41 +462,14 @@ class Parser {
     const matches = anyWord
       ? new RegExp(`^${word}(?:\\s|$)`).test(here)
       : this.#reserved() === word;
-    if (!matches) this.#unexpected();
+    if (!matches) this.#simple.unexpected();
     this.#source.at += word.length;
   }
 
   #expectOperator(operator: string): void {
     this.#skipNewlines();
     if (this.#source.ended) throw new Incomplete('syntax error: unexpected end of file');
-    if (this.#operator() !== operator) this.#unexpected();
+    if (this.#simple.operator() !== operator) this.#simple.unexpected();
     this.#source.at += operator.length;
   }
-
-  #unexpected(): never {
-    if (this.#source.ended) throw new Incomplete('syntax error: unexpected end of file');
-    const operator = this.#operator();
-    const word = /^[^\s|&;<>()]+/.exec(this.#source.text.slice(this.#source.at))?.[0];
-    const redirect = this.#source.peek();
-    const token = operator === '\n' ? 'newline' : operator || word || redirect;
-    const end = this.#source.text.indexOf('\n', this.#source.at);
-    this.#source.at = end < 0 ? this.#source.text.length : end + 1;
-    throw new ShellSyntaxError(`syntax error near unexpected token \`${token}'`);
-  }
-}
-
-/** NAME=value or NAME+=value, the name and the sign unquoted. */
-export function assignmentOf(
-  word: Word,
-): { name: string; append: boolean; value: Word } | undefined {
-  const first = word[0];
-  if (first?.kind !== 'literal' || first.quoted) return undefined;
-  const match = /^([A-Za-z_][A-Za-z0-9_]*)(\+?)=/.exec(first.text);
-  if (!match) return undefined;
-  const rest = first.text.slice(match[0].length);
-  return {
-    name: match[1]!,
-    append: match[2] === '+',
-    value: rest === '' ? word.slice(1) : [literal(rest), ...word.slice(1)],
-  };
 }

@@ -5,7 +5,7 @@
 import type { UserFlow } from '../../kernel/syscall/abi.ts';
 import { errno } from '../../kernel/types/errno.ts';
 import { dup2, close, O_RDONLY, open } from '../libc/files.ts';
-import { Exit } from '../libc/process.ts';
+import { runDeep } from '../libc/deep-call.ts';
 import { strerror } from '../libc/strerror.ts';
 import * as tasks from '../libc/tasks.ts';
 import { tcgetattr, tcsetattr, tcsetpgrp } from '../libc/terminal.ts';
@@ -13,6 +13,7 @@ import { Interrupted } from './control.ts';
 import type { Job } from './jobs.ts';
 import type { Shell } from './shell.ts';
 import { ShellError } from './shell.ts';
+import { withExitTrap } from './traps.ts';
 
 /** What an interactive shell ignores or catches, and its children must not. */
 const SHELL_SIGNALS = [
@@ -56,15 +57,7 @@ export function* spawn(
       }
     }
     yield* resetSignals(shell, child, placement.background && !controls);
-    try {
-      return yield* body(child);
-    } catch (caught) {
-      if (caught instanceof ShellError) {
-        yield* child.error(caught.message);
-        throw new Exit(caught.status);
-      }
-      throw caught;
-    }
+    return yield* runDeep(withExitTrap(child, () => body(child)));
   });
   if (pid < 0) throw new ShellError(`fork: ${strerror(pid)}`, 254);
   if (controls) yield* tasks.setpgid(pid, placement.group || pid);
@@ -79,6 +72,7 @@ function* resetSignals(shell: Shell, child: Shell, keepInterrupts: boolean): Use
     const signal = tasks.signalNumber(name) ?? 0;
     if (signal === 0 || (keepInterrupts && signal === tasks.SIGINT)) continue;
     if (command !== '') yield* tasks.sigaction(child.p, signal, tasks.SIG_DFL);
+    else child.traps.set(name, command);
   }
 }
 
@@ -106,6 +100,7 @@ export function* waitForeground(shell: Shell, job: Job): UserFlow<number> {
 function* finished(shell: Shell, job: Job): UserFlow<number> {
   const { status } = job;
   const codes = [...job.processes.values()].map((value) => codeOf(value ?? 0));
+  shell.pipeStatus = codes;
   if (tasks.exited(status)) {
     if (!shell.options.has('pipefail')) return tasks.exitStatus(status);
     return codes.findLast((code) => code !== 0) ?? 0;

@@ -1,8 +1,9 @@
-/** PS1's escapes, as bash has them. */
+/** PS1: its escapes, as bash has them, and then variables and commands in it. */
 import type { UserFlow } from '../../kernel/syscall/abi.ts';
 import { basename } from '../libc/process.ts';
 import { accounts, getuid, uname } from '../libc/system.ts';
 import { CLOCK_REALTIME, clockGettime, strftime } from '../libc/time.ts';
+import { parseQuoted } from './parser.ts';
 import type { Identity, Shell } from './shell.ts';
 
 export const DEFAULT_PS1 = '\\u@\\h:\\w\\$ ';
@@ -19,6 +20,15 @@ function* identityOf(shell: Shell): UserFlow<Identity> {
 }
 
 export function* expandPrompt(shell: Shell, format: string): UserFlow<string> {
+  const text = yield* expandEscapes(shell, format);
+  if (!/[$`]/.test(format.replaceAll('\\$', ''))) return text;
+  const { status } = shell;
+  const expanded = yield* shell.executor.expandText(shell, parseQuoted(text));
+  shell.status = status;
+  return expanded;
+}
+
+function* expandEscapes(shell: Shell, format: string): UserFlow<string> {
   if (!format.includes('\\')) return format;
   const { uid, user, host } = yield* identityOf(shell);
   const now = /\\[tTA]/.test(format)

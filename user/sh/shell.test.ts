@@ -79,7 +79,7 @@ const LINES: readonly [line: string, output: string][] = [
   ['trap "echo caught" USR1; kill -USR1 $$; echo after; trap - USR1', 'caught\nafter\n'],
   ['sh -c \'trap "echo bye" EXIT; echo hi; exit 2\'; echo $?', 'hi\nbye\n2\n'],
   ['sh -ec "false; echo never"; echo $?', '1\n'],
-  ['sh -uc "echo \\$nope"; echo $?', 'sh: nope: unbound variable\n1\n'],
+  ['sh -uc "echo \\$nope"; echo $?', 'sh: line 1: nope: unbound variable\n1\n'],
   ['sh -xc "echo a"', '+ echo a\na\n'],
   ['echo "echo from stdin; exit 4" | sh; echo $?', 'from stdin\n4\n'],
   [
@@ -89,13 +89,13 @@ const LINES: readonly [line: string, output: string][] = [
   ['alias hi="echo hello"; unalias hi; hi', 'sh: hi: command not found\n'],
   ['cd /tmp/..; pwd; cd - > /dev/null; pwd', '/\n/root\n'],
   ['echo )', "sh: syntax error near unexpected token `)'\n"],
-  ['sh -c "echo a; )"; echo $?', "sh: syntax error near unexpected token `)'\n2\n"],
+  ['sh -c "echo a; )"; echo $?', "sh: line 1: syntax error near unexpected token `)'\n2\n"],
   ['umask 027; umask; > /tmp/um; stat -c %a /tmp/um; umask 022', '0027\n640\n'],
   [
     'printf "#!/bin/sh\\necho script \\$0 \\$1\\n" > /tmp/s; chmod +x /tmp/s; /tmp/s arg',
     'script /tmp/s arg\n',
   ],
-  ['command -v cat cd; unset -f f; f', '/bin/cat\nsh: f: command not found\n'],
+  ['command -v cat cd; unset -f f; f', '/bin/cat\ncd\nsh: f: command not found\n'],
   [
     'set -- -ab -o val -c rest; while getopts abo:c n; do echo $n $OPTARG; done; shift $((OPTIND-1)); echo $1; set --',
     'a\nb\no val\nc\nrest\n',

@@ -3,10 +3,15 @@
  *
  *   readWord(source)              one word, undefined if none starts here
  *   readQuoted(source, end)       as between double quotes, up to `end` ('"' or '' for all)
+ *
+ * `${…}` is read by `braced-parameter.ts`.
  */
+import { decodeText, encodeText } from '../libc/text.ts';
 import type { Part, Word } from './ast.ts';
 import { literal } from './ast.ts';
-import { Incomplete, ShellSyntaxError, Source } from './source.ts';
+import { readBraced } from './braced-parameter.ts';
+import type { Source } from './source.ts';
+import { Incomplete } from './source.ts';
 
 const WORD_END = new Set([' ', '\t', '\n', '|', '&', ';', '<', '>', '(', ')', '']);
 const NAME = /[A-Za-z_][A-Za-z0-9_]*/y;
@@ -17,14 +22,61 @@ export function isName(text: string): boolean {
 }
 
 export function readWord(source: Source): Word | undefined {
-  if (WORD_END.has(source.peek())) return undefined;
+  if (!atWord(source)) return undefined;
   const parts = new Parts();
-  while (!WORD_END.has(source.peek())) readWordPiece(source, parts);
+  while (atWord(source)) {
+    const isGlob = EXTENDED_GLOB.test(source.text.slice(source.at, source.at + 2));
+    if (isGlob) readExtendedGlob(source, parts);
+    else readWordPiece(source, parts);
+  }
+  return parts.done();
+}
+
+/** `?(`, `*(`, `+(`, `@(`, `!(`: the parentheses belong to the word. */
+const EXTENDED_GLOB = /^[?*+@!]\(/;
+
+function readExtendedGlob(source: Source, parts: Parts): void {
+  parts.add(literal(source.next() + source.next()));
+  for (;;) {
+    const char = source.peek();
+    if (char === '') throw new Incomplete("unexpected EOF while looking for matching `)'");
+    if (EXTENDED_GLOB.test(source.text.slice(source.at, source.at + 2))) {
+      source.nested(() => readExtendedGlob(source, parts));
+      continue;
+    }
+    readWordPiece(source, parts);
+    if (char === ')') return;
+  }
+}
+
+function atWord(source: Source): boolean {
+  const char = source.peek();
+  return !WORD_END.has(char) || atProcess(source);
+}
+
+/** At `<(` or `>(`. */
+export function atProcess(source: Source): boolean {
+  const char = source.peek();
+  return (char === '<' || char === '>') && source.peek(1) === '(';
+}
+
+/** The pattern after =~: parentheses and bars belong to it. */
+export function readRegexWord(source: Source): Word {
+  const parts = new Parts();
+  let depth = 0;
+  for (;;) {
+    const char = source.peek();
+    if (char === '' || char === '\n') break;
+    if (depth === 0 && /[ \t;&)]/.test(char)) break;
+    if (char === '(') depth++;
+    else if (char === ')') depth--;
+    readWordPiece(source, parts);
+  }
   return parts.done();
 }
 
 /** Collects parts; neighbouring literals of one kind become one. */
-class Parts {
+export class Parts {
   readonly #parts: Part[] = [];
 
   add(part: Part): void {
@@ -39,7 +91,13 @@ class Parts {
   }
 }
 
-function readWordPiece(source: Source, parts: Parts): void {
+export function readWordPiece(source: Source, parts: Parts): void {
+  if (atProcess(source)) {
+    const direction = source.next() as '<' | '>';
+    source.next();
+    parts.add({ kind: 'process', direction, source: readParenthesised(source), quoted: false });
+    return;
+  }
   const char = source.next();
   switch (char) {
     case '\\':
@@ -49,10 +107,13 @@ function readWordPiece(source: Source, parts: Parts): void {
     case "'":
       parts.add(literal(readSingleQuoted(source), true));
       return;
-    case '"':
-      parts.add(literal('', true));
-      for (const part of readQuoted(source, '"')) parts.add(part);
+    case '"': {
+      const inner = source.nested(() => readQuoted(source, '"'));
+      // Empty quotes are an empty word; "$@" of nothing is none.
+      if (inner.length === 0) parts.add(literal('', true));
+      for (const part of inner) parts.add(part);
       return;
+    }
     case '$':
       if (source.peek() === "'") {
         source.next();
@@ -80,37 +141,61 @@ function readSingleQuoted(source: Source): string {
 
 /** $'…': C escapes. */
 function readAnsiQuoted(source: Source): string {
-  const simple: Record<string, string> = {
-    n: '\n',
-    t: '\t',
-    r: '\r',
-    a: '\x07',
-    b: '\b',
-    e: '\x1b',
-    f: '\f',
-    v: '\v',
-  };
-  let out = '';
+  const start = source.at;
   for (;;) {
     const char = source.text[source.at++];
     if (char === undefined) throw new Incomplete("unexpected EOF while looking for matching `''");
-    if (char === "'") return out;
-    if (char !== '\\') {
-      out += char;
-      continue;
-    }
-    const rest = source.text.slice(source.at, source.at + 6);
-    const code = /^(?:x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{1,4})|([0-7]{1,3}))/.exec(rest);
-    if (code) {
-      out += String.fromCodePoint(
-        code[3] !== undefined ? parseInt(code[3], 8) : parseInt(code[1] ?? code[2]!, 16),
-      );
-      source.at += code[0].length;
-    } else {
-      const letter = source.text[source.at++] ?? '\\';
-      out += simple[letter] ?? letter;
-    }
+    if (char === "'") return unescapeAnsi(source.text.slice(start, source.at - 1));
+    if (char === '\\') source.at++;
   }
+}
+
+const ANSI: Readonly<Record<string, string>> = {
+  n: '\n',
+  t: '\t',
+  r: '\r',
+  a: '\x07',
+  b: '\b',
+  e: '\x1b',
+  E: '\x1b',
+  f: '\f',
+  v: '\v',
+};
+const ANSI_ESCAPE =
+  /\\(?:([0-7]{1,3})|x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{1,4})|U([0-9a-fA-F]{1,8})|c([^])|([^]))/g;
+
+function unescapeAnsi(text: string): string {
+  const bytes: string[] = [];
+  const escaped = text.replace(
+    ANSI_ESCAPE,
+    (
+      whole,
+      octal?: string,
+      hex?: string,
+      short?: string,
+      long?: string,
+      control?: string,
+      letter?: string,
+    ) => {
+      const byte = octal !== undefined ? parseInt(octal, 8) & 0xff : parseInt(hex ?? '', 16);
+      if (octal !== undefined || hex !== undefined) {
+        bytes.push(whole);
+        return byte < 0x80 ? String.fromCharCode(byte) : String.fromCharCode(0xdc00 + byte);
+      }
+      const code = short ?? long;
+      if (code !== undefined) return codePoint(parseInt(code, 16));
+      if (control !== undefined) return String.fromCharCode(control.charCodeAt(0) & 0x1f);
+      return ANSI[letter!] ?? (/['"\\?]/.test(letter!) ? letter! : whole);
+    },
+  );
+  // Bytes given one by one may have made a character.
+  const joined = bytes.length > 0 ? decodeText(encodeText(escaped)) : escaped;
+  const end = joined.indexOf('\0');
+  return end < 0 ? joined : joined.slice(0, end);
+}
+
+function codePoint(code: number): string {
+  return code > 0x10ffff ? '\ufffd' : String.fromCodePoint(code);
 }
 
 /** Between double quotes, or a here-document's body with `end` ''. */
@@ -136,11 +221,11 @@ export function readQuoted(source: Source, end: '"' | ''): Part[] {
 }
 
 /** After a `$`. */
-function readDollar(source: Source, quoted: boolean): Part {
+export function readDollar(source: Source, quoted: boolean): Part {
   const char = source.peek();
   if (char === '{') {
     source.next();
-    return readBraced(source, quoted);
+    return source.nested(() => readBraced(source, quoted));
   }
   if (source.startsWith('((')) {
     const start = source.at;
@@ -148,6 +233,10 @@ function readDollar(source: Source, quoted: boolean): Part {
     const expression = readArithmetic(source);
     if (expression) return { kind: 'arithmetic', expression, quoted };
     source.at = start;
+  }
+  if (char === '[') {
+    source.next();
+    return { kind: 'arithmetic', expression: readSubscript(source), quoted };
   }
   if (char === '(') {
     source.next();
@@ -166,58 +255,18 @@ function readDollar(source: Source, quoted: boolean): Part {
   return literal('$', quoted);
 }
 
-/** After `${`. */
-function readBraced(source: Source, quoted: boolean): Part {
-  const rest = source.text.slice(source.at);
-  const length = /^#([A-Za-z_][A-Za-z0-9_]*|\d+|[@*?$!-])\}/.exec(rest);
-  if (length) {
-    source.at += length[0].length;
-    return { kind: 'parameter', name: length[1]!, op: 'length', quoted };
-  }
-  const name = /^(?:[A-Za-z_][A-Za-z0-9_]*|\d+|[@*#?$!-])/.exec(rest)?.[0];
-  if (name === undefined) {
-    if (rest === '') throw new Incomplete("unexpected EOF while looking for matching `}'");
-    throw new ShellSyntaxError('bad substitution');
-  }
-  source.at += name.length;
-  if (source.peek() === '}') {
-    source.next();
-    return { kind: 'parameter', name, op: '', quoted };
-  }
-  const op = /^(?::[-=?+]|##|%%|\/\/|[-=?+#%/:])/.exec(source.text.slice(source.at))?.[0];
-  if (op === undefined) {
-    if (source.ended) throw new Incomplete("unexpected EOF while looking for matching `}'");
-    throw new ShellSyntaxError('bad substitution');
-  }
-  source.at += op.length;
-  const stop = op === '/' || op === '//' ? '/' : op === ':' ? ':' : '';
-  const { word, stopped } = readBracedWord(source, quoted, stop);
-  const second = stopped ? readBracedWord(source, quoted, '').word : undefined;
-  return { kind: 'parameter', name, op, word, ...(second ? { second } : {}), quoted };
-}
-
-/** Up to the closing brace, or up to `stop`. */
-function readBracedWord(
-  source: Source,
-  quoted: boolean,
-  stop: string,
-): { word: Word; stopped: boolean } {
+/** After `[`: an array's subscript, or old arithmetic, up to the matching bracket. */
+export function readSubscript(source: Source): Word {
   const parts = new Parts();
-  for (;;) {
+  for (let depth = 0; ;) {
     const char = source.peek();
-    if (char === '') throw new Incomplete("unexpected EOF while looking for matching `}'");
-    if (char === '}' || char === stop) {
+    if (char === '') throw new Incomplete("unexpected EOF while looking for matching `]'");
+    if (char === '[') depth++;
+    else if (char === ']' && depth-- === 0) {
       source.next();
-      return { word: parts.done(), stopped: char === stop };
+      return parts.done();
     }
-    if (char === "'" && quoted) parts.add(literal(source.next(), true));
-    else if (char === '"' && quoted) {
-      source.next();
-      for (const part of readQuoted(source, '"')) parts.add(part);
-    } else if (quoted && char === '$') {
-      source.next();
-      parts.add(readDollar(source, true));
-    } else readWordPiece(source, parts);
+    readWordPiece(source, parts);
   }
 }
 
@@ -232,47 +281,23 @@ export function readArithmetic(source: Source): Word | undefined {
       if (depth > 0) depth--;
       else if (source.text[at + 1] === ')') {
         source.at = at + 2;
-        return readQuoted(new Source(source.text.slice(start, at)), '');
+        const inner = source.derive(source.text.slice(start, at).replaceAll('"', ''));
+        return source.nested(() => readQuoted(inner, ''));
       } else return undefined;
     }
   }
   throw new Incomplete("unexpected EOF while looking for matching `))'");
 }
 
-/** After `$(`: the text up to the matching parenthesis, quotes and nesting respected. */
+/** After `$(`: the text up to the matching parenthesis. */
 export function readParenthesised(source: Source): string {
   const start = source.at;
-  let depth = 0;
-  let caseDepth = 0;
-  let wordStart = true;
-  while (source.at < source.text.length) {
-    const char = source.text[source.at]!;
-    if (wordStart && /^case\s/.test(source.text.slice(source.at, source.at + 5))) caseDepth++;
-    if (wordStart && caseDepth > 0 && /^esac\b/.test(source.text.slice(source.at, source.at + 5))) {
-      caseDepth--;
-    }
-    if (wordStart && char === '#') {
-      const end = source.text.indexOf('\n', source.at);
-      if (end < 0) break;
-      source.at = end;
-      continue;
-    }
-    source.at++;
-    wordStart = /[\s;|&()]/.test(char);
-    if (char === '\\') source.at++;
-    else if (char === "'") readSingleQuoted(source);
-    else if (char === '"') readQuoted(source, '"');
-    else if (char === '(') depth++;
-    else if (char === ')') {
-      if (depth > 0) depth--;
-      else if (caseDepth === 0) return source.text.slice(start, source.at - 1);
-    }
-  }
-  throw new Incomplete("unexpected EOF while looking for matching `)'");
+  source.nested(() => source.skipCommands(source));
+  return source.text.slice(start, source.at - 1);
 }
 
 /** After a backquote: the command's text with its own escapes taken off. */
-function readBackquoted(source: Source, inQuotes: boolean): string {
+export function readBackquoted(source: Source, inQuotes: boolean): string {
   let out = '';
   for (;;) {
     const char = source.text[source.at++];

@@ -34,63 +34,135 @@ function* resume(shell: Shell, command: 'fg' | 'bg', text: string): UserFlow<num
   return yield* waitForeground(shell, job);
 }
 
-/** Until `pid` or all of `pids` have ended; -EINTR from a signal ends the waiting. */
+/** Until the job has ended; a signal with a trap ends the waiting. */
 function* waitFor(shell: Shell, job: Job): UserFlow<number> {
   while (job.state === 'running') {
     const pending = [...job.processes].find(([, status]) => status === undefined)!;
-    const { pid, status } = yield* tasks.wait4(shell.p, pending[0], tasks.WUNTRACED);
-    if (pid === -errno.EINTR) {
-      if (shell.interrupted && shell.interactive) {
-        shell.interrupted = false;
-        throw new Interrupted('interrupted');
-      }
-      if (shell.pendingSignals.length > 0) return 128 + shell.pendingSignals[0]!;
-    } else if (pid < 0) return 127;
-    else shell.jobs.update(pid, status);
+    const waited = yield* waitOnce(shell, pending[0]);
+    if (waited !== undefined) return waited;
   }
   if (job.state === 'stopped') return 128 + tasks.stopSignal(job.status);
   shell.jobs.remove(job);
   return codeOf(job.status);
 }
 
-function* wait(shell: Shell, args: readonly string[]): UserFlow<number> {
-  if (args.length === 0) {
-    for (const job of [...shell.jobs.all]) {
-      if (job.state !== 'stopped') yield* waitFor(shell, job);
+/** A status to give where the waiting is over without the job's end. */
+function* waitOnce(shell: Shell, target: number): UserFlow<number | undefined> {
+  const { pid, status } = yield* tasks.wait4(shell.p, target, tasks.WUNTRACED);
+  if (pid === -errno.EINTR) {
+    if (shell.interrupted && shell.interactive) {
+      shell.interrupted = false;
+      throw new Interrupted('interrupted');
     }
+    return shell.pendingSignals.length > 0 ? 128 + shell.pendingSignals[0]! : undefined;
+  }
+  if (pid < 0) return 127;
+  shell.jobs.update(pid, status);
+  return undefined;
+}
+
+/** `wait -n`: whichever ends next. */
+function* waitNext(shell: Shell): UserFlow<number> {
+  for (;;) {
+    const done = shell.jobs.all.find((job) => job.state === 'done');
+    if (done) {
+      shell.jobs.remove(done);
+      return codeOf(done.status);
+    }
+    if (!shell.jobs.all.some((job) => job.state === 'running')) return 127;
+    const waited = yield* waitOnce(shell, -1);
+    if (waited !== undefined) return waited;
+  }
+}
+
+function* wait(shell: Shell, args: readonly string[]): UserFlow<number> {
+  if (args[0] === '-n') return yield* waitNext(shell);
+  const operands = args.filter((arg) => arg !== '-f' && arg !== '--');
+  if (operands.length === 0) {
+    for (const job of [...shell.jobs.all]) {
+      if (job.state === 'stopped') continue;
+      const status = yield* waitFor(shell, job);
+      if (shell.pendingSignals.length > 0) return status;
+    }
+    for (const pid of shell.processPids.splice(0)) yield* waitOnce(shell, pid);
     return 0;
   }
   let status = 0;
+  for (const operand of operands) status = yield* waitOperand(shell, operand);
+  return status;
+}
+
+function* waitOperand(shell: Shell, operand: string): UserFlow<number> {
+  if (operand.startsWith('%')) {
+    const job = yield* jobOf(shell, 'wait', operand);
+    return job ? yield* waitFor(shell, job) : 127;
+  }
+  if (!/^\d+$/.test(operand)) {
+    return yield* complain(shell, 'wait', `\`${operand}': not a pid or valid job spec`, 1);
+  }
+  const pid = Number(operand);
+  const job = shell.jobs.ofProcess(pid);
+  if (job) return yield* waitFor(shell, job);
+  const ended = shell.jobs.endedStatus(pid);
+  if (ended !== undefined) return codeOf(ended);
+  const at = shell.processPids.indexOf(pid);
+  if (at >= 0) {
+    shell.processPids.splice(at, 1);
+    const waited = yield* tasks.wait4(shell.p, pid);
+    return waited.pid < 0 ? 127 : codeOf(waited.status);
+  }
+  return yield* complain(shell, 'wait', `pid ${operand} is not a child of this shell`, 127);
+}
+
+function* jobs(shell: Shell, args: readonly string[]): UserFlow<number> {
+  yield* reap(shell);
+  const flags = args.filter((arg) => arg.startsWith('-')).join('');
+  const names = args.filter((arg) => !arg.startsWith('-'));
+  if (shell.jobs.all.length === 0 && flags === '') {
+    for (const line of shell.jobs.inherited) yield* shell.p.println(line);
+  }
+  const shown = names.length === 0 ? [...shell.jobs.all] : [];
+  for (const name of names) {
+    const job = yield* jobOf(shell, 'jobs', name);
+    if (!job) return 1;
+    shown.push(job);
+  }
+  for (const job of shown) {
+    if (flags.includes('r') && job.state !== 'running') continue;
+    if (flags.includes('s') && job.state !== 'stopped') continue;
+    const text = shell.jobs.describe(job);
+    if (flags.includes('p')) yield* shell.p.println(String(job.group));
+    else if (flags.includes('l')) {
+      yield* shell.p.println(text.replace(/ {2}/, ` ${String(job.group).padStart(5)} `));
+    } else yield* shell.p.println(text);
+    job.changed = false;
+    if (job.state === 'done') shell.jobs.remove(job);
+  }
+  return 0;
+}
+
+/** Jobs by their names become processes or groups of them, as kill(1) takes them. */
+function* killBuiltin(shell: Shell, args: readonly string[]): UserFlow<number> {
+  const words: string[] = [];
   for (const arg of args) {
-    if (arg.startsWith('%')) {
-      const job = yield* jobOf(shell, 'wait', arg);
-      status = job ? yield* waitFor(shell, job) : 127;
+    if (!arg.startsWith('%')) {
+      words.push(arg);
       continue;
     }
-    const job = shell.jobs.ofProcess(Number(arg));
-    if (job) status = yield* waitFor(shell, job);
-    else status = yield* complain(shell, 'wait', `pid ${arg} is not a child of this shell`, 127);
+    const job = yield* jobOf(shell, 'kill', arg);
+    if (!job) return 1;
+    if (words.length === 0) words.push('-TERM');
+    if (shell.options.has('monitor')) words.push(`-${job.group}`);
+    else words.push(...[...job.processes.keys()].map(String));
   }
-  return status;
+  return yield* fromTool('kill', '', '', killTool).run(shell, words);
 }
 
 export const jobBuiltins: BuiltinRows = {
   jobs: {
-    usage: '[-l] [-p]',
-    help: 'List the jobs; -l with process ids, -p those only.',
-    *run(shell, args) {
-      yield* reap(shell);
-      for (const job of [...shell.jobs.all]) {
-        const text = shell.jobs.describe(job);
-        if (args.includes('-p')) yield* shell.p.println(String(job.group));
-        else if (args.includes('-l')) {
-          yield* shell.p.println(text.replace(/ {2}/, ` ${String(job.group).padStart(5)} `));
-        } else yield* shell.p.println(text);
-        job.changed = false;
-        if (job.state === 'done') shell.jobs.remove(job);
-      }
-      return 0;
-    },
+    usage: '[-lprs] [JOB]...',
+    help: 'List the jobs; -l with process ids, -p those only, -r running and -s stopped ones.',
+    run: jobs,
   },
   fg: {
     usage: '[JOB]',
@@ -103,28 +175,29 @@ export const jobBuiltins: BuiltinRows = {
     run: (shell, args) => resume(shell, 'bg', args[0] ?? ''),
   },
   wait: {
-    usage: '[PID | %JOB]...',
+    usage: '[-n] [PID | %JOB]...',
     help: 'Wait for background processes; the status is that of the last one named.',
     run: wait,
+  },
+  disown: {
+    usage: '[-a] [PID | %JOB]...',
+    help: 'Forget jobs, the current one or those named; they run on.',
+    *run(shell, args) {
+      const all = args.includes('-a') || args.includes('-r');
+      const names = args.filter((arg) => !arg.startsWith('-'));
+      for (const job of all ? [...shell.jobs.all] : []) shell.jobs.remove(job);
+      if (all) return 0;
+      for (const name of names.length > 0 ? names : ['']) {
+        const job = shell.jobs.ofProcess(Number(name)) ?? (yield* jobOf(shell, 'disown', name));
+        if (!job) return 1;
+        shell.jobs.remove(job);
+      }
+      return 0;
+    },
   },
   kill: {
     usage: '[-s SIGNAL | -SIGNAL] PID | %JOB ...',
     help: 'Send a signal, TERM if none is named; -l lists them.',
-    *run(shell, args) {
-      const targets: string[] = [];
-      for (const arg of args) {
-        if (!arg.startsWith('%')) {
-          targets.push(arg);
-          continue;
-        }
-        const job = yield* jobOf(shell, 'kill', arg);
-        if (!job) return 1;
-        targets.push(shell.options.has('monitor') ? `-${job.group}` : String(job.group));
-      }
-      const isGroup = targets.some((target, index) => index > 0 && /^-\d+$/.test(target));
-      const line = isGroup && !targets[0]!.startsWith('-') ? ['-TERM', ...targets] : targets;
-      if (/^-\d+$/.test(line[0] ?? '') && args[0]!.startsWith('%')) line.unshift('-TERM');
-      return yield* fromTool('kill', '', '', killTool).run(shell, line);
-    },
+    run: killBuiltin,
   },
 };

@@ -1,9 +1,9 @@
-/** The other builtins: cd, pwd, type, umask, history, help, and tools that need no process. */
+/** The other builtins: type, hash, umask, times, history, help, and tools that need no process. */
 import type { UserFlow } from '../../../kernel/syscall/abi.ts';
-import { chdir, getcwd, umask } from '../../libc/files.ts';
+import { umask } from '../../libc/files.ts';
 import { columns } from '../../libc/format.ts';
-import { strerror } from '../../libc/strerror.ts';
-import { findExecutable } from '../../libc/tasks.ts';
+import { times } from '../../libc/time.ts';
+import { parseMode } from '../../coreutils/mode.ts';
 import { echoTool } from '../../coreutils/echo.ts';
 import { falseTool, trueTool } from '../../coreutils/true.ts';
 import { printfTool } from '../../coreutils/printf.ts';
@@ -11,53 +11,67 @@ import { bracketTool, testTool } from '../../coreutils/test.ts';
 import type { Shell } from '../shell.ts';
 import type { Builtin, BuiltinRows } from './builtin.ts';
 import { complain, fromTool } from './builtin.ts';
+import { describe, meaningsOf } from './describe.ts';
 
-/** `path` seen from `base`, with . and .. taken out by their text. */
-export function normalizePath(base: string, path: string): string {
-  const out: string[] = [];
-  for (const component of (path.startsWith('/') ? path : `${base}/${path}`).split('/')) {
-    if (component === '..') out.pop();
-    else if (component !== '' && component !== '.') out.push(component);
+function* type(shell: Shell, args: readonly string[], rows: BuiltinRows): UserFlow<number> {
+  const flags = args.filter((arg) => /^-./.test(arg)).join('');
+  let status = 0;
+  for (const name of args.filter((arg) => !/^-./.test(arg))) {
+    const isBuiltin = (other: string): boolean => Object.hasOwn(rows, other);
+    const found = yield* meaningsOf(shell, name, isBuiltin, flags.includes('a'));
+    if (found.length === 0) {
+      status = 1;
+      if (!/[tpP]/.test(flags)) yield* complain(shell, 'type', `${name}: not found`);
+    }
+    for (const meaning of found) {
+      if (flags.includes('t')) yield* shell.p.println(meaning.kind);
+      else if (!/[pP]/.test(flags)) yield* shell.p.println(describe(name, meaning));
+      else if (meaning.kind === 'file') yield* shell.p.println(meaning.text);
+    }
   }
-  return `/${out.join('/')}`;
+  return status;
 }
 
-function* cd(shell: Shell, args: readonly string[]): UserFlow<number> {
-  const operands = args.filter((arg) => !/^-[LP]+$/.test(arg) && arg !== '--');
-  if (operands.length > 1) return yield* complain(shell, 'cd', 'too many arguments');
-  let [target] = operands;
-  if (target === undefined) {
-    target = shell.get('HOME');
-    if (!target) return yield* complain(shell, 'cd', 'HOME not set');
+/** u=rwx,g=rx,o= */
+function symbolicMask(mask: number): string {
+  const allowed = ~mask & 0o777;
+  const letters = (bits: number): string =>
+    (bits & 4 ? 'r' : '') + (bits & 2 ? 'w' : '') + (bits & 1 ? 'x' : '');
+  return `u=${letters(allowed >> 6)},g=${letters((allowed >> 3) & 7)},o=${letters(allowed & 7)}`;
+}
+
+function* umaskBuiltin(shell: Shell, args: readonly string[]): UserFlow<number> {
+  const symbolic = args.includes('-S');
+  const [text] = args.filter((arg) => !/^-[Sp]+$/.test(arg));
+  const mask = yield* umask(0);
+  yield* umask(mask);
+  if (text === undefined) {
+    const octal = mask.toString(8).padStart(4, '0');
+    yield* shell.p.println(symbolic ? symbolicMask(mask) : octal);
+    return 0;
   }
-  const back = target === '-';
-  if (back) {
-    target = shell.get('OLDPWD');
-    if (!target) return yield* complain(shell, 'cd', 'OLDPWD not set');
+  if (/^[0-7]+$/.test(text)) {
+    yield* umask(parseInt(text, 8) & 0o777);
+    return 0;
   }
-  const before = shell.get('PWD') ?? (yield* getcwd(shell.p));
-  const logical = normalizePath(before, target);
-  const failed = yield* chdir(shell.p, logical);
-  if (failed < 0) return yield* complain(shell, 'cd', `${target}: ${strerror(failed)}`);
-  const after = args.includes('-P') ? yield* getcwd(shell.p) : logical;
-  shell.set('OLDPWD', before);
-  shell.set('PWD', after);
-  if (back) yield* shell.p.println(after);
+  const allowed = /^\d/.test(text) ? undefined : parseMode(text, ~mask & 0o777);
+  if (allowed === undefined) {
+    const reason = /^\d/.test(text)
+      ? 'octal number out of range'
+      : 'invalid symbolic mode operator';
+    return yield* complain(shell, 'umask', `${text}: ${reason}`);
+  }
+  yield* umask(~allowed & 0o777);
   return 0;
 }
 
-function* type(shell: Shell, args: readonly string[], rows: BuiltinRows): UserFlow<number> {
-  let status = 0;
-  for (const name of args) {
-    const alias = shell.aliases.get(name);
-    const path = yield* findExecutable(shell.p, name, shell.get('PATH'));
-    if (alias !== undefined) yield* shell.p.println(`${name} is aliased to \`${alias}'`);
-    else if (shell.functions.has(name)) yield* shell.p.println(`${name} is a function`);
-    else if (name in rows) yield* shell.p.println(`${name} is a shell builtin`);
-    else if (path !== undefined) yield* shell.p.println(`${name} is ${path}`);
-    else status = yield* complain(shell, 'type', `${name}: not found`);
-  }
-  return status;
+function* timesBuiltin(shell: Shell): UserFlow<number> {
+  const used = yield* times(shell.p);
+  const show = (seconds: number): string =>
+    `${Math.floor(seconds / 60)}m${(seconds % 60).toFixed(3)}s`;
+  yield* shell.p.println(`${show(used.user)} ${show(used.system)}`);
+  yield* shell.p.println(`${show(used.childUser)} ${show(used.childSystem)}`);
+  return 0;
 }
 
 function* help(shell: Shell, args: readonly string[], rows: BuiltinRows): UserFlow<number> {
@@ -85,48 +99,43 @@ export function miscBuiltins(rows: () => BuiltinRows): BuiltinRows {
     bracketTool,
   );
   return {
-    cd: {
-      usage: '[-LP] [DIRECTORY | -]',
-      help: 'Change the working directory; to $HOME without argument, back with -.',
-      run: cd,
-    },
-    pwd: {
-      usage: '[-P]',
-      help: 'Print the working directory; -P without symbolic links.',
-      *run(shell, args) {
-        const path = args.includes('-P') ? undefined : shell.get('PWD');
-        yield* shell.p.println(path ?? (yield* getcwd(shell.p)));
-        return 0;
-      },
-    },
     type: {
-      usage: 'NAME...',
-      help: 'Say what a command name means.',
+      usage: '[-afptP] NAME...',
+      help: 'Say what a command name means: all meanings with -a, a word with -t, the path with -p.',
       run: (shell, args) => type(shell, args, rows()),
     },
     hash: {
-      usage: '',
+      usage: '[-r] [NAME]...',
       help: 'Accepted for compatibility: paths are looked up anew each time.',
-      *run() {
-        return 0;
+      *run(shell, args) {
+        let status = 0;
+        for (const name of args.filter((arg) => !arg.startsWith('-'))) {
+          const found = yield* meaningsOf(shell, name, (other) => Object.hasOwn(rows(), other));
+          if (found.length === 0) status = yield* complain(shell, 'hash', `${name}: not found`);
+        }
+        return status;
+      },
+    },
+    builtin: {
+      usage: 'NAME [ARGUMENT]...',
+      help: 'Run a builtin, passing over functions of its name.',
+      *run(shell, args) {
+        const [name, ...rest] = args;
+        if (name === undefined) return 0;
+        const row = Object.hasOwn(rows(), name) ? rows()[name] : undefined;
+        if (!row) return yield* complain(shell, 'builtin', `${name}: not a shell builtin`);
+        return yield* row.run(shell, rest);
       },
     },
     umask: {
-      usage: '[MODE]',
+      usage: '[-S] [MODE]',
       help: 'Print or set the bits that new files do not get.',
-      *run(shell, args) {
-        if (args[0] !== undefined) {
-          if (!/^[0-7]+$/.test(args[0])) {
-            return yield* complain(shell, 'umask', `${args[0]}: octal number out of range`);
-          }
-          yield* umask(parseInt(args[0], 8));
-          return 0;
-        }
-        const mask = yield* umask(0);
-        yield* umask(mask);
-        yield* shell.p.println(mask.toString(8).padStart(4, '0'));
-        return 0;
-      },
+      run: umaskBuiltin,
+    },
+    times: {
+      usage: '',
+      help: 'Print the CPU time that the shell and its children have used.',
+      run: timesBuiltin,
     },
     history: {
       usage: '[-c] [N]',
