@@ -8,7 +8,7 @@ import { BpfProg } from '../prog.ts';
 import type { ProgTypeOps } from '../prog-type.ts';
 import type { ProgramSpec } from '../program.ts';
 import { ATTACH_TYPES, PROG_TYPES, uapi } from '../uapi.ts';
-import { verify } from '../verifier/verify.ts';
+import { type VerifierEnv, verify } from '../verifier/verify.ts';
 import type { BpfCaller } from './caller.ts';
 import { btfOfFd, install, mapOfFd, objectName, progOfFd, userString } from './lookup.ts';
 import { type BtfObject, ProgObject } from './objects.ts';
@@ -90,7 +90,7 @@ function verifyAndInstall(
 ): number {
   const { host } = bpf;
   const { ram } = host.runtime;
-  const verdict = verify(spec, {
+  const env: VerifierEnv = {
     ops,
     caps: caller.caps,
     level: host.level,
@@ -100,7 +100,9 @@ function verifyAndInstall(
     readFrozen: (map, offset, bytes) => readFrozen(bpf, map, offset, bytes),
     ...(bpf.kernelBtf && { kernelBtf: bpf.kernelBtf.btf }),
     ...(host.symbolAddress && { symbolAddress: (name: string) => host.symbolAddress!(name) }),
-  });
+  };
+  const verdict = verify(spec, env);
+  host.verified?.(spec, env, verdict);
   const logResult = writeLog(caller, log, verdict.log);
   if (logResult < 0) return logResult;
   if (verdict.kind === 'rejected') return -verdict.errno;

@@ -17,9 +17,10 @@ import type { Engine } from '../engine.ts';
 import type { BpfMap, MapSpec } from '../maps/map.ts';
 import type { ProgHost } from '../prog.ts';
 import type { ProgTypeOps } from '../prog-type.ts';
-import type { VerifiedProgram } from '../program.ts';
+import type { ProgramSpec, Verdict, VerifiedProgram } from '../program.ts';
 import type { BpfRuntime, ProgramHold } from '../runtime.ts';
 import { BPF_COMMANDS, type BpfCommand, type ProgType } from '../uapi.ts';
+import type { VerifierEnv } from '../verifier/env.ts';
 import * as btfCommands from './btf-commands.ts';
 import type { BpfCaller, BpfCaps } from './caller.ts';
 import * as idCommands from './id-commands.ts';
@@ -50,6 +51,8 @@ export interface BpfHost {
   reportOops: ProgHost['reportOops'];
   /** How test_run runs programs of a type; absent: -EOPNOTSUPP, as Linux has it. */
   testRun(type: ProgType): TestRun | undefined;
+  /** Told of each verdict, with what it was reached under, for those who explain it. */
+  verified?(spec: ProgramSpec, env: VerifierEnv, verdict: Verdict): void;
   /** Attach points; without a kernel there are none. */
   readonly attach?: AttachPoints;
 }

@@ -16,7 +16,7 @@ import { Scene, capital, type Told } from './explain/scene.ts';
 import type { Event, Role } from './explain/story.ts';
 import { tellers } from './explain/tellers.ts';
 import { Trace, frameOfPlace, type TraceStep } from './explain/trace.ts';
-import { contentText, stateView, type StateView } from './explain/view.ts';
+import { changedText, stateView, type StateView } from './explain/view.ts';
 import { reasonPage, reasons, type ReasonCode } from './reasons.ts';
 import { runChecker } from './verify.ts';
 
@@ -207,14 +207,4 @@ function pathOf(scene: Scene, steps: readonly TraceStep[], first: number): PathS
     });
   }
   return path;
-}
-
-function changedText(changes: TraceStep['changes']): Record<string, string | null> {
-  const changed: Record<string, string | null> = {};
-  for (const { place, after } of changes) {
-    const frame = frameOfPlace(place);
-    const name = `${frame === 0 ? '' : `${frame}:`}${placeName(place)}`;
-    changed[name] = after ? contentText(place, after) : null;
-  }
-  return changed;
 }

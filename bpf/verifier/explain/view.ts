@@ -43,3 +43,14 @@ export function stateView(contents: ReadonlyMap<Place, Content>, step: TraceStep
     ...(step.activeLock !== 0 && { lockHeld: true }),
   };
 }
+
+/** By place, with its frame where that is not the outermost; null: gone. */
+export function changedText(changes: TraceStep['changes']): Record<string, string | null> {
+  const changed: Record<string, string | null> = {};
+  for (const { place, after } of changes) {
+    const frame = frameOfPlace(place);
+    const name = `${frame === 0 ? '' : `${frame}:`}${placeName(place)}`;
+    changed[name] = after ? contentText(place, after) : null;
+  }
+  return changed;
+}
