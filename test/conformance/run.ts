@@ -96,6 +96,7 @@ function describedMap(request: MapRequest, index: number, others: readonly BpfMa
     userValueBytes: request.value_size,
     memoryBytes: 0,
     elementBytes: request.value_size,
+    setUsers: unused,
     lookup: unused,
     update: unused,
     delete: unused,
