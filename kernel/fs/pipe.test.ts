@@ -9,7 +9,7 @@ import type { EpollEvent } from './eventpoll.ts';
 import { O_CREAT, O_NONBLOCK, O_RDONLY, O_WRONLY } from './fcntl.ts';
 import { File, vfsRead, vfsWrite } from './file.ts';
 import { mknodAt } from './entries.ts';
-import { openAt } from './open.ts';
+import { openAt, openInode } from './open.ts';
 import { pollFiles } from './poll.ts';
 import { POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, S_IFIFO } from './vfs-types.ts';
 import type { Ns } from '../types/units.ts';
@@ -42,6 +42,19 @@ describe('pipes', () => {
     writer.put();
     flows.run();
     expect(text(second.result)).toBe('');
+  });
+
+  it('can be opened again by its inode, without waiting for the other side', () => {
+    const { flows, reader, writer } = newPipe();
+    vfsWrite(writer, bytes('abc'));
+    writer.put();
+    const again = openInode(newVfs().vfs, reader.path, O_RDONLY) as File;
+    expect(again).toBeInstanceOf(File);
+    reader.put();
+    const first = flows.spawn(() => vfsRead(again, 100));
+    const second = flows.spawn(() => vfsRead(again, 100));
+    flows.run();
+    expect([text(first.result), text(second.result)]).toEqual(['abc', '']);
   });
 
   it('a write without readers is SIGPIPE and EPIPE, also of a writer asleep', () => {

@@ -58,6 +58,11 @@ export class Pipe {
     return new PipeEnd(this, O_WRONLY);
   }
 
+  /** Opened once more through /proc/PID/fd, which does not wait for anybody. */
+  reopen(flags: number): FileOps {
+    return new PipeEnd(this, flags & O_ACCMODE);
+  }
+
   open(flags: number): MaySleep<FileOps | number> {
     const access = flags & O_ACCMODE;
     const nonblocking = (flags & O_NONBLOCK) !== 0;

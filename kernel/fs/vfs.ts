@@ -214,7 +214,7 @@ class PipeInode extends BaseInode {
     this.#pipe = pipe;
   }
 
-  open(flags: number): MaySleep<FileOps | number> {
-    return this.#pipe.open(flags);
+  open(flags: number): FileOps {
+    return this.#pipe.reopen(flags);
   }
 }
