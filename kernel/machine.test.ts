@@ -15,6 +15,15 @@ test('without programs it boots and idles', async () => {
   expect(names).toEqual(['swapper/0', 'kthreadd', 'ksoftirqd/0', 'ksoftirqd/1', 'ksoftirqd/2']);
 });
 
+test('paced by a wall clock, virtual time stays whole nanoseconds', async () => {
+  const machine = await bootMachine({}, { core: await coreModule() });
+  for (let i = 1; i <= 50; i++) {
+    machine.run({ untilNs: machine.now + i * 333_333.3 });
+    expect(Number.isInteger(machine.now)).toBe(true);
+  }
+  expect(() => machine.run({ untilNs: machine.now + 0.5 })).not.toThrow();
+});
+
 test('the boot log, in virtual time, and on the console unless it is to be quiet', async () => {
   const { machine, output } = await bootProgram((u) => u.powerOff(), {
     cpus: 4,

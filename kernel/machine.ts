@@ -198,13 +198,15 @@ export class Machine implements Kernel {
     const waiting = this.#runner.hostWait;
     if (waiting) return { reason: 'host', promise: waiting.done };
     sched.halted = false;
-    sched.limitNs = untilNs;
-    while (!sched.halted && events.runNext(untilNs));
+    // Virtual time is whole nanoseconds, whatever the caller's pacing computes.
+    const limitNs = Math.floor(untilNs);
+    sched.limitNs = limitNs;
+    while (!sched.halted && events.runNext(limitNs));
     if (this.halted) return { reason: 'halted', how: this.halted };
     const { hostWait } = this.#runner;
     if (hostWait) return { reason: 'host', promise: hostWait.done };
     if (events.size === 0 && (untilIdle || untilNs === Infinity)) return { reason: 'idle' };
-    if (untilNs > events.now) events.advanceTo(untilNs as Ns);
+    if (limitNs > events.now) events.advanceTo(limitNs as Ns);
     return { reason: 'deadline' };
   }
 
