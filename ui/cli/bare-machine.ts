@@ -5,6 +5,7 @@
 import type { HostAssets } from '../../kernel/config.ts';
 import { Ram } from '../../kernel/ram/ram.ts';
 import { type AttrInput, type AttrOf, decodeAttr, encodeAttr } from '../../bpf/attr.ts';
+import type { Btf } from '../../bpf/btf/btf.ts';
 import type { Engine } from '../../bpf/engine.ts';
 import { createInterpreter } from '../../bpf/interp/interp.ts';
 import type { BpfUser } from '../../bpf/loader/user.ts';
@@ -12,8 +13,8 @@ import { createMap } from '../../bpf/maps/table.ts';
 import { CORE_RESERVED_BYTES, instantiateCore } from '../../bpf/native/core.ts';
 import { type BpfRuntime, createRuntime } from '../../bpf/runtime.ts';
 import { BareCaller } from '../../bpf/syscall/bare-caller.ts';
-import { ALL_CAPS } from '../../bpf/syscall/caller.ts';
-import { BpfSubsystem } from '../../bpf/syscall/subsystem.ts';
+import { ALL_CAPS, type BpfCaps } from '../../bpf/syscall/caller.ts';
+import { type BpfHost, BpfSubsystem } from '../../bpf/syscall/subsystem.ts';
 import { bareKernel } from '../../bpf/testing/bare-kernel.ts';
 import { BPF_COMMANDS, type BpfCommand } from '../../bpf/uapi.ts';
 import { progTypeOps } from '../../hooks/prog-types.ts';
@@ -28,20 +29,25 @@ export interface BareOptions {
   readonly jit?: Engine;
   /** What runs programs at first; the interpreter where absent. */
   readonly engine?: Engine;
+  /** Types of the kernel that programs are loaded into; none where absent. */
+  readonly kernelBtf?: Btf;
+  readonly caps?: BpfCaps;
+  readonly verified?: BpfHost['verified'];
 }
 
 export class BareMachine {
   readonly bpf: BpfSubsystem;
-  readonly caller = new BareCaller(ALL_CAPS);
+  readonly caller: BareCaller;
 
   constructor(assets: HostAssets, options: BareOptions) {
+    this.caller = new BareCaller(options.caps ?? ALL_CAPS);
     const ram = new Ram(RAM_BYTES, CORE_RESERVED_BYTES);
     const core = instantiateCore(assets.core, ram);
     const kernel = bareKernel(ram, { cpuCount: BARE_CPUS });
     const runtime: BpfRuntime = createRuntime(ram, core, kernel, {
       executableOf: (id) => this.bpf.progs.byId(id)?.prog.executable,
     });
-    this.bpf = new BpfSubsystem({
+    const host: BpfHost = {
       runtime,
       interpreter: options.engine ?? createInterpreter(),
       jit: () => options.jit,
@@ -54,7 +60,9 @@ export class BareMachine {
         throw oops;
       },
       testRun: (type) => testRunOf(type, () => undefined),
-    });
+      ...(options.verified && { verified: options.verified }),
+    };
+    this.bpf = new BpfSubsystem(host, options.kernelBtf);
   }
 
   /** The result of a command, and its attr as the command left it. */

@@ -48,10 +48,13 @@ export async function main(
       .option('--program <name>', 'only this one')
       .option('--level <level>', 'what the kernel knows: 6.1 or latest', 'latest');
   onFile('verify', 'say whether the verifier accepts its programs')
+    .option('--explain', 'show why: source lines, the steps that led there, the fix')
     .option('--log-level <n>', 'show the log: 1 state, 2 every step, 4 statistics', '0')
-    .option('--json', 'one JSON object')
+    .option('--record <file>', 'write the whole exploration as JSON')
+    .option('--unprivileged', 'as a process without capabilities')
+    .option('--json', 'one JSON object, explanations included')
     .action(async (file, options) => {
-      status = await (await import('./prog.ts')).verifyCommand(file, options);
+      status = await (await import('./prog-verify.ts')).verifyCommand(file, options);
     });
   onFile('dump', 'print its programs as the kernel has them after loading')
     .option('--jited', 'the WebAssembly that the JIT makes of them')

@@ -1,21 +1,16 @@
 /**
  * `skep prog …`: an object file against skep's BPF, without a machine around it.
  *
- *   verify FILE.o            the verdict on each program, the verifier's log where it is refused
+ *   verify FILE.o            see prog-verify.ts
  *   dump FILE.o [--jited]    the program as the kernel has it after loading
  *   run FILE.o --pcap FILE   each packet of a capture through a program; what became of them
  */
-import { readFileSync } from 'node:fs';
 import { errno } from '../../kernel/types/errno.ts';
-import { readObject } from '../../bpf/elf/object.ts';
-import { ObjectError } from '../../bpf/elf/error.ts';
-import type { ObjectSpec } from '../../bpf/elf/object-spec.ts';
 import { disasmInsn } from '../../bpf/isa/disasm.ts';
 import { helperName } from '../../bpf/helpers/table.ts';
 import { createWasmJit } from '../../bpf/jit/jit.ts';
 import type { LoadFailure } from '../../bpf/loader/failure.ts';
-import { type LoadedObject, loadObject } from '../../bpf/loader/load.ts';
-import { runDirect } from '../../bpf/loader/user.ts';
+import type { LoadedObject } from '../../bpf/loader/load.ts';
 import { disassembleWasm } from '../../bpf/jit/wasm-disasm.ts';
 import type { ProgObject } from '../../bpf/syscall/objects.ts';
 import { XDP_ACTIONS } from '../../bpf/uapi.ts';
@@ -23,39 +18,8 @@ import { CaptureError } from '../../hw/nic/capture.ts';
 import { readCapture } from '../../hw/nic/pcap.ts';
 import { hostAssets } from './assets.ts';
 import { BareMachine } from './bare-machine.ts';
+import { chosen, levelOf, load, readHost, readSpec, type ProgOptions } from './prog-object.ts';
 import { EXIT, UsageError } from './usage.ts';
-
-export interface ProgOptions {
-  readonly program?: string;
-  readonly logLevel?: string;
-  readonly json?: boolean;
-  readonly jited?: boolean;
-  readonly pcap?: string;
-  readonly level?: string;
-}
-
-export async function verifyCommand(file: string, options: ProgOptions): Promise<number> {
-  const spec = readSpec(file);
-  const machine = await bareMachine(options);
-  const verdicts = chosen(spec, file, options).map((name) => {
-    machine.caller.reset();
-    const outcome = load(machine, spec, name, Number(options.logLevel ?? 0));
-    const accepted = outcome.kind === 'loaded';
-    const log = accepted ? outcome.programs[0]!.log : (outcome.log ?? '');
-    const messages = accepted ? [] : outcome.messages;
-    return { program: name, accepted, log, messages };
-  });
-  if (options.json) {
-    console.log(JSON.stringify({ file, verdicts }));
-  } else {
-    for (const { program, accepted, log, messages } of verdicts) {
-      console.log(`${program}: ${accepted ? 'accepted' : 'REFUSED'}`);
-      if (log) console.log(indent(log));
-      else if (!accepted) console.log(indent(messages.join('\n')));
-    }
-  }
-  return verdicts.every(({ accepted }) => accepted) ? EXIT.ok : EXIT.failed;
-}
 
 export async function dumpCommand(file: string, options: ProgOptions): Promise<number> {
   const spec = readSpec(file);
@@ -113,22 +77,9 @@ function verdictName(type: string, value: number): string {
 }
 
 async function bareMachine(options: ProgOptions): Promise<BareMachine> {
-  const level = options.level ?? 'latest';
-  if (level !== '6.1' && level !== 'latest') {
-    throw new UsageError(`--level is 6.1 or latest, not '${level}'`);
-  }
+  const level = levelOf(options);
   const assets = await hostAssets();
   return new BareMachine(assets, { level, jit: createWasmJit() });
-}
-
-function load(
-  machine: BareMachine,
-  spec: ObjectSpec,
-  name: string,
-  logLevel: number,
-): LoadedObject | LoadFailure {
-  const wanted = (program: { readonly name: string }) => program.name === name;
-  return runDirect(loadObject(machine.loaderUser(), spec, { wanted, logLevel }));
 }
 
 function programOf(machine: BareMachine, outcome: LoadedObject): ProgObject {
@@ -167,33 +118,6 @@ function refused(failure: LoadFailure): number {
   return EXIT.failed;
 }
 
-/** Programs asked for; all of them where none is named. */
-function chosen(spec: ObjectSpec, file: string, { program }: ProgOptions): string[] {
-  const names = spec.programs.map(({ name }) => name);
-  if (names.length === 0) throw new UsageError(`${file} holds no programs`);
-  if (program !== undefined && !names.includes(program)) {
-    throw new UsageError(`${file} has no program '${program}'; there are: ${names.join(', ')}`);
-  }
-  const wanted = spec.programs.filter(({ name }) => program === undefined || name === program);
-  const unknown = wanted.find(({ type }) => type === 'unspec');
-  if (unknown) {
-    throw new UsageError(
-      `${file}: program '${unknown.name}' is in section '${unknown.section}', ` +
-        'a name that stands for no program type',
-    );
-  }
-  return wanted.map(({ name }) => name);
-}
-
-function readSpec(file: string): ObjectSpec {
-  try {
-    return readObject(readHost(file), file);
-  } catch (error) {
-    if (error instanceof ObjectError) throw new UsageError(error.message);
-    throw error;
-  }
-}
-
 function readPackets(file: string) {
   try {
     return readCapture(readHost(file), file);
@@ -201,22 +125,6 @@ function readPackets(file: string) {
     if (error instanceof CaptureError) throw new UsageError(error.message);
     throw error;
   }
-}
-
-function readHost(file: string): Uint8Array {
-  try {
-    return new Uint8Array(readFileSync(file));
-  } catch (error) {
-    throw new UsageError(`cannot read ${file}: ${(error as Error).message}`);
-  }
-}
-
-function indent(text: string): string {
-  return text
-    .trimEnd()
-    .split('\n')
-    .map((line) => `    ${line}`)
-    .join('\n');
 }
 
 function fullName(id: number): string | undefined {

@@ -135,12 +135,7 @@ function sourceLines(
 }
 
 /** Without line info: the instructions themselves. */
-function instructionLines(
-  { marks }: Group,
-  gutter: string,
-  paint: Paint,
-  width: number,
-): string[] {
+function instructionLines({ marks }: Group, gutter: string, paint: Paint, width: number): string[] {
   const bar = `${gutter} ${paint('note', '|')}`;
   const lines: string[] = [];
   let last = -1;
@@ -219,4 +214,3 @@ export const ansiPaint: Paint = (tint, text) => `\x1b[${ANSI[tint]}m${text}\x1b[
 /** For those who only want a line. */
 export const headlineOf = ({ reason, headline, at }: Explanation): string =>
   `${at?.source ? `${at.source.file}:${at.source.line}: ` : ''}${headline} [${reason}]`;
-
