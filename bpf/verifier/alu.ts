@@ -12,10 +12,18 @@ import { destReg, destUnknown, sourceReg } from './live.ts';
 import { alu, classOf, cls, isRegSource, opOf } from './opcode.ts';
 import { adjustPointer } from './pointer-alu.ts';
 import { markPrecise } from './precision.ts';
-import { isScalar, scalarReg, type Reg } from './reg.ts';
+import { isScalar, scalarReg, withId, withScalar } from './reg.ts';
 import { sanitizeScalar } from './sanitize.ts';
 import { aluConst, aluScalar, isContradictory, isKnown } from './scalar-alu.ts';
-import { UNKNOWN_SCALAR, constScalar, draftOf, sync, zeroExtend32, type Scalar } from './scalar.ts';
+import {
+  UNKNOWN_SCALAR,
+  draftOf,
+  sync,
+  unknownDraft,
+  wordScalar,
+  zeroExtend32,
+  type Scalar,
+} from './scalar.ts';
 import type { Slot } from './state.ts';
 
 const OPERATIONS: Readonly<Record<number, AluOperation>> = {
@@ -97,8 +105,7 @@ function checkMove(c: Checker, insn: Insn): void {
   const dst = destReg(c, insn.dst);
   if (!isRegSource(insn.code)) {
     c.forget(dst);
-    const value = BigInt(insn.imm);
-    dst.reg = scalarReg(constScalar(widthOf(insn) === 64 ? value : BigInt.asUintN(32, value)));
+    dst.reg = scalarReg(widthOf(insn) === 64 ? c.immediate : wordScalar(insn.imm));
     return;
   }
   const src = c.regs[insn.src]!;
@@ -109,7 +116,7 @@ function checkMove(c: Checker, insn: Insn): void {
 
 function moveWhole(c: Checker, dst: Slot, src: Slot): void {
   // One id for both: what a comparison tells of one, it tells of the other.
-  if (isScalar(src.reg) && src.reg.id === 0) src.reg = { ...src.reg, id: c.newId() };
+  if (isScalar(src.reg) && src.reg.id === 0) src.reg = withId(src.reg, c.newId());
   dst.reg = src.reg;
   dst.precise = src.precise;
 }
@@ -121,7 +128,7 @@ function moveLow(c: Checker, insn: Insn, dst: Slot, src: Slot): void {
   }
   if (isScalar(src.reg)) {
     dst.precise = src.precise;
-    dst.reg = { ...src.reg, id: 0, scalar: lowHalf(src.reg.scalar) };
+    dst.reg = withScalar(src.reg, lowHalf(src.reg.scalar), 0);
   } else {
     c.forget(dst);
     dst.reg = scalarReg(lowHalf(UNKNOWN_SCALAR));
@@ -197,9 +204,9 @@ function adjust(c: Checker, insn: Insn): void {
   const dst = c.regs[insn.dst]!;
   const isPointerDst = !isScalar(dst.reg);
   // It is another number now than those that it was equal to.
-  if (!isPointerDst && dst.reg.id !== 0) dst.reg = { ...dst.reg, id: 0 };
+  if (!isPointerDst && dst.reg.id !== 0) dst.reg = withId(dst.reg, 0);
   if (!isRegSource(insn.code)) {
-    const operand = scalarReg(constScalar(BigInt(insn.imm)));
+    const operand = c.immediate;
     if (isPointerDst) adjustPointer(c, insn, dst.reg, operand, true);
     else adjustScalar(c, insn, dst, operand);
     return;
@@ -211,16 +218,16 @@ function adjust(c: Checker, insn: Insn): void {
       return;
     }
     markPrecise(c, insn.dst);
-    adjustPointer(c, insn, src.reg, dst.reg, false);
+    adjustPointer(c, insn, src.reg, dst.reg.scalar, false);
     return;
   }
   if (isPointerDst) {
     markPrecise(c, insn.src);
-    adjustPointer(c, insn, dst.reg, src.reg, true);
+    adjustPointer(c, insn, dst.reg, src.reg.scalar, true);
     return;
   }
   if (dst.precise) markPrecise(c, insn.src);
-  adjustScalar(c, insn, dst, src.reg);
+  adjustScalar(c, insn, dst, src.reg.scalar);
 }
 
 /** The difference of two pointers is a number, any other operation on two makes no sense. */
@@ -233,10 +240,9 @@ function subtractPointers(c: Checker, insn: Insn, dst: Slot): void {
   reject(c, errno.EACCES, 'pointer-arithmetic', line, { reg: insn.dst });
 }
 
-function adjustScalar(c: Checker, insn: Insn, dst: Slot, operand: Reg): void {
+function adjustScalar(c: Checker, insn: Insn, dst: Slot, src: Scalar): void {
   const operation = OPERATIONS[opOf(insn.code)]!;
   const width = widthOf(insn);
-  const src = operand.scalar;
   const tracksUnknown = operation === 'add' || operation === 'sub' || operation === 'and';
   if (isContradictory(src, width) || (!tracksUnknown && !isKnown(src, width))) {
     c.forget(dst);
@@ -245,15 +251,15 @@ function adjustScalar(c: Checker, insn: Insn, dst: Slot, operand: Reg): void {
   if (operation === 'add' || operation === 'sub') sanitizeScalar(c, insn);
   const known = aluConst(operation, width, dst.reg.scalar, src);
   if (known) {
-    dst.reg = { ...dst.reg, scalar: known };
+    dst.reg = withScalar(dst.reg, known);
     return;
   }
   let draft = aluScalar(operation, width, dst.reg.scalar, src);
   if (!draft) {
     c.forget(dst);
-    draft = draftOf(UNKNOWN_SCALAR);
+    draft = unknownDraft();
   }
   if (width === 32) zeroExtend32(draft);
   sync(draft);
-  dst.reg = { ...dst.reg, scalar: draft };
+  dst.reg = withScalar(dst.reg, draft);
 }

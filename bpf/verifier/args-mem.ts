@@ -19,6 +19,7 @@ import {
 } from './region.ts';
 import { initialisedRange } from './stack-range.ts';
 import { isConst } from './tnum.ts';
+import { umaxOf } from './scalar.ts';
 
 export interface MemRules {
   readonly write: boolean;
@@ -82,16 +83,17 @@ export function checkMemOfSize(c: Checker, regno: number, rules: MemRules): void
   if (arg) arg.maxSize = scalar.umax;
   // The helper may fill less than the most: then the rest must be initialised.
   const rawArg = isConst(scalar.bits) ? arg : undefined;
-  if (scalar.smin < 0n) {
+  if (scalar.sminHi < 0) {
     const line = `R${regno} min value is negative, either use unsigned or 'var &= const'`;
     reject(c, errno.EACCES, 'negative-size', line, { reg: regno, end: 'min' });
   }
-  if (scalar.umin === 0n) checkMem(c, regno - 1, 0, { write, zeroAllowed, arg: rawArg });
-  if (scalar.umax >= BigInt(MAX_VAR_OFF)) {
+  if ((scalar.uminHi | scalar.uminLo) === 0)
+    checkMem(c, regno - 1, 0, { write, zeroAllowed, arg: rawArg });
+  if (umaxOf(scalar) >= MAX_VAR_OFF) {
     const line = `R${regno} unbounded memory access, use 'var &= const' or 'if (var < const)'`;
     reject(c, errno.EACCES, 'unbounded-size', line, { reg: regno, end: 'max' });
   }
-  checkMem(c, regno - 1, Number(scalar.umax), { write, zeroAllowed, arg: rawArg });
+  checkMem(c, regno - 1, umaxOf(scalar), { write, zeroAllowed, arg: rawArg });
   markPrecise(c, regno);
 }
 

@@ -17,13 +17,14 @@ import { markPrecise } from './precision.ts';
 import { UNINIT_REG, isPlain, pointerReg, scalarReg } from './reg.ts';
 import { UNKNOWN_SCALAR } from './scalar.ts';
 import {
-  FP,
-  MAIN_CALLSITE,
   byteAt,
   byteKind,
+  copySlot,
   copyState,
+  FP,
   isSpill,
   live,
+  MAIN_CALLSITE,
   newSlot,
   newStackSlot,
   withByte,
@@ -44,7 +45,7 @@ function setArguments(callee: Frame, args: readonly (Slot | undefined)[]): void 
     const given = args[index];
     const slot = callee.regs[index + 1]!;
     if (!given) slot.reg = UNINIT_REG;
-    else callee.regs[index + 1] = { ...given };
+    else callee.regs[index + 1] = copySlot(given);
   }
 }
 

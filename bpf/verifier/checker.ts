@@ -22,8 +22,8 @@ import { Log } from './log.ts';
 import type { ReasonCode } from './reasons.ts';
 import type { Recorder } from './recorder.ts';
 import { GOTO_LONG } from './opcode.ts';
-import { UNKNOWN_REG, isPointer, scalarReg, type Reg, type RegType } from './reg.ts';
-import { constScalar } from './scalar.ts';
+import { UNKNOWN_REG, isPointer, type Reg, type RegType } from './reg.ts';
+import { intScalar, type Scalar } from './scalar.ts';
 import {
   copyState,
   topFrame,
@@ -189,6 +189,7 @@ export class Checker {
   insn = 0;
   prevInsn = -1;
   pending: Branch[] = [];
+  readonly #immediates: (Scalar | undefined)[] = [];
   /** Checkpoints by hash of instruction and call site, newest last. */
   explored: Checkpoint[][] = [];
   nextId = 0;
@@ -312,8 +313,9 @@ export class Checker {
     slot.precise = !this.bpfCapable;
   }
 
-  setConst(slot: Slot, value: bigint): void {
-    slot.reg = scalarReg(constScalar(value));
+  /** The instruction's immediate, sign-extended. */
+  get immediate(): Scalar {
+    return (this.#immediates[this.insn] ??= intScalar(this.current.imm));
   }
 
   /** The loader must not learn where the kernel has its objects. */

@@ -7,7 +7,7 @@ import type { ArgType } from '../helpers/helper.ts';
 import type { ArgContext } from './args.ts';
 import { reject, type Checker } from './checker.ts';
 import { acquire, release } from './refs.ts';
-import type { Reg } from './reg.ts';
+import { withReg, type Reg } from './reg.ts';
 import { frameOf } from './stack.ts';
 import { markRead } from './live.ts';
 import { allBytes, byteAt, byteKind, live, slotOf, type StackSlot } from './state.ts';
@@ -79,7 +79,8 @@ export function createDynptr(c: Checker, regno: number, type: ArgType): void {
   slots.forEach((slot, index) => {
     slot.bytes = allBytes(byteKind.DYNPTR);
     const dynptrFirst = index === 0 || slot.reg.dynptrFirst;
-    slot.reg = { ...slot.reg, dynptr: kind, dynptrFirst, id: id === 0 ? slot.reg.id : id };
+    const at = { dynptr: kind, dynptrFirst, id: id === 0 ? slot.reg.id : id };
+    slot.reg = withReg(slot.reg, at);
   });
 }
 
@@ -92,7 +93,7 @@ export function destroyDynptr(c: Checker, regno: number): boolean {
   // Slices of the dynptr go with it.
   if (dynptr === 'ringbuf') release(c, id);
   for (const slot of slots) {
-    slot.reg = { ...slot.reg, dynptr: undefined, dynptrFirst: false, id: 0 };
+    slot.reg = withReg(slot.reg, { dynptr: undefined, dynptrFirst: false, id: 0 });
   }
   return true;
 }

@@ -19,7 +19,7 @@ import {
   type StackSlot,
   type State,
 } from './state.ts';
-import { tnumHolds } from './tnum.ts';
+import { isConst, sameTnum, tnumHolds } from './tnum.ts';
 
 /** Ids of the old state and the ids that stand for them in the current one. */
 type IdMap = Map<number, number>;
@@ -78,16 +78,20 @@ function packetCovered(old: Reg, cur: Reg, ids: IdMap): boolean {
 }
 
 function stackCovered(c: Checker, old: Frame, cur: Frame, ids: IdMap): boolean {
-  return old.stack.every((oldSlot, index) => {
-    if ((oldSlot.live & live.READ) === 0 || oldSlot.bytes === 0) return true;
-    const curSlot = cur.stack[index];
-    for (let byte = 0; byte < 8; byte++) {
-      if (!byteCovered(c, oldSlot, curSlot, byte)) return false;
-    }
-    if (!curSlot) return true;
-    if (isSpill(oldSlot) && isSpill(curSlot)) return regCovered(c, oldSlot, curSlot, ids);
-    return dynptrCovered(oldSlot, curSlot, ids);
-  });
+  for (let index = 0; index < old.stack.length; index++) {
+    if (!slotCovered(c, old.stack[index]!, cur.stack[index], ids)) return false;
+  }
+  return true;
+}
+
+function slotCovered(c: Checker, old: StackSlot, cur: StackSlot | undefined, ids: IdMap): boolean {
+  if ((old.live & live.READ) === 0 || old.bytes === 0) return true;
+  if (old.bytes !== cur?.bytes) {
+    for (let byte = 0; byte < 8; byte++) if (!byteCovered(c, old, cur, byte)) return false;
+  }
+  if (!cur) return true;
+  if (isSpill(old) && isSpill(cur)) return regCovered(c, old, cur, ids);
+  return dynptrCovered(old, cur, ids);
 }
 
 function byteCovered(
@@ -195,9 +199,9 @@ function equalitiesHold(old: State, cur: State): boolean {
 
 /** A constant needs no copy to learn from. */
 const bothConst = (old: Reg, cur: Reg): boolean =>
-  old.scalar.bits.mask === 0n &&
-  cur.scalar.bits.mask === 0n &&
-  old.scalar.bits.value === cur.scalar.bits.value;
+  isConst(old.scalar.bits) &&
+  isConst(cur.scalar.bits) &&
+  sameTnum(old.scalar.bits, cur.scalar.bits);
 
 function forEachPair(old: State, cur: State, visit: (a: Slot, b: Slot) => void): void {
   old.frames.forEach((frame, index) => {
@@ -215,5 +219,8 @@ export function sameRegisters(old: State, cur: State): boolean {
   if (old.frames.length !== cur.frames.length) return false;
   const a = old.frames[old.frames.length - 1]!.regs;
   const b = cur.frames[cur.frames.length - 1]!.regs;
-  return a.every((slot, regno) => sameReg(slot.reg, b[regno]!.reg));
+  for (let regno = 0; regno < a.length; regno++) {
+    if (!sameReg(a[regno]!.reg, b[regno]!.reg)) return false;
+  }
+  return true;
 }

@@ -21,7 +21,15 @@ import { notePointer } from './pointer-facts.ts';
 import { markAllScratched, printInsnState, printSourceLine, stateText } from './print.ts';
 import { isCovered } from './prune.ts';
 import { checkLeaks } from './refs.ts';
-import { isPlain, pointerReg, sameType, typeText, type RegKind, type RegType } from './reg.ts';
+import {
+  isPlain,
+  pointerReg,
+  sameType,
+  typeText,
+  withScalar,
+  type RegKind,
+  type RegType,
+} from './reg.ts';
 import { MAIN_CALLSITE, type State } from './state.ts';
 import { signExtended } from './sign-extend.ts';
 import { uapi } from '../uapi.ts';
@@ -189,7 +197,7 @@ function signExtendLoaded(c: Checker, insn: Insn): void {
       reg: insn.dst,
     });
   }
-  slot.reg = { ...slot.reg, id: 0, scalar: signExtended(slot.reg.scalar, bits) };
+  slot.reg = withScalar(slot.reg, signExtended(slot.reg.scalar, bits), 0);
 }
 
 function checkStore(c: Checker, insn: Insn): void {

@@ -15,7 +15,7 @@ import { isFuncLoad, isHelperCall, isSubprogCall } from './opcode.ts';
 import { forgetPacketPointers } from './packet.ts';
 import { markAllScratched, printState } from './print.ts';
 import { UNINIT_REG, isPlain, pointerReg } from './reg.ts';
-import { FP, MAX_FRAMES, newSlot, topFrame, type Frame, type Slot } from './state.ts';
+import { copySlot, FP, MAX_FRAMES, newSlot, topFrame, type Frame, type Slot } from './state.ts';
 
 export function newFrame(c: Checker, callsite: number, frameno: number, subprog: number): Frame {
   const regs: Slot[] = [];
@@ -51,7 +51,7 @@ export function callSubprog(c: Checker, insn: Insn): void {
   }
   if (callsGlobal(c, subprog)) return;
   enter(c, subprog, (caller, callee) => {
-    for (let regno = 1; regno <= 5; regno++) callee.regs[regno] = { ...caller.regs[regno]! };
+    for (let regno = 1; regno <= 5; regno++) callee.regs[regno] = copySlot(caller.regs[regno]!);
   });
 }
 
@@ -130,7 +130,7 @@ export function leave(c: Checker): void {
   if (callee.inCallback) {
     leaveCallback(c, callee);
   } else {
-    caller.regs[0] = { ...result };
+    caller.regs[0] = copySlot(result);
     caller.refs = callee.refs;
   }
   c.insn = callee.callsite + 1;

@@ -29,7 +29,18 @@ import { forgetPacketPointers } from './packet.ts';
 import { checkAccess } from './mem.ts';
 import { markPrecise } from './precision.ts';
 import { acquire, checkLeaks, release } from './refs.ts';
-import { flag, isConstReg, isNull, mayBeNull, pointerReg, typeText, type Reg } from './reg.ts';
+import {
+  flag,
+  isConstReg,
+  isNull,
+  mayBeNull,
+  pointerReg,
+  typeText,
+  withId,
+  withReg,
+  withScalar,
+  type Reg,
+} from './reg.ts';
 import { draftOf, sync } from './scalar.ts';
 import type { Slot } from './state.ts';
 import { uapi } from '../uapi.ts';
@@ -212,12 +223,12 @@ function setReturn(c: Checker, slot: Slot, helper: Helper, arg: ArgContext): voi
   const isUnknown = ret.base === 'integer';
   if (isUnknown) c.forget(slot);
   else if (ret.base !== 'void') slot.reg = returnedPointer(c, helper, arg);
-  if (mayBeNull(slot.reg)) slot.reg = { ...slot.reg, id: c.newId() };
+  if (mayBeNull(slot.reg)) slot.reg = withId(slot.reg, c.newId());
   if (isPointerCast(helper.id) || helper.name === 'dynptr_data') {
-    slot.reg = { ...slot.reg, refId: arg.refId };
+    slot.reg = withReg(slot.reg, { refId: arg.refId });
   } else if (acquires(helper, arg)) {
     const id = acquire(c, c.insn);
-    slot.reg = { ...slot.reg, id, refId: id };
+    slot.reg = withReg(slot.reg, { id, refId: id });
   }
   if (isUnknown && returnsAtMostSize(helper.id)) boundBySize(slot, arg);
 }
@@ -296,7 +307,7 @@ function boundBySize(slot: Slot, arg: ArgContext): void {
   draft.smin = BigInt(-MAX_ERRNO);
   draft.smin32 = -MAX_ERRNO;
   sync(draft);
-  slot.reg = { ...slot.reg, scalar: draft };
+  slot.reg = withScalar(slot.reg, draft);
 }
 
 function checkGetFuncIp(c: Checker, helper: Helper): void {

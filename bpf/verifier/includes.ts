@@ -5,7 +5,7 @@
 import { rangeWithin } from './scalar.ts';
 import { isPlain, sameReg, sameTarget, type Reg } from './reg.ts';
 import { byteAt, byteKind, isSpill, type Frame, type StackSlot } from './state.ts';
-import { tnumHolds } from './tnum.ts';
+import { isUnknown, tnumHolds } from './tnum.ts';
 
 /** `wide` allows every value that `narrow` has. */
 function regIncludes(wide: Reg, narrow: Reg): boolean {
@@ -41,7 +41,7 @@ function slotIncludes(wide: StackSlot, narrow: StackSlot): boolean {
 }
 
 const isScalarSpill = (slot: StackSlot): boolean => isSpill(slot) && isPlain(slot.reg, 'scalar');
-const isUnknownSpill = (slot: StackSlot): boolean => slot.reg.scalar.bits.mask === (1n << 64n) - 1n;
+const isUnknownSpill = (slot: StackSlot): boolean => isUnknown(slot.reg.scalar.bits);
 
 /** Registers that survive a call, and the stack. */
 export function frameIncludes(wide: Frame, narrow: Frame): boolean {

@@ -6,17 +6,24 @@ import { errno } from '../../kernel/types/errno.ts';
 import type { Insn } from '../isa/insn.ts';
 import type { Condition } from '../isa/row.ts';
 import { reject, type Checker } from './checker.ts';
-import { low32, u64 } from './int.ts';
 import { sourceReg } from './live.ts';
 import { settleNull } from './null.ts';
 import { classOf, cls, conditionOf, isRegSource, jmp, opOf } from './opcode.ts';
 import { learnPacketRange, packetBranchTaken } from './packet.ts';
 import { markPrecise } from './precision.ts';
 import { printInsnState } from './print.ts';
-import { isAnyPacketPointer, isNeverNull, isPlain, mayBeNull, type Reg } from './reg.ts';
+import {
+  isAnyPacketPointer,
+  isNeverNull,
+  isPlain,
+  mayBeNull,
+  withScalar,
+  type Reg,
+} from './reg.ts';
 import { pushSpeculative } from './sanitize.ts';
 import type { Scalar } from './scalar.ts';
 import { branchTaken, flipCondition, isConstAt, refine, refineEqual } from './scalar-branch.ts';
+import type { Tnum } from './tnum.ts';
 import { copyContent, forEachReg, topFrame, type Slot, type State } from './state.ts';
 
 type Width = 32 | 64;
@@ -31,7 +38,7 @@ export function checkJump(c: Checker, insn: Insn): void {
   }
   const width: Width = classOf(insn.code) === cls.JMP32 ? 32 : 64;
   const operands = checkOperands(c, insn);
-  const taken = decide(insn, operands, condition, width);
+  const taken = decide(c, insn, operands, condition, width);
   if (taken !== undefined) {
     follow(c, insn, operands, taken);
     return;
@@ -65,14 +72,15 @@ function checkOperands(c: Checker, insn: Insn): Operands {
 
 /** Whether the jump is taken, as far as that is known. */
 function decide(
+  c: Checker,
   insn: Insn,
   { dst, src }: Operands,
   condition: Condition,
   width: Width,
 ): boolean | undefined {
-  if (!src) return comparedWith(dst.reg, u64(BigInt(insn.imm)), condition, width);
-  if (isPlain(src.reg, 'scalar') && isConstAtWidth(src.reg.scalar, width)) {
-    return comparedWith(dst.reg, src.reg.scalar.bits.value, condition, width);
+  if (!src) return comparedWith(dst.reg, c.immediate.bits, condition, width);
+  if (isPlain(src.reg, 'scalar') && isConstAt(src.reg.scalar, width)) {
+    return comparedWith(dst.reg, src.reg.scalar.bits, condition, width);
   }
   if (width === 64 && isAnyPacketPointer(dst.reg) && isAnyPacketPointer(src.reg)) {
     return packetBranchTaken(dst.reg, src.reg, condition);
@@ -80,19 +88,16 @@ function decide(
   return undefined;
 }
 
-const isConstAtWidth = (scalar: Scalar, width: Width): boolean =>
-  width === 64 ? scalar.bits.mask === 0n : low32(scalar.bits.mask) === 0;
-
 function comparedWith(
   reg: Reg,
-  value: bigint,
+  value: Tnum,
   condition: Condition,
   width: Width,
 ): boolean | undefined {
   if (isPlain(reg, 'scalar')) return branchTaken(reg.scalar, value, condition, width);
   // A pointer that cannot be NULL differs from 0.
-  const compared = width === 64 ? value : BigInt(low32(value));
-  if (!isNeverNull(reg) || compared !== 0n) return undefined;
+  const isZero = value.valueLo === 0 && (width === 32 || value.valueHi === 0);
+  if (!isNeverNull(reg) || !isZero) return undefined;
   if (condition === 'eq') return false;
   return condition === 'ne' ? true : undefined;
 }
@@ -124,8 +129,7 @@ function learn(c: Checker, insn: Insn, other: State, condition: Condition, width
       }
     }
   } else if (isScalarDst) {
-    const value = u64(BigInt(insn.imm));
-    split(dst, otherDst, value, low32(value), condition, width);
+    split(dst, otherDst, c.immediate.bits, condition, width);
   }
   if (isPlain(dst.reg, 'scalar') && dst.reg.id !== 0) {
     spreadEqual(c.state, dst);
@@ -150,19 +154,12 @@ function learn(c: Checker, insn: Insn, other: State, condition: Condition, width
 }
 
 const setScalar = (slot: Slot, scalar: Scalar): void => {
-  slot.reg = { ...slot.reg, scalar };
+  slot.reg = withScalar(slot.reg, scalar);
 };
 
 /** `slot` on this side, `otherSlot` on the taken one, compared with a known value. */
-function split(
-  slot: Slot,
-  otherSlot: Slot,
-  value: bigint,
-  low: number,
-  condition: Condition,
-  width: Width,
-): void {
-  const { taken, fallThrough } = refine(slot.reg.scalar, value, low, condition, width);
+function split(slot: Slot, otherSlot: Slot, value: Tnum, condition: Condition, width: Width): void {
+  const { taken, fallThrough } = refine(slot.reg.scalar, value, condition, width);
   setScalar(slot, fallThrough);
   setScalar(otherSlot, taken);
 }
@@ -178,10 +175,10 @@ function learnFromRegs(
   const a = dst.reg.scalar;
   const b = src.reg.scalar;
   if (isConstAt(b, width)) {
-    split(dst, otherDst, b.bits.value, low32(b.bits.value), condition, width);
+    split(dst, otherDst, b.bits, condition, width);
   } else if (isConstAt(a, width)) {
     const flipped = flipCondition(condition);
-    split(src, otherSrc, a.bits.value, low32(a.bits.value), flipped, width);
+    split(src, otherSrc, a.bits, flipped, width);
   } else if (width === 64 && condition === 'eq') {
     const [first, second] = refineEqual(b, a);
     setScalar(otherSrc, first);

@@ -59,7 +59,7 @@ export function scratchReg(c: Checker, regno: number): void {
 }
 
 export function scratchSlot(c: Checker, slot: number): void {
-  c.scratchedSlots |= 1n << BigInt(slot);
+  if (c.log.states) c.scratchedSlots |= 1n << BigInt(slot);
 }
 
 function existing(c: Checker, regno: number): Slot {

@@ -6,7 +6,7 @@ import { errno } from '../../kernel/types/errno.ts';
 import { reject, type Checker } from './checker.ts';
 import { flag, typeText, type Reg } from './reg.ts';
 import { SOCKET_STRUCTS } from './sockets.ts';
-import { isConst, tnumText } from './tnum.ts';
+import { isZero, tnumText } from './tnum.ts';
 
 /** sizeof struct bpf_flow_keys (UAPI linux/bpf.h). */
 const FLOW_KEYS_BYTES = 56;
@@ -31,7 +31,7 @@ function useBuffer(
     reject(c, errno.EACCES, 'out-of-bounds', line, { reg: regno, off, bytes, end: 'min' });
   }
   const { bits } = reg.scalar;
-  if (!isConst(bits) || bits.value !== 0n) {
+  if (!isZero(bits)) {
     const line = `R${regno} invalid variable buffer offset: off=${off}, var_off=${tnumText(bits)}`;
     reject(c, errno.EACCES, 'unbounded-offset', line, { reg: regno, off, bytes });
   }
@@ -54,7 +54,7 @@ export function checkBuffer(c: Checker, reg: Reg, regno: number, off: number, by
 }
 
 export function checkSocket(c: Checker, reg: Reg, regno: number, off: number, bytes: number): void {
-  if (reg.scalar.smin < 0n) {
+  if (reg.scalar.sminHi < 0) {
     const line =
       `R${regno} min value is negative, either use unsigned index ` +
       'or do a if (index >=0) check.';

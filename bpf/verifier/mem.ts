@@ -22,6 +22,8 @@ import {
   pointerReg,
   scalarReg,
   typeText,
+  withReg,
+  withScalar,
   type Reg,
 } from './reg.ts';
 import {
@@ -34,9 +36,9 @@ import {
   isFrozenReadOnly,
   mayAccessPacket,
 } from './region.ts';
-import { constScalar, truncate } from './scalar.ts';
+import { constScalar, knownOf, truncate } from './scalar.ts';
 import { checkStackBounds, readStack, writeStack } from './stack.ts';
-import { isConst, tnumText } from './tnum.ts';
+import { isConst, isZero, tnumText } from './tnum.ts';
 
 export interface Access {
   readonly write: boolean;
@@ -59,7 +61,7 @@ export function checkAccess(
   accessByKind(c, reg, regno, offset + reg.off, bytes, access);
   if (write || value === undefined || bytes === 8) return;
   const slot = c.regs[value]!;
-  if (isScalar(slot.reg)) slot.reg = { ...slot.reg, scalar: truncate(slot.reg.scalar, bytes) };
+  if (isScalar(slot.reg)) slot.reg = withScalar(slot.reg, truncate(slot.reg.scalar, bytes));
 }
 
 /** A load of something that nothing is known of. */
@@ -164,7 +166,7 @@ function accessMapValue(
   checkMapValue(c, regno, off, bytes, false, 'direct');
   const map = reg.map!;
   const fixed = isConst(reg.scalar.bits);
-  const at = off + (fixed ? Number(BigInt.asIntN(64, reg.scalar.bits.value)) : 0);
+  const at = off + (fixed ? knownOf(reg.scalar) : 0);
   const kptr = fixed ? kptrAt(map, at) : undefined;
   if (kptr) {
     checkKptrAccess(c, kptr, value);
@@ -229,7 +231,7 @@ function accessBtf(
     });
   if (off < 0) refuse(`invalid negative access: off=${off}`);
   const { bits } = reg.scalar;
-  if (!isConst(bits) || bits.value !== 0n) {
+  if (!isZero(bits)) {
     refuse(`invalid variable offset: off=${off}, var_off=${tnumText(bits)}`);
   }
   if ((reg.flags & flag.USER) !== 0) refuse(`access user memory: off=${off}`);
@@ -267,7 +269,7 @@ function accessMapStruct(
     reject(c, errno.EACCES, 'map-struct-access', line, { reg: regno, off });
   }
   if (id === undefined) reject(c, errno.ENOTSUPP, 'unknown-kernel-type');
-  loadMember(c, { ...reg, btf: kernelBtf, btfId: id }, off, bytes, access);
+  loadMember(c, withReg(reg, { btf: kernelBtf, btfId: id }), off, bytes, access);
 }
 
 /** What a load at `off` in a kernel struct gives: a number or a pointer to another struct. */

@@ -11,6 +11,7 @@ import {
   BEYOND_PKT_END,
   isAnyPacketPointer,
   isPlain,
+  withReg,
   type Reg,
   type RegKind,
 } from './reg.ts';
@@ -90,13 +91,13 @@ function extendRange(state: State, pointer: Reg, kind: RegKind, strict: boolean)
   forEachReg(state, (slot) => {
     const { reg } = slot;
     if (!isPlain(reg, kind) || reg.id !== pointer.id || reg.range >= range) return;
-    slot.reg = { ...reg, range };
+    slot.reg = withReg(reg, { range });
   });
 }
 
 function markOutside(state: State, regno: number, range: number): void {
   const slot = topFrame(state).regs[regno]!;
-  if (isPlain(slot.reg, 'pkt')) slot.reg = { ...slot.reg, range };
+  if (isPlain(slot.reg, 'pkt')) slot.reg = withReg(slot.reg, { range });
 }
 
 /** The packet may have moved: every pointer into it is a number now. */

@@ -6,17 +6,25 @@ import { errno } from '../../kernel/types/errno.ts';
 import type { Insn } from '../isa/insn.ts';
 import { signOf } from './alu.ts';
 import { reject, type Checker } from './checker.ts';
-import { S64_MAX, S64_MIN, U64_MAX, fitsS32, fitsS64 } from './int.ts';
+import { S32_MAX, S32_MIN } from './int.ts';
 import { classOf, cls, opOf } from './opcode.ts';
 import type { ReasonCode } from './reasons.ts';
-import { isPacketPointer, isPlain, mayBeNull, typeText, type Reg } from './reg.ts';
+import {
+  isPacketPointer,
+  isPlain,
+  mayBeNull,
+  typeText,
+  withReg,
+  withScalar,
+  type Reg,
+} from './reg.ts';
 import { MAX_VAR_OFF } from './region.ts';
 import { checkResultBounds, sanitizePointer, type Sanitizing } from './sanitize.ts';
-import { draftOf, forget32, sync, type Draft } from './scalar.ts';
-import { isContradictory } from './scalar-alu.ts';
+import { draftOf, forget32, sync, type Draft, type Scalar } from './scalar.ts';
+import { add64, isContradictory, sub64 } from './scalar-alu.ts';
 import { addTnum, isConst, subTnum } from './tnum.ts';
+import { SIGN, toNumber } from './wide.ts';
 
-const LIMIT = BigInt(MAX_VAR_OFF);
 const ADD = 0x00;
 const SUB = 0x10;
 
@@ -25,12 +33,12 @@ export function adjustPointer(
   c: Checker,
   insn: Insn,
   pointer: Reg,
-  offset: Reg,
+  offset: Scalar,
   pointerIsDst: boolean,
 ): void {
   const slot = c.regs[insn.dst]!;
   const op = opOf(insn.code);
-  if (isContradictory(offset.scalar, 64)) {
+  if (isContradictory(offset, 64)) {
     c.forget(slot);
     return;
   }
@@ -48,21 +56,20 @@ export function adjustPointer(
     const { live, precise, parent } = c.regs[insn.src]!;
     Object.assign(slot, { live, precise, parent });
   }
-  checkSane(c, offset, pointer);
-  checkSane(c, pointer, pointer);
+  checkSane(c, offset, 0, pointer);
+  checkSane(c, pointer.scalar, pointer.off, pointer);
   if (pointerIsDst) {
     const draft = draftOf(pointer.scalar);
     forget32(draft);
-    slot.reg = { ...pointer, scalar: draft };
+    slot.reg = withScalar(pointer, draft);
   }
   const commit = isSanitized(op)
     ? sanitizePointer(c, insn, pointer, offset, pointerIsDst)
     : undefined;
-  slot.reg = compute(c, insn, pointer, offset, pointerIsDst);
-  checkSane(c, slot.reg, pointer);
-  const draft = draftOf(slot.reg.scalar);
+  const draft = draftOf(pointer.scalar);
+  slot.reg = compute(c, insn, pointer, offset, pointerIsDst, draft);
+  checkSane(c, draft, slot.reg.off, pointer);
   sync(draft);
-  slot.reg = { ...slot.reg, scalar: draft };
   checkResultBounds(c, insn.dst);
   finish(commit, slot.reg);
 }
@@ -75,13 +82,13 @@ function refuse(c: Checker, line: string): never {
 }
 
 /** Kinds of pointers that must not be moved. */
-function checkKind(c: Checker, insn: Insn, pointer: Reg, offset: Reg): void {
-  const text = typeText(pointer);
+function checkKind(c: Checker, insn: Insn, pointer: Reg, offset: Scalar): void {
   if (mayBeNull(pointer)) {
+    const text = typeText(pointer);
     const line = `R${insn.dst} pointer arithmetic on ${text} prohibited, null-check it first`;
     reject(c, errno.EACCES, 'missing-null-check', line);
   }
-  const known = isConst(offset.scalar.bits);
+  const known = isConst(offset.bits);
   switch (pointer.kind) {
     case 'flow_keys':
       if (known) return;
@@ -93,66 +100,79 @@ function checkKind(c: Checker, insn: Insn, pointer: Reg, offset: Reg): void {
     case 'sock_common':
     case 'tcp_sock':
     case 'xdp_sock':
-      refuse(c, `R${insn.dst} pointer arithmetic on ${text} prohibited`);
+      refuse(c, `R${insn.dst} pointer arithmetic on ${typeText(pointer)} prohibited`);
       return;
     default:
       return;
   }
   // Adding nothing changes nothing.
-  if (known && offset.scalar.smin === 0n && opOf(insn.code) === ADD) return;
-  refuse(c, `R${insn.dst} pointer arithmetic on ${text} prohibited`);
+  if (known && offset.smin === 0n && opOf(insn.code) === ADD) return;
+  refuse(c, `R${insn.dst} pointer arithmetic on ${typeText(pointer)} prohibited`);
 }
 
-/** Offsets stay far from overflow. `reg` is an offset, or a pointer with one. */
-function checkSane(c: Checker, reg: Reg, pointer: Reg): void {
-  const type = typeText(pointer);
-  const { bits, smin } = reg.scalar;
+/** Offsets stay far from overflow: `scalar` is a number, or a pointer's beside its fixed `off`. */
+function checkSane(c: Checker, scalar: Scalar, off: number, pointer: Reg): void {
+  const { bits, sminHi, sminLo } = scalar;
+  const smin = toNumber(sminHi, sminLo);
+  const isFar = (value: number) => value >= MAX_VAR_OFF || value <= -MAX_VAR_OFF;
   const insane = (reason: ReasonCode, line: string) => reject(c, errno.EINVAL, reason, line);
-  const value = BigInt.asIntN(64, bits.value);
-  if (isConst(bits) && (value >= LIMIT || value <= -LIMIT)) {
-    insane('offset-too-large', `math between ${type} pointer and ${value} is not allowed`);
+  if (isConst(bits) && isFar(toNumber(bits.valueHi, bits.valueLo))) {
+    const value = BigInt.asIntN(64, bits.value);
+    const line = `math between ${typeText(pointer)} pointer and ${value} is not allowed`;
+    insane('offset-too-large', line);
   }
-  if (reg.off >= MAX_VAR_OFF || reg.off <= -MAX_VAR_OFF) {
-    insane('offset-too-large', `${type} pointer offset ${reg.off} is not allowed`);
+  if (isFar(off)) {
+    insane('offset-too-large', `${typeText(pointer)} pointer offset ${off} is not allowed`);
   }
-  if (smin === S64_MIN) {
-    const line = `math between ${type} pointer and register with unbounded min value is not allowed`;
+  if (sminHi === SIGN && sminLo === 0) {
+    const line =
+      `math between ${typeText(pointer)} pointer and register ` +
+      'with unbounded min value is not allowed';
     insane('unbounded-offset', line);
   }
-  if (smin >= LIMIT || smin <= -LIMIT) {
-    insane('offset-too-large', `value ${smin} makes ${type} pointer be out of bounds`);
+  if (isFar(smin)) {
+    const line = `value ${scalar.smin} makes ${typeText(pointer)} pointer be out of bounds`;
+    insane('offset-too-large', line);
   }
 }
 
-function compute(c: Checker, insn: Insn, pointer: Reg, offset: Reg, pointerIsDst: boolean): Reg {
-  const d = draftOf(pointer.scalar);
+const fitsS32 = (value: number): boolean => value >= S32_MIN && value <= S32_MAX;
+
+/** `d`: the pointer's scalar, which becomes the result's. */
+function compute(
+  c: Checker,
+  insn: Insn,
+  pointer: Reg,
+  offset: Scalar,
+  pointerIsDst: boolean,
+  d: Draft,
+): Reg {
   // 32-bit bounds of a pointer's offset are not tracked.
   forget32(d);
-  const known = isConst(offset.scalar.bits);
+  const known = isConst(offset.bits);
+  const distance = toNumber(offset.sminHi, offset.sminLo);
   switch (opOf(insn.code)) {
     case ADD: {
-      const sum = BigInt(pointer.off) + offset.scalar.smin;
-      if (known && fitsS32(sum)) return { ...pointer, off: Number(sum), scalar: d };
-      addRange(d, pointer, offset);
-      d.bits = addTnum(pointer.scalar.bits, offset.scalar.bits);
-      if (!isPacketPointer(pointer)) return { ...pointer, scalar: d };
+      const off = pointer.off + distance;
+      if (known && fitsS32(off)) return withReg(pointer, { off, scalar: d });
+      add64(d, offset);
+      d.bits = addTnum(pointer.scalar.bits, offset.bits);
+      if (!isPacketPointer(pointer)) return withScalar(pointer, d);
       // Another base than before: what was known of the packet behind it is not.
-      return { ...pointer, scalar: d, id: c.newId(), range: 0 };
+      return withReg(pointer, { scalar: d, id: c.newId(), range: 0 });
     }
     case SUB: {
       if (!pointerIsDst) refuse(c, `R${insn.dst} tried to subtract pointer from scalar`);
       if (isPlain(pointer, 'fp')) {
         refuse(c, `R${insn.dst} subtraction from stack pointer prohibited`);
       }
-      const difference = BigInt(pointer.off) - offset.scalar.smin;
-      if (known && fitsS32(difference)) {
-        return { ...pointer, off: Number(difference), scalar: d };
-      }
-      subtractRange(d, pointer, offset);
-      d.bits = subTnum(pointer.scalar.bits, offset.scalar.bits);
-      if (!isPacketPointer(pointer)) return { ...pointer, scalar: d };
-      const range = offset.scalar.smin < 0n ? 0 : pointer.range;
-      return { ...pointer, scalar: d, id: c.newId(), range };
+      const off = pointer.off - distance;
+      if (known && fitsS32(off)) return withReg(pointer, { off, scalar: d });
+      sub64(d, offset);
+      d.bits = subTnum(pointer.scalar.bits, offset.bits);
+      if (!isPacketPointer(pointer)) return withScalar(pointer, d);
+      const range = offset.sminHi < 0 ? 0 : pointer.range;
+      return withReg(pointer, { scalar: d, id: c.newId(), range });
     }
     case 0x40:
     case 0x50:
@@ -164,26 +184,4 @@ function compute(c: Checker, insn: Insn, pointer: Reg, offset: Reg, pointerIsDst
         `R${insn.dst} pointer arithmetic with ${signOf(insn.code)} operator prohibited`,
       );
   }
-}
-
-function addRange(d: Draft, pointer: Reg, offset: Reg): void {
-  const a = pointer.scalar;
-  const b = offset.scalar;
-  const signedFits = fitsS64(a.smin + b.smin) && fitsS64(a.smax + b.smax);
-  d.smin = signedFits ? a.smin + b.smin : S64_MIN;
-  d.smax = signedFits ? a.smax + b.smax : S64_MAX;
-  const unsignedFits = a.umin + b.umin <= U64_MAX && a.umax + b.umax <= U64_MAX;
-  d.umin = unsignedFits ? a.umin + b.umin : 0n;
-  d.umax = unsignedFits ? a.umax + b.umax : U64_MAX;
-}
-
-function subtractRange(d: Draft, pointer: Reg, offset: Reg): void {
-  const a = pointer.scalar;
-  const b = offset.scalar;
-  const signedFits = fitsS64(a.smin - b.smax) && fitsS64(a.smax - b.smin);
-  d.smin = signedFits ? a.smin - b.smax : S64_MIN;
-  d.smax = signedFits ? a.smax - b.smin : S64_MAX;
-  const unsignedFits = a.umin >= b.umax;
-  d.umin = unsignedFits ? a.umin - b.umax : 0n;
-  d.umax = unsignedFits ? a.umax - b.umin : U64_MAX;
 }

@@ -27,21 +27,34 @@ import {
 } from './opcode.ts';
 import { stateText } from './print.ts';
 import { isPlain } from './reg.ts';
-import { FP, MAIN_CALLSITE, forEachScalar, isSpill, slotOf, type State } from './state.ts';
+import {
+  FP,
+  MAIN_CALLSITE,
+  MAX_STACK,
+  forEachScalar,
+  isSpill,
+  slotOf,
+  type State,
+} from './state.ts';
+import { join } from './wide.ts';
+
+const MAX_SLOTS = MAX_STACK / 8;
 
 /** The register of the current frame is used for its exact value. */
 export function markPrecise(c: Checker, regno: number): void {
-  backtrack(c, c.frame.frameno, { regs: 1 << regno, slots: 0n });
+  backtrack(c, c.frame.frameno, new Wanted(1 << regno));
 }
 
 export function markRegPrecise(c: Checker, frame: number, regno: number): void {
-  backtrack(c, frame, { regs: 1 << regno, slots: 0n });
+  backtrack(c, frame, new Wanted(1 << regno));
 }
 
 export function markSlotPrecise(c: Checker, frame: number, slot: number): void {
   const place = c.state.frames[frame]!.stack[slot]!;
   if (!isSpill(place) || !isPlain(place.reg, 'scalar')) return;
-  backtrack(c, frame, { regs: 0, slots: 1n << BigInt(slot) });
+  const wanted = new Wanted(0);
+  wanted.addSlot(slot);
+  backtrack(c, frame, wanted);
 }
 
 export function forgetPrecision(state: State): void {
@@ -50,10 +63,43 @@ export function forgetPrecision(state: State): void {
   });
 }
 
-/** What the backtracking looks for, as bit sets. */
-interface Wanted {
+/** What the backtracking looks for: registers and stack slots (0 to 63), as bit sets. */
+class Wanted {
   regs: number;
-  slots: bigint;
+  #slots = 0;
+  #upperSlots = 0;
+
+  constructor(regs: number) {
+    this.regs = regs;
+  }
+
+  get isEmpty(): boolean {
+    return (this.regs | this.#slots | this.#upperSlots) === 0;
+  }
+
+  get hasSlots(): boolean {
+    return (this.#slots | this.#upperSlots) !== 0;
+  }
+
+  has(slot: number): boolean {
+    return ((slot < 32 ? this.#slots : this.#upperSlots) & (1 << slot)) !== 0;
+  }
+
+  addSlot(slot: number): void {
+    if (slot < 32) this.#slots |= 1 << slot;
+    else this.#upperSlots |= 1 << slot;
+  }
+
+  removeSlot(slot: number): void {
+    if (slot < 32) this.#slots &= ~(1 << slot);
+    else this.#upperSlots &= ~(1 << slot);
+  }
+
+  /** `regs=1 stack=4`, in hexadecimal as the log has it. */
+  text(regs = 'regs=', slots = 'stack='): string {
+    const stack = join(this.#upperSlots, this.#slots);
+    return `${regs}${this.regs.toString(16)} ${slots}${stack.toString(16)}`;
+  }
 }
 
 /** `conservative`: the walk cannot tell; all scalars on the path become precise. */
@@ -84,7 +130,7 @@ function backtrack(c: Checker, frame: number, wanted: Wanted): void {
         markAllPrecise(state);
         return;
       }
-      if (wanted.regs === 0 && wanted.slots === 0n) return;
+      if (wanted.isEmpty) return;
       const jump = jumps > 0 ? state.jumps[jumps - 1]! : undefined;
       const atStart = at === state.firstInsn;
       if (atStart && (jumps === 0 || (jumps === 1 && state.jumps[0]!.to === at))) break;
@@ -102,7 +148,7 @@ function backtrack(c: Checker, frame: number, wanted: Wanted): void {
     if (!state) return;
     const news = markWanted(c, state, frame, wanted);
     if (news === undefined) return;
-    if ((wanted.regs === 0 && wanted.slots === 0n) || !news) return;
+    if (wanted.isEmpty || !news) return;
     last = state.lastInsn;
     first = state.firstInsn;
   }
@@ -113,11 +159,11 @@ function atFunctionEntry(c: Checker, state: State, wanted: Wanted): void {
   const frame = state.frames[0]!;
   const isGlobalEntry =
     state.frames.length === 1 && frame.subprog > 0 && frame.callsite === MAIN_CALLSITE;
-  const onlyArguments = wanted.slots === 0n && (wanted.regs & ~0x3e) === 0;
+  const onlyArguments = !wanted.hasSlots && (wanted.regs & ~0x3e) === 0;
   if (!isGlobalEntry || !onlyArguments) {
     const line =
       `BUG backtracing func entry subprog ${frame.subprog} ` +
-      `reg_mask ${wanted.regs.toString(16)} stack_mask ${wanted.slots.toString(16)}`;
+      wanted.text('reg_mask ', 'stack_mask ');
     reject(c, errno.EFAULT, 'verifier-bug', line);
   }
   for (let regno = 1; regno <= 5; regno++) {
@@ -148,9 +194,8 @@ function markWanted(
     if (!slot.precise) news = true;
     slot.precise = true;
   }
-  for (let index = 0; wanted.slots >> BigInt(index) !== 0n; index++) {
-    const bit = 1n << BigInt(index);
-    if ((wanted.slots & bit) === 0n) continue;
+  for (let index = 0; index < MAX_SLOTS && wanted.hasSlots; index++) {
+    if (!wanted.has(index)) continue;
     const slot = frame.stack[index];
     if (!slot) {
       // Written through another register than r10, which the walk back does not follow.
@@ -158,7 +203,7 @@ function markWanted(
       return undefined;
     }
     if (!isSpill(slot) || !isPlain(slot.reg, 'scalar')) {
-      wanted.slots &= ~bit;
+      wanted.removeSlot(index);
       continue;
     }
     if (!slot.precise) news = true;
@@ -166,8 +211,7 @@ function markWanted(
   }
   if (c.log.all) {
     const had = news ? "didn't have" : 'already had';
-    const masks = `regs=${wanted.regs.toString(16)} stack=${wanted.slots.toString(16)}`;
-    c.log.write(`parent ${had} ${masks} marks:${stateText(c, frame, true)}\n`);
+    c.log.write(`parent ${had} ${wanted.text()} marks:${stateText(c, frame, true)}\n`);
   }
   return news;
 }
@@ -186,8 +230,7 @@ function stepBack(c: Checker, at: number, wanted: Wanted): Step {
   const insn = c.insns[at]!;
   if (insn.code === 0) return 'ok';
   if (c.log.all) {
-    const masks = `regs=${wanted.regs.toString(16)} stack=${wanted.slots.toString(16)}`;
-    c.log.write(`${masks} before ${at}: ${c.disasm(at)}\n`);
+    c.log.write(`${wanted.text()} before ${at}: ${c.disasm(at)}\n`);
   }
   const { code } = insn;
   if (isAluClass(code)) return backAlu(insn, wanted);
@@ -209,13 +252,13 @@ function backAlu({ code, dst, src }: Insn, wanted: Wanted): Step {
   return 'ok';
 }
 
-function slotBit(c: Checker, off: number): bigint {
+function slotAt(c: Checker, off: number): number {
   // C's division: an offset of 0 or more gives slot 0.
   const index = off >= 0 ? Math.trunc((-off - 1) / 8) : slotOf(off);
-  if (index < 0 || index >= 64) {
+  if (index < 0 || index >= MAX_SLOTS) {
     reject(c, errno.EFAULT, 'verifier-bug', `BUG spi ${index}`);
   }
-  return 1n << BigInt(index);
+  return index;
 }
 
 function backLoad(c: Checker, insn: Insn, wanted: Wanted): Step {
@@ -225,7 +268,7 @@ function backLoad(c: Checker, insn: Insn, wanted: Wanted): Step {
   if ((wanted.regs & (1 << loaded)) === 0) return 'ok';
   wanted.regs &= ~(1 << loaded);
   // Only the stack keeps what is known of a scalar.
-  if (base === FP) wanted.slots |= slotBit(c, insn.off);
+  if (base === FP) wanted.addSlot(slotAt(c, insn.off));
   return 'ok';
 }
 
@@ -233,9 +276,9 @@ function backStore(c: Checker, insn: Insn, wanted: Wanted): Step {
   // A scalar as an address: the difference of two pointers took part.
   if ((wanted.regs & (1 << insn.dst)) !== 0) return 'conservative';
   if (insn.dst !== FP) return 'ok';
-  const bit = slotBit(c, insn.off);
-  if ((wanted.slots & bit) === 0n) return 'ok';
-  wanted.slots &= ~bit;
+  const slot = slotAt(c, insn.off);
+  if (!wanted.has(slot)) return 'ok';
+  wanted.removeSlot(slot);
   if (classOf(insn.code) === cls.STX) wanted.regs |= 1 << insn.src;
   return 'ok';
 }

@@ -15,9 +15,11 @@ import { isConst } from './tnum.ts';
 const LOG_ALIGNMENT = 40;
 const LOG_MIN_ALIGNMENT = 8;
 
+const ALL_SLOTS = (1n << 64n) - 1n;
+
 export function markAllScratched(c: Checker): void {
   c.scratchedRegs = -1;
-  c.scratchedSlots = (1n << 64n) - 1n;
+  c.scratchedSlots = ALL_SLOTS;
 }
 
 function markClean(c: Checker): void {

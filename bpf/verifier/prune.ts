@@ -18,6 +18,7 @@ import {
   live,
   topFrame,
   type Checkpoint,
+  type Frame,
   type Slot,
   type State,
 } from './state.ts';
@@ -153,6 +154,20 @@ function cleanSlot(c: Checker, slot: Slot): boolean {
   return true;
 }
 
+/** Places of the frame become children of the parent's, registers from `first` on. */
+function descend(frame: Frame, parent: Frame, first: number): void {
+  for (let regno = 0; regno < FP; regno++) {
+    const slot = frame.regs[regno]!;
+    if (regno >= first) slot.parent = parent.regs[regno]!;
+    slot.live = live.NONE;
+  }
+  for (let at = 0; at < frame.stack.length; at++) {
+    const slot = frame.stack[at]!;
+    slot.live = live.NONE;
+    slot.parent = parent.stack[at]!;
+  }
+}
+
 /** The current state becomes a checkpoint; the path goes on as its child. */
 function keepState(c: Checker, bucket: Checkpoint[]): void {
   const cur = c.state;
@@ -168,17 +183,8 @@ function keepState(c: Checker, bucket: Checkpoint[]): void {
   cur.firstInsn = c.insn;
   cur.jumps = [];
   // Only r6 to r9 of callers are alive; writes so far are not writes of the child.
-  cur.frames.forEach((frame, index) => {
-    const parent = kept.frames[index]!;
+  for (let index = 0; index < cur.frames.length; index++) {
     const isTop = index === cur.frames.length - 1;
-    for (let regno = 0; regno < FP; regno++) {
-      const slot = frame.regs[regno]!;
-      if (isTop || regno >= 6) slot.parent = parent.regs[regno]!;
-      slot.live = live.NONE;
-    }
-    frame.stack.forEach((slot, at) => {
-      slot.live = live.NONE;
-      slot.parent = parent.stack[at]!;
-    });
-  });
+    descend(cur.frames[index]!, kept.frames[index]!, isTop ? 0 : 6);
+  }
 }

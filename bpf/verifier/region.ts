@@ -7,10 +7,10 @@ import type { ArgContext } from './args.ts';
 import type { BpfMap } from '../maps/map.ts';
 import { uapi } from '../uapi.ts';
 import { reject, type Checker } from './checker.ts';
-import { S64_MIN } from './int.ts';
 import { SPIN_LOCK_BYTES, TIMER_BYTES, mapFields } from './map-fields.ts';
 import { typeText, type Reg } from './reg.ts';
-import { addTnum, constTnum, isAligned, isConst, tnumText } from './tnum.ts';
+import { sminOf, umaxOf } from './scalar.ts';
+import { isConst, isZero, tnumText } from './tnum.ts';
 
 /** Offsets beyond this are never tracked. */
 export const MAX_VAR_OFF = 1 << 29;
@@ -19,18 +19,20 @@ const MAX_PACKET_OFF = 0xffff;
 /** `direct`: by an instruction; `helper`: by a helper that got the pointer. */
 export type AccessBy = 'direct' | 'helper';
 
-/** One fixed offset; prints what is wrong with it and returns false where it is outside. */
+/**
+ * One fixed offset, of which C's int is looked at; prints what is wrong with it and returns false
+ * where it is outside.
+ */
 function isInside(
   c: Checker,
   regno: number,
-  off: bigint,
+  at: number,
   bytes: number,
   regionBytes: number,
   zeroAllowed: boolean,
 ): boolean {
   const sizeOk = bytes > 0 || (bytes === 0 && zeroAllowed);
-  const at = BigInt.asIntN(32, off);
-  if (at >= 0n && sizeOk && at + BigInt(bytes) <= BigInt(regionBytes)) return true;
+  if (at >= 0 && sizeOk && at + bytes <= regionBytes) return true;
   const reg = c.reg(regno);
   const plain = reg.flags === 0 ? reg.kind : undefined;
   switch (plain) {
@@ -66,8 +68,7 @@ export function checkRegion(
   zeroAllowed: boolean,
 ): void {
   const { scalar } = c.reg(regno);
-  const min = scalar.smin + BigInt(off);
-  if (scalar.smin < 0n && (scalar.smin === S64_MIN || BigInt.asIntN(32, min) !== min || min < 0n)) {
+  if (scalar.sminHi < 0 && sminOf(scalar) + off < 0) {
     const line =
       `R${regno} min value is negative, either use unsigned index ` +
       'or do a if (index >=0) check.';
@@ -79,7 +80,7 @@ export function checkRegion(
       end: 'min',
     });
   }
-  if (!isInside(c, regno, min, bytes, regionBytes, zeroAllowed)) {
+  if (!isInside(c, regno, (scalar.sminLo + off) | 0, bytes, regionBytes, zeroAllowed)) {
     const line = `R${regno} min value is outside of the allowed memory range`;
     reject(c, errno.EACCES, 'out-of-bounds', line, {
       reg: regno,
@@ -89,7 +90,7 @@ export function checkRegion(
       end: 'min',
     });
   }
-  if (scalar.umax >= BigInt(MAX_VAR_OFF)) {
+  if (umaxOf(scalar) >= MAX_VAR_OFF) {
     const line = `R${regno} unbounded memory access, make sure to bounds check any such access`;
     reject(c, errno.EACCES, 'unbounded-offset', line, {
       reg: regno,
@@ -99,7 +100,7 @@ export function checkRegion(
       end: 'max',
     });
   }
-  if (!isInside(c, regno, scalar.umax + BigInt(off), bytes, regionBytes, zeroAllowed)) {
+  if (!isInside(c, regno, (scalar.umaxLo + off) | 0, bytes, regionBytes, zeroAllowed)) {
     const line = `R${regno} max value is outside of the allowed memory range`;
     reject(c, errno.EACCES, 'out-of-bounds', line, {
       reg: regno,
@@ -145,10 +146,9 @@ export function checkMapValue(
   const map = reg.map!;
   checkRegion(c, regno, off, bytes, map.spec.valueBytes, zeroAllowed);
   const fields = mapFields(map);
-  const first = reg.scalar.smin + BigInt(off);
-  const end = reg.scalar.umax + BigInt(off + bytes);
-  const touches = (field: number, fieldBytes: number) =>
-    first < BigInt(field + fieldBytes) && BigInt(field) < end;
+  const first = sminOf(reg.scalar) + off;
+  const end = umaxOf(reg.scalar) + off + bytes;
+  const touches = (field: number, fieldBytes: number) => first < field + fieldBytes && field < end;
   if (fields.spinLock >= 0 && touches(fields.spinLock, SPIN_LOCK_BYTES)) {
     const line = 'bpf_spin_lock cannot be accessed directly by load/store';
     reject(c, errno.EACCES, 'kernel-field-access', line, { reg: regno, off, bytes });
@@ -203,7 +203,7 @@ export function checkPacket(
   zeroAllowed: boolean,
 ): void {
   const reg = c.reg(regno);
-  if (reg.scalar.smin < 0n) {
+  if (reg.scalar.sminHi < 0) {
     const line =
       `R${regno} min value is negative, either use unsigned index ` +
       'or do a if (index >=0) check.';
@@ -214,24 +214,21 @@ export function checkPacket(
       end: 'min',
     });
   }
+  const isOutside = reg.range >= 0 && !isInside(c, regno, off, bytes, reg.range, zeroAllowed);
+  if (reg.range >= 0 && !isOutside) return;
   const line = `R${regno} offset is outside of the packet`;
-  if (reg.range < 0) {
-    const about = { reg: regno, off, bytes, limit: reg.range };
-    reject(c, errno.EINVAL, 'invalid-packet-access', line, about);
-  }
-  if (!isInside(c, regno, BigInt(off), bytes, reg.range, zeroAllowed)) {
-    const about = { reg: regno, off, bytes, limit: reg.range };
-    reject(c, errno.EACCES, 'invalid-packet-access', line, about);
-  }
+  const about = { reg: regno, off, bytes, limit: reg.range };
+  reject(c, isOutside ? errno.EACCES : errno.EINVAL, 'invalid-packet-access', line, about);
 }
 
 /** The pointer's largest offset into the packet still fits what ranges are tracked for. */
 export const exceedsPacket = (reg: Reg): boolean =>
-  reg.scalar.umax > BigInt(MAX_PACKET_OFF) ||
-  reg.scalar.umax + BigInt(reg.off) > BigInt(MAX_PACKET_OFF);
+  umaxOf(reg.scalar) > MAX_PACKET_OFF || umaxOf(reg.scalar) + reg.off > MAX_PACKET_OFF;
 
 /** A pointer that must be used as it was given, or (`fixedOk`) at a fixed distance from there. */
 export function checkUnmodified(c: Checker, reg: Reg, regno: number, fixedOk: boolean): void {
+  const { bits } = reg.scalar;
+  if (isZero(bits) && (fixedOk ? reg.off >= 0 : reg.off === 0)) return;
   const type = typeText(reg);
   if (reg.off < 0) {
     const line = `negative offset ${type} ptr R${regno} off=${reg.off} disallowed`;
@@ -241,11 +238,8 @@ export function checkUnmodified(c: Checker, reg: Reg, regno: number, fixedOk: bo
     const line = `dereference of modified ${type} ptr R${regno} off=${reg.off} disallowed`;
     reject(c, errno.EACCES, 'modified-pointer', line, { reg: regno, off: reg.off });
   }
-  const { bits } = reg.scalar;
-  if (!isConst(bits) || bits.value !== 0n) {
-    const line = `variable ${type} access var_off=${tnumText(bits)} disallowed`;
-    reject(c, errno.EACCES, 'modified-pointer', line, { reg: regno, off: reg.off });
-  }
+  const line = `variable ${type} access var_off=${tnumText(bits)} disallowed`;
+  reject(c, errno.EACCES, 'modified-pointer', line, { reg: regno, off: reg.off });
 }
 
 /** Ethernet headers leave IP at 2 modulo 4; strict alignment counts with it. */
@@ -275,8 +269,9 @@ export function checkAlignment(
   if (!strict || bytes === 1) return;
   const isPacket = plain === 'pkt' || plain === 'pkt_meta';
   const fixed = (isPacket ? NET_IP_ALIGN : 0) + reg.off + off;
-  const address = addTnum(reg.scalar.bits, constTnum(BigInt.asUintN(64, BigInt(fixed))));
-  if (isAligned(address, bytes)) return;
+  const { valueLo, maskLo } = reg.scalar.bits;
+  // Only the lowest bits count: of unknown ones none may be among them.
+  if ((((valueLo + fixed) | maskLo) & (bytes - 1)) === 0) return;
   const bits = tnumText(reg.scalar.bits);
   const where = isPacket
     ? `packet access off ${NET_IP_ALIGN}+${bits}+${reg.off}+${off}`

@@ -12,6 +12,7 @@ import { Rejected, reject, type Checker } from './checker.ts';
 import { isRegSource, opOf } from './opcode.ts';
 import { isPlain, type Reg } from './reg.ts';
 import { checkMapValue } from './region.ts';
+import type { Scalar } from './scalar.ts';
 import { MAX_STACK, topFrame } from './state.ts';
 import { isConst, tnumText } from './tnum.ts';
 
@@ -78,18 +79,17 @@ export function sanitizePointer(
   c: Checker,
   insn: Insn,
   pointer: Reg,
-  offset: Reg,
+  offset: Scalar,
   pointerIsDst: boolean,
 ): Sanitizing | undefined {
   if (canSkip(c, insn)) return undefined;
-  const isImm = isConst(offset.scalar.bits);
+  const isImm = isConst(offset.bits);
   if (c.state.speculative) {
     if (!isImm) pushMasked(c, insn, pointer, pointerIsDst);
     return undefined;
   }
-  const { smin, smax } = offset.scalar;
-  if (!isImm && smin < 0n !== smax < 0n) refuse(c, insn, 'bounds');
-  const isNegative = smin < 0n;
+  const isNegative = offset.sminHi < 0;
+  if (!isImm && isNegative !== offset.smaxHi < 0) refuse(c, insn, 'bounds');
   const toLeft = (opOf(insn.code) === 0) === isNegative;
   const limit = limitOf(pointer, toLeft);
   if (typeof limit !== 'number') return refuse(c, insn, limit);

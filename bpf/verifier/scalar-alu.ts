@@ -9,27 +9,23 @@
  * operation works on and leave the other to what the bits tell.
  */
 import type { AluOperation } from '../isa/row.ts';
+import { S32_MAX, S32_MIN, U32_MAX } from './int.ts';
 import {
-  S32_MAX,
-  S32_MIN,
-  S64_MAX,
-  S64_MIN,
-  U32_MAX,
-  U64_MAX,
-  fitsS64,
-  low32,
-  maxBig,
-  minBig,
-  s32,
-} from './int.ts';
-import {
-  constScalar,
   draftOf,
   forget32,
   forget64,
+  forgetSigned,
+  forgetSigned32,
+  forgetUnsigned,
+  forgetUnsigned32,
   isSettled,
+  knownScalar,
   learn32FromBits,
   learnFromBits,
+  lowerUmax,
+  lowerUmax32,
+  raiseUmin,
+  raiseUmin32,
   setLow32,
   type Draft,
   type Scalar,
@@ -48,6 +44,24 @@ import {
   subregTnum,
   xorTnum,
 } from './tnum.ts';
+import {
+  addHi,
+  addLo,
+  arshHi,
+  arshLo,
+  below,
+  below32,
+  differenceOverflows,
+  less,
+  lshHi,
+  lshLo,
+  mulHi,
+  rshHi,
+  rshLo,
+  subHi,
+  subLo,
+  sumOverflows,
+} from './wide.ts';
 
 type Width = 32 | 64;
 
@@ -55,15 +69,28 @@ type Width = 32 | 64;
 export function isContradictory(s: Scalar, width: Width): boolean {
   if (width === 32) {
     const known = isSubregConst(s.bits);
-    if (known && (s.smin32 !== s.smax32 || s.umin32 !== s.umax32)) return true;
-    return s.smin32 > s.smax32 || s.umin32 > s.umax32;
+    if (known && (s.smin32 !== s.smax32 || s.uminLow !== s.umaxLow)) return true;
+    return s.smin32 > s.smax32 || below32(s.umaxLow, s.uminLow);
   }
-  if (isConst(s.bits) && (s.smin !== s.smax || s.umin !== s.umax)) return true;
-  return s.smin > s.smax || s.umin > s.umax;
+  if (isConst(s.bits)) {
+    return (
+      s.sminLo !== s.smaxLo ||
+      s.sminHi !== s.smaxHi ||
+      s.uminLo !== s.umaxLo ||
+      s.uminHi !== s.umaxHi
+    );
+  }
+  return (
+    less(s.smaxHi, s.smaxLo, s.sminHi, s.sminLo) || below(s.umaxHi, s.umaxLo, s.uminHi, s.uminLo)
+  );
 }
 
 export const isKnown = (s: Scalar, width: Width): boolean =>
   width === 32 ? isSubregConst(s.bits) : isConst(s.bits);
+
+/** The amount is one that the width allows, whatever of it is known. */
+const shiftsWithin = (src: Scalar, width: Width): boolean =>
+  src.umaxHi === 0 && below32(src.umaxLo, width);
 
 /**
  * Two known values make a known one, whatever the ranges would say of it: the quick way for what
@@ -75,36 +102,65 @@ export function aluConst(
   dst: Scalar,
   src: Scalar,
 ): Scalar | undefined {
-  if (dst.bits.mask !== 0n || src.bits.mask !== 0n || !isSettled(dst)) return undefined;
+  if (!isConst(dst.bits) || !isConst(src.bits) || !isSettled(dst)) return undefined;
   const isShift = op === 'lsh' || op === 'rsh' || op === 'arsh';
-  if (isShift && src.umax >= BigInt(width)) return undefined;
-  const a = width === 32 ? BigInt(dst.umin32) : dst.bits.value;
-  const b = width === 32 ? BigInt(src.umin32) : src.bits.value;
-  const value = computeConst(op, width, a, b);
-  if (value === undefined) return undefined;
-  return constScalar(width === 32 ? BigInt.asUintN(32, value) : value);
+  if (isShift && !shiftsWithin(src, width)) return undefined;
+  const { valueHi: aHi, valueLo: aLo } = dst.bits;
+  const { valueHi: bHi, valueLo: bLo } = src.bits;
+  return width === 32 ? constant32(op, aLo, bLo) : constant64(op, aHi, aLo, bHi, bLo);
 }
 
-function computeConst(op: AluOperation, width: Width, a: bigint, b: bigint): bigint | undefined {
+function constant32(op: AluOperation, a: number, b: number): Scalar | undefined {
   switch (op) {
     case 'add':
-      return a + b;
+      return knownScalar(0, (a + b) | 0);
     case 'sub':
-      return a - b;
+      return knownScalar(0, (a - b) | 0);
     case 'mul':
-      return a * b;
+      return knownScalar(0, Math.imul(a, b));
     case 'and':
-      return a & b;
+      return knownScalar(0, a & b);
     case 'or':
-      return a | b;
+      return knownScalar(0, a | b);
     case 'xor':
-      return a ^ b;
+      return knownScalar(0, a ^ b);
     case 'lsh':
-      return a << b;
+      return knownScalar(0, a << b);
     case 'rsh':
-      return a >> b;
+      return knownScalar(0, (a >>> b) | 0);
     case 'arsh':
-      return BigInt.asIntN(width, a) >> b;
+      return knownScalar(0, a >> b);
+    default:
+      return undefined;
+  }
+}
+
+function constant64(
+  op: AluOperation,
+  aHi: number,
+  aLo: number,
+  bHi: number,
+  bLo: number,
+): Scalar | undefined {
+  switch (op) {
+    case 'add':
+      return knownScalar(addHi(aHi, aLo, bHi, bLo), addLo(aLo, bLo));
+    case 'sub':
+      return knownScalar(subHi(aHi, aLo, bHi, bLo), subLo(aLo, bLo));
+    case 'mul':
+      return knownScalar(mulHi(aHi, aLo, bHi, bLo), Math.imul(aLo, bLo));
+    case 'and':
+      return knownScalar(aHi & bHi, aLo & bLo);
+    case 'or':
+      return knownScalar(aHi | bHi, aLo | bLo);
+    case 'xor':
+      return knownScalar(aHi ^ bHi, aLo ^ bLo);
+    case 'lsh':
+      return knownScalar(lshHi(aHi, aLo, bLo), lshLo(aLo, bLo));
+    case 'rsh':
+      return knownScalar(rshHi(aHi, bLo), rshLo(aHi, aLo, bLo));
+    case 'arsh':
+      return knownScalar(arshHi(aHi, bLo), arshLo(aHi, aLo, bLo));
     default:
       return undefined;
   }
@@ -145,7 +201,7 @@ export function aluScalar(
     case 'lsh':
     case 'rsh':
     case 'arsh':
-      if (src.umax >= BigInt(width)) return undefined;
+      if (!shiftsWithin(src, width)) return undefined;
       if (width === 32) shift32(op, d, src);
       else shift64(op, d, src);
       return d;
@@ -157,56 +213,86 @@ export function aluScalar(
 function add32(d: Draft, src: Scalar): void {
   const smin = d.smin32 + src.smin32;
   const smax = d.smax32 + src.smax32;
-  const signedFits = smin >= S32_MIN && smin <= S32_MAX && smax >= S32_MIN && smax <= S32_MAX;
-  d.smin32 = signedFits ? smin : S32_MIN;
-  d.smax32 = signedFits ? smax : S32_MAX;
+  if (smin >= S32_MIN && smin <= S32_MAX && smax >= S32_MIN && smax <= S32_MAX) {
+    d.smin32 = smin;
+    d.smax32 = smax;
+  } else {
+    forgetSigned32(d);
+  }
   const umin = d.umin32 + src.umin32;
   const umax = d.umax32 + src.umax32;
-  const unsignedFits = umin <= U32_MAX && umax <= U32_MAX;
-  d.umin32 = unsignedFits ? umin : 0;
-  d.umax32 = unsignedFits ? umax : U32_MAX;
+  if (umin <= U32_MAX && umax <= U32_MAX) {
+    d.uminLow = umin | 0;
+    d.umaxLow = umax | 0;
+  } else {
+    forgetUnsigned32(d);
+  }
 }
 
-function add64(d: Draft, src: Scalar): void {
-  const smin = d.smin + src.smin;
-  const smax = d.smax + src.smax;
-  const signedFits = fitsS64(smin) && fitsS64(smax);
-  d.smin = signedFits ? smin : S64_MIN;
-  d.smax = signedFits ? smax : S64_MAX;
-  const umin = d.umin + src.umin;
-  const umax = d.umax + src.umax;
-  const unsignedFits = umin <= U64_MAX && umax <= U64_MAX;
-  d.umin = unsignedFits ? umin : 0n;
-  d.umax = unsignedFits ? umax : U64_MAX;
+export function add64(d: Draft, src: Scalar): void {
+  const sminHi = addHi(d.sminHi, d.sminLo, src.sminHi, src.sminLo);
+  const smaxHi = addHi(d.smaxHi, d.smaxLo, src.smaxHi, src.smaxLo);
+  if (sumOverflows(d.sminHi, src.sminHi, sminHi) || sumOverflows(d.smaxHi, src.smaxHi, smaxHi)) {
+    forgetSigned(d);
+  } else {
+    d.sminHi = sminHi;
+    d.sminLo = addLo(d.sminLo, src.sminLo);
+    d.smaxHi = smaxHi;
+    d.smaxLo = addLo(d.smaxLo, src.smaxLo);
+  }
+  const uminHi = addHi(d.uminHi, d.uminLo, src.uminHi, src.uminLo);
+  const uminLo = addLo(d.uminLo, src.uminLo);
+  const umaxHi = addHi(d.umaxHi, d.umaxLo, src.umaxHi, src.umaxLo);
+  const umaxLo = addLo(d.umaxLo, src.umaxLo);
+  // A sum that went over 2^64 is below its parts.
+  if (below(uminHi, uminLo, d.uminHi, d.uminLo) || below(umaxHi, umaxLo, d.umaxHi, d.umaxLo)) {
+    forgetUnsigned(d);
+  } else {
+    d.uminHi = uminHi;
+    d.uminLo = uminLo;
+    d.umaxHi = umaxHi;
+    d.umaxLo = umaxLo;
+  }
 }
 
 function sub32(d: Draft, src: Scalar): void {
   const smin = d.smin32 - src.smax32;
   const smax = d.smax32 - src.smin32;
-  const signedFits = smin >= S32_MIN && smin <= S32_MAX && smax >= S32_MIN && smax <= S32_MAX;
-  d.smin32 = signedFits ? smin : S32_MIN;
-  d.smax32 = signedFits ? smax : S32_MAX;
-  if (d.umin32 < src.umax32) {
-    d.umin32 = 0;
-    d.umax32 = U32_MAX;
+  if (smin >= S32_MIN && smin <= S32_MAX && smax >= S32_MIN && smax <= S32_MAX) {
+    d.smin32 = smin;
+    d.smax32 = smax;
   } else {
-    d.umin32 -= src.umax32;
-    d.umax32 -= src.umin32;
+    forgetSigned32(d);
+  }
+  if (below32(d.uminLow, src.umaxLow)) {
+    forgetUnsigned32(d);
+  } else {
+    d.uminLow = (d.uminLow - src.umaxLow) | 0;
+    d.umaxLow = (d.umaxLow - src.uminLow) | 0;
   }
 }
 
-function sub64(d: Draft, src: Scalar): void {
-  const smin = d.smin - src.smax;
-  const smax = d.smax - src.smin;
-  const signedFits = fitsS64(smin) && fitsS64(smax);
-  d.smin = signedFits ? smin : S64_MIN;
-  d.smax = signedFits ? smax : S64_MAX;
-  if (d.umin < src.umax) {
-    d.umin = 0n;
-    d.umax = U64_MAX;
+export function sub64(d: Draft, src: Scalar): void {
+  const sminHi = subHi(d.sminHi, d.sminLo, src.smaxHi, src.smaxLo);
+  const smaxHi = subHi(d.smaxHi, d.smaxLo, src.sminHi, src.sminLo);
+  if (
+    differenceOverflows(d.sminHi, src.smaxHi, sminHi) ||
+    differenceOverflows(d.smaxHi, src.sminHi, smaxHi)
+  ) {
+    forgetSigned(d);
   } else {
-    d.umin -= src.umax;
-    d.umax -= src.umin;
+    d.sminHi = sminHi;
+    d.sminLo = subLo(d.sminLo, src.smaxLo);
+    d.smaxHi = smaxHi;
+    d.smaxLo = subLo(d.smaxLo, src.sminLo);
+  }
+  if (below(d.uminHi, d.uminLo, src.umaxHi, src.umaxLo)) {
+    forgetUnsigned(d);
+  } else {
+    d.uminHi = subHi(d.uminHi, d.uminLo, src.umaxHi, src.umaxLo);
+    d.uminLo = subLo(d.uminLo, src.umaxLo);
+    d.umaxHi = subHi(d.umaxHi, d.umaxLo, src.uminHi, src.uminLo);
+    d.umaxLo = subLo(d.umaxLo, src.uminLo);
   }
 }
 
@@ -216,31 +302,43 @@ function mul32(d: Draft, src: Scalar): void {
     forget32(d);
     return;
   }
-  d.umin32 *= src.umin32;
-  d.umax32 *= src.umax32;
-  copyUnsigned32(d, d.umax32 <= S32_MAX);
+  d.uminLow = Math.imul(d.uminLow, src.uminLow);
+  d.umaxLow = Math.imul(d.umaxLow, src.umaxLow);
+  copyUnsigned32(d, d.umaxLow >= 0);
 }
 
 function mul64(d: Draft, src: Scalar): void {
-  const mayOverflow = src.umax > 0xffff_ffffn || d.umax > 0xffff_ffffn;
-  if (src.smin < 0n || d.smin < 0n || mayOverflow) {
+  const mayOverflow = (src.umaxHi | d.umaxHi) !== 0;
+  if (src.sminHi < 0 || d.sminHi < 0 || mayOverflow) {
     forget64(d);
     return;
   }
-  d.umin *= src.umin;
-  d.umax *= src.umax;
-  copyUnsigned64(d, d.umax <= S64_MAX);
+  d.uminHi = mulHi(d.uminHi, d.uminLo, src.uminHi, src.uminLo);
+  d.uminLo = Math.imul(d.uminLo, src.uminLo);
+  d.umaxHi = mulHi(d.umaxHi, d.umaxLo, src.umaxHi, src.umaxLo);
+  d.umaxLo = Math.imul(d.umaxLo, src.umaxLo);
+  copyUnsigned64(d, d.umaxHi >= 0);
 }
 
 /** Signed bounds are the unsigned ones where no value is negative, else nothing is known. */
 function copyUnsigned32(d: Draft, nonNegative: boolean): void {
-  d.smin32 = nonNegative ? s32(d.umin32) : S32_MIN;
-  d.smax32 = nonNegative ? s32(d.umax32) : S32_MAX;
+  if (nonNegative) {
+    d.smin32 = d.uminLow;
+    d.smax32 = d.umaxLow;
+  } else {
+    forgetSigned32(d);
+  }
 }
 
 function copyUnsigned64(d: Draft, nonNegative: boolean): void {
-  d.smin = nonNegative ? BigInt.asIntN(64, d.umin) : S64_MIN;
-  d.smax = nonNegative ? BigInt.asIntN(64, d.umax) : S64_MAX;
+  if (nonNegative) {
+    d.sminHi = d.uminHi;
+    d.sminLo = d.uminLo;
+    d.smaxHi = d.umaxHi;
+    d.smaxLo = d.umaxLo;
+  } else {
+    forgetSigned(d);
+  }
 }
 
 /** `d.bits` holds the result's bits already; the ranges are still those of the operand. */
@@ -250,9 +348,9 @@ function bitwise(
   op32: (d: Draft, src: Scalar) => void,
   op64: (d: Draft, src: Scalar) => void,
 ): Draft {
-  if (isSubregConst(src.bits) && isSubregConst(d.bits)) setLow32(d, low32(d.bits.value));
+  if (isSubregConst(src.bits) && isSubregConst(d.bits)) setLow32(d, d.bits.valueLo);
   else op32(d, src);
-  if (isConst(src.bits) && isConst(d.bits)) return { ...constScalar(d.bits.value) };
+  if (isConst(src.bits) && isConst(d.bits)) return knownScalar(d.bits.valueHi, d.bits.valueLo);
   op64(d, src);
   learnFromBits(d);
   return d;
@@ -260,42 +358,46 @@ function bitwise(
 
 function and32(d: Draft, src: Scalar): void {
   const nonNegative = d.smin32 >= 0 && src.smin32 >= 0;
-  d.umin32 = low32(d.bits.value);
-  d.umax32 = Math.min(d.umax32, src.umax32);
+  d.uminLow = d.bits.valueLo;
+  lowerUmax32(d, src.umaxLow);
   copyUnsigned32(d, nonNegative);
 }
 
 function and64(d: Draft, src: Scalar): void {
-  const nonNegative = d.smin >= 0n && src.smin >= 0n;
-  d.umin = d.bits.value;
-  d.umax = minBig(d.umax, src.umax);
+  const nonNegative = d.sminHi >= 0 && src.sminHi >= 0;
+  d.uminHi = d.bits.valueHi;
+  d.uminLo = d.bits.valueLo;
+  lowerUmax(d, src.umaxHi, src.umaxLo);
   copyUnsigned64(d, nonNegative);
 }
 
 function or32(d: Draft, src: Scalar): void {
   const nonNegative = d.smin32 >= 0 && src.smin32 >= 0;
-  d.umin32 = Math.max(d.umin32, src.umin32);
-  d.umax32 = low32(d.bits.value | d.bits.mask);
+  raiseUmin32(d, src.uminLow);
+  d.umaxLow = d.bits.valueLo | d.bits.maskLo;
   copyUnsigned32(d, nonNegative);
 }
 
 function or64(d: Draft, src: Scalar): void {
-  const nonNegative = d.smin >= 0n && src.smin >= 0n;
-  d.umin = maxBig(d.umin, src.umin);
-  d.umax = d.bits.value | d.bits.mask;
+  const nonNegative = d.sminHi >= 0 && src.sminHi >= 0;
+  raiseUmin(d, src.uminHi, src.uminLo);
+  d.umaxHi = d.bits.valueHi | d.bits.maskHi;
+  d.umaxLo = d.bits.valueLo | d.bits.maskLo;
   copyUnsigned64(d, nonNegative);
 }
 
 function xor32(d: Draft, src: Scalar): void {
-  d.umin32 = low32(d.bits.value);
-  d.umax32 = low32(d.bits.value | d.bits.mask);
+  d.uminLow = d.bits.valueLo;
+  d.umaxLow = d.bits.valueLo | d.bits.maskLo;
   copyUnsigned32(d, d.smin32 >= 0 && src.smin32 >= 0);
 }
 
 function xor64(d: Draft, src: Scalar): void {
-  d.umin = d.bits.value;
-  d.umax = d.bits.value | d.bits.mask;
-  copyUnsigned64(d, d.smin >= 0n && src.smin >= 0n);
+  d.uminHi = d.bits.valueHi;
+  d.uminLo = d.bits.valueLo;
+  d.umaxHi = d.bits.valueHi | d.bits.maskHi;
+  d.umaxLo = d.bits.valueLo | d.bits.maskLo;
+  copyUnsigned64(d, d.sminHi >= 0 && src.sminHi >= 0);
 }
 
 type Shift = 'lsh' | 'rsh' | 'arsh';
@@ -310,17 +412,15 @@ function shift32(op: Shift, d: Draft, src: Scalar): void {
       d.bits = subregTnum(lshTnum(low, bits));
       break;
     case 'rsh':
-      d.smin32 = S32_MIN;
-      d.smax32 = S32_MAX;
-      d.umin32 >>>= src.umax32;
-      d.umax32 >>>= bits;
+      forgetSigned32(d);
+      d.uminLow = (d.uminLow >>> src.umax32) | 0;
+      d.umaxLow = (d.umaxLow >>> bits) | 0;
       d.bits = rshTnum(low, bits);
       break;
     case 'arsh':
       d.smin32 >>= bits;
       d.smax32 >>= bits;
-      d.umin32 = 0;
-      d.umax32 = U32_MAX;
+      forgetUnsigned32(d);
       d.bits = arshTnum(low, bits, 32);
       break;
   }
@@ -329,55 +429,62 @@ function shift32(op: Shift, d: Draft, src: Scalar): void {
 }
 
 function lsh32(d: Draft, min: number, max: number): void {
-  d.smin32 = S32_MIN;
-  d.smax32 = S32_MAX;
+  forgetSigned32(d);
   if (max > 31 || d.umax32 > 2 ** (31 - max)) {
-    d.umin32 = 0;
-    d.umax32 = U32_MAX;
+    forgetUnsigned32(d);
   } else {
-    d.umin32 = (d.umin32 << min) >>> 0;
-    d.umax32 = (d.umax32 << max) >>> 0;
+    d.uminLow <<= min;
+    d.umaxLow <<= max;
   }
 }
 
 function shift64(op: Shift, d: Draft, src: Scalar): void {
-  const bits = Number(src.umin);
+  const min = src.uminLo;
+  const max = src.umaxLo;
   switch (op) {
     case 'lsh':
-      lsh64(d, src.umin, src.umax);
-      lsh32(d, bits, Number(src.umax));
-      d.bits = lshTnum(d.bits, bits);
+      lsh64(d, min, max);
+      lsh32(d, min, max);
+      d.bits = lshTnum(d.bits, min);
       break;
     case 'rsh':
-      d.smin = S64_MIN;
-      d.smax = S64_MAX;
-      d.umin >>= src.umax;
-      d.umax >>= src.umin;
-      d.bits = rshTnum(d.bits, bits);
+      forgetSigned(d);
+      d.uminLo = rshLo(d.uminHi, d.uminLo, max);
+      d.uminHi = rshHi(d.uminHi, max);
+      d.umaxLo = rshLo(d.umaxHi, d.umaxLo, min);
+      d.umaxHi = rshHi(d.umaxHi, min);
+      d.bits = rshTnum(d.bits, min);
       forget32(d);
       break;
     case 'arsh':
-      d.smin >>= src.umin;
-      d.smax >>= src.umin;
-      d.umin = 0n;
-      d.umax = U64_MAX;
-      d.bits = arshTnum(d.bits, bits, 64);
+      d.sminLo = arshLo(d.sminHi, d.sminLo, min);
+      d.sminHi = arshHi(d.sminHi, min);
+      d.smaxLo = arshLo(d.smaxHi, d.smaxLo, min);
+      d.smaxHi = arshHi(d.smaxHi, min);
+      forgetUnsigned(d);
+      d.bits = arshTnum(d.bits, min, 64);
       forget32(d);
       break;
   }
   learnFromBits(d);
 }
 
-function lsh64(d: Draft, min: bigint, max: bigint): void {
+function lsh64(d: Draft, min: number, max: number): void {
   // `<< 32` then `s>> 32` is how compilers sign-extend: the signed range survives it.
-  const signExtends = min === 32n && max === 32n;
-  d.smin = signExtends ? BigInt(d.smin32) << 32n : S64_MIN;
-  d.smax = signExtends ? BigInt(d.smax32) << 32n : S64_MAX;
-  if (d.umax > 1n << (63n - max)) {
-    d.umin = 0n;
-    d.umax = U64_MAX;
+  if (min === 32 && max === 32) {
+    d.sminHi = d.smin32;
+    d.sminLo = 0;
+    d.smaxHi = d.smax32;
+    d.smaxLo = 0;
   } else {
-    d.umin <<= min;
-    d.umax <<= max;
+    forgetSigned(d);
   }
+  if (below(lshHi(0, 1, 63 - max), lshLo(1, 63 - max), d.umaxHi, d.umaxLo)) {
+    forgetUnsigned(d);
+    return;
+  }
+  d.uminHi = lshHi(d.uminHi, d.uminLo, min);
+  d.uminLo = lshLo(d.uminLo, min);
+  d.umaxHi = lshHi(d.umaxHi, d.umaxLo, max);
+  d.umaxLo = lshLo(d.umaxLo, max);
 }

@@ -4,82 +4,117 @@
  *   branchTaken(s, value, condition, width)   true, false, or undefined where both may happen
  *   refine(s, value, condition, width)        the scalar on the taken and on the other side
  *   refineEqual(a, b)                         both, known to be equal to each other
+ *
+ * The value is given by its bits; of a 32-bit comparison only the low half has to be known.
  */
 import type { Condition } from '../isa/row.ts';
-import { low32, maxBig, minBig, s32, s64, u32, u64 } from './int.ts';
 import {
   combine32Into64,
   combine64Into32,
-  constScalar,
   draftOf,
   forget32,
   forget64,
+  knownScalar,
+  lowerSmax,
+  lowerUmax,
+  lowerUmax32,
+  raiseSmin,
+  raiseUmin,
+  raiseUmin32,
   setLow32,
   sync,
   type Draft,
   type Scalar,
 } from './scalar.ts';
-import {
-  andTnum,
-  clearSubregTnum,
-  constTnum,
-  intersectTnum,
-  isConst,
-  isSubregConst,
-  orTnum,
-  subregTnum,
-} from './tnum.ts';
+import { Tnum, intersectTnum, isConst, isSubregConst } from './tnum.ts';
+import { addHi, below, below32, less, subHi } from './wide.ts';
 
 type Width = 32 | 64;
 
-/** a < b etc. as an order test on [min, max] against one value. */
-function order<T extends number | bigint>(
-  condition: 'gt' | 'ge' | 'lt' | 'le',
-  min: T,
-  max: T,
-  value: T,
+/** min > value, max <= value and so on decide `condition`, where they do. */
+type Order = 'gt' | 'ge' | 'lt' | 'le';
+
+/** a < b etc. by how the ends of a range stand to one value. */
+function decide(
+  order: Order,
+  minBelow: boolean,
+  minAbove: boolean,
+  maxBelow: boolean,
+  maxAbove: boolean,
 ): boolean | undefined {
-  switch (condition) {
+  switch (order) {
     case 'gt':
-      return min > value ? true : max <= value ? false : undefined;
+      return minAbove ? true : maxAbove ? undefined : false;
     case 'ge':
-      return min >= value ? true : max < value ? false : undefined;
+      return !minBelow ? true : maxBelow ? false : undefined;
     case 'lt':
-      return max < value ? true : min >= value ? false : undefined;
+      return maxBelow ? true : minBelow ? undefined : false;
     case 'le':
-      return max <= value ? true : min > value ? false : undefined;
+      return !maxAbove ? true : minAbove ? false : undefined;
   }
 }
 
-/** `value` is u64 (its low half is compared for width 32). */
+function unsigned64(order: Order, s: Scalar, hi: number, lo: number): boolean | undefined {
+  return decide(
+    order,
+    below(s.uminHi, s.uminLo, hi, lo),
+    below(hi, lo, s.uminHi, s.uminLo),
+    below(s.umaxHi, s.umaxLo, hi, lo),
+    below(hi, lo, s.umaxHi, s.umaxLo),
+  );
+}
+
+function signed64(order: Order, s: Scalar, hi: number, lo: number): boolean | undefined {
+  return decide(
+    order,
+    less(s.sminHi, s.sminLo, hi, lo),
+    less(hi, lo, s.sminHi, s.sminLo),
+    less(s.smaxHi, s.smaxLo, hi, lo),
+    less(hi, lo, s.smaxHi, s.smaxLo),
+  );
+}
+
+const unsigned32 = (order: Order, s: Scalar, value: number): boolean | undefined =>
+  decide(
+    order,
+    below32(s.uminLow, value),
+    below32(value, s.uminLow),
+    below32(s.umaxLow, value),
+    below32(value, s.umaxLow),
+  );
+
+const signed32 = (order: Order, s: Scalar, value: number): boolean | undefined =>
+  decide(order, s.smin32 < value, value < s.smin32, s.smax32 < value, value < s.smax32);
+
 export function branchTaken(
   s: Scalar,
-  value: bigint,
+  value: Tnum,
   condition: Condition,
   width: Width,
 ): boolean | undefined {
-  const bits = width === 32 ? subregTnum(s.bits) : s.bits;
-  const unsigned = width === 32 ? BigInt(low32(value)) : value;
+  const { valueHi: hi, valueLo: lo } = value;
+  const { bits } = s;
   switch (condition) {
     case 'eq':
-      return isConst(bits) ? bits.value === unsigned : undefined;
-    case 'ne':
-      return isConst(bits) ? bits.value !== unsigned : undefined;
-    case 'set':
-      if ((bits.value & unsigned) !== 0n) return true;
-      return ((bits.value | bits.mask) & unsigned) === 0n ? false : undefined;
+    case 'ne': {
+      const known = width === 32 ? isSubregConst(bits) : isConst(bits);
+      if (!known) return undefined;
+      const equal = bits.valueLo === lo && (width === 32 || bits.valueHi === hi);
+      return equal === (condition === 'eq');
+    }
+    case 'set': {
+      const high = width === 32 ? 0 : hi;
+      if ((bits.valueLo & lo) !== 0 || (bits.valueHi & high) !== 0) return true;
+      return ((bits.maskLo & lo) | (bits.maskHi & high)) === 0 ? false : undefined;
+    }
     case 'gt':
     case 'ge':
     case 'lt':
     case 'le':
-      return width === 32
-        ? order(condition, s.umin32, s.umax32, low32(value))
-        : order(condition, s.umin, s.umax, value);
+      return width === 32 ? unsigned32(condition, s, lo) : unsigned64(condition, s, hi, lo);
     default: {
-      const signed = condition.slice(1) as 'gt' | 'ge' | 'lt' | 'le';
-      return width === 32
-        ? order(signed, s.smin32, s.smax32, s32(low32(value)))
-        : order(signed, s.smin, s.smax, s64(value));
+      const order = condition.slice(1) as Order;
+      return width === 32 ? signed32(order, s, lo) : signed64(order, s, hi, lo);
     }
   }
 }
@@ -113,32 +148,41 @@ export interface Refined {
   readonly fallThrough: Scalar;
 }
 
-/** `value` u64; `low` its low half, which differs from `value`'s only in 32-bit comparisons. */
-export function refine(
-  s: Scalar,
-  value: bigint,
-  low: number,
-  condition: Condition,
-  width: Width,
-): Refined {
+export function refine(s: Scalar, value: Tnum, condition: Condition, width: Width): Refined {
   const taken = draftOf(s);
   const other = draftOf(s);
-  if (width === 32) refine32(taken, other, low, condition);
-  else refine64(taken, other, value, condition);
-  const rebuild = width === 32 ? combine32Into64 : combine64Into32;
-  rebuild(other);
-  rebuild(taken);
+  if (width === 32) {
+    refine32(taken, other, value.valueLo, condition);
+    combine32Into64(other);
+    combine32Into64(taken);
+    return { taken, fallThrough: other };
+  }
+  if (condition === 'eq' || condition === 'ne') {
+    const known = knownScalar(value.valueHi, value.valueLo);
+    const unknown = condition === 'eq' ? other : taken;
+    combine64Into32(unknown);
+    return condition === 'eq'
+      ? { taken: known, fallThrough: unknown }
+      : { taken: unknown, fallThrough: known };
+  }
+  refine64(taken, other, value.valueHi, value.valueLo, condition);
+  combine64Into32(other);
+  combine64Into32(taken);
   return { taken, fallThrough: other };
 }
 
-const isPowerOf2 = (value: bigint): boolean => value !== 0n && (value & (value - 1n)) === 0n;
+/** Without the bits of the low half, or of both, that are 1 in `hi` and `lo`. */
+const without = ({ valueHi, valueLo, maskHi, maskLo }: Tnum, hi: number, lo: number): Tnum =>
+  new Tnum(valueHi & ~hi, valueLo & ~lo, maskHi & ~hi, maskLo & ~lo);
+/** With the bits that are 1 in `hi` and `lo`. */
+const withBits = ({ valueHi, valueLo, maskHi, maskLo }: Tnum, hi: number, lo: number): Tnum =>
+  new Tnum(valueHi | hi, valueLo | lo, maskHi & ~hi, maskLo & ~lo);
 
-function become(d: Draft, value: bigint): void {
-  Object.assign(d, constScalar(value));
-}
+const isOneBit = (value: number): boolean => value !== 0 && (value & (value - 1)) === 0;
 
 function refine32(taken: Draft, other: Draft, value: number, condition: Condition): void {
-  const signed = s32(value);
+  const above = (value + 1) | 0;
+  const under = (value - 1) | 0;
   switch (condition) {
     case 'eq':
       setLow32(taken, value);
@@ -146,93 +190,90 @@ function refine32(taken: Draft, other: Draft, value: number, condition: Conditio
     case 'ne':
       setLow32(other, value);
       break;
-    case 'set': {
+    case 'set':
       // Forget the ranges first: on a dead branch they may contradict the bits.
       forget64(other);
       forget32(other);
-      const mask = constTnum(BigInt(value));
-      const cleared = andTnum(subregTnum(other.bits), constTnum(BigInt(u32(~value))));
-      other.bits = orTnum(clearSubregTnum(other.bits), cleared);
-      if (isPowerOf2(BigInt(value))) {
-        taken.bits = orTnum(clearSubregTnum(taken.bits), orTnum(subregTnum(taken.bits), mask));
-      }
+      other.bits = without(other.bits, 0, value);
+      if (isOneBit(value)) taken.bits = withBits(taken.bits, 0, value);
       break;
-    }
     case 'gt':
     case 'ge':
-      other.umax32 = Math.min(other.umax32, condition === 'gt' ? value : u32(value - 1));
-      taken.umin32 = Math.max(taken.umin32, condition === 'gt' ? u32(value + 1) : value);
+      lowerUmax32(other, condition === 'gt' ? value : under);
+      raiseUmin32(taken, condition === 'gt' ? above : value);
       break;
     case 'lt':
     case 'le':
-      other.umin32 = Math.max(other.umin32, condition === 'lt' ? value : u32(value + 1));
-      taken.umax32 = Math.min(taken.umax32, condition === 'lt' ? u32(value - 1) : value);
+      raiseUmin32(other, condition === 'lt' ? value : above);
+      lowerUmax32(taken, condition === 'lt' ? under : value);
       break;
     case 'sgt':
     case 'sge':
-      other.smax32 = Math.min(other.smax32, condition === 'sgt' ? signed : s32(signed - 1));
-      taken.smin32 = Math.max(taken.smin32, condition === 'sgt' ? s32(signed + 1) : signed);
+      other.smax32 = Math.min(other.smax32, condition === 'sgt' ? value : under);
+      taken.smin32 = Math.max(taken.smin32, condition === 'sgt' ? above : value);
       break;
     case 'slt':
     case 'sle':
-      other.smin32 = Math.max(other.smin32, condition === 'slt' ? signed : s32(signed + 1));
-      taken.smax32 = Math.min(taken.smax32, condition === 'slt' ? s32(signed - 1) : signed);
+      other.smin32 = Math.max(other.smin32, condition === 'slt' ? value : above);
+      taken.smax32 = Math.min(taken.smax32, condition === 'slt' ? under : value);
       break;
   }
 }
 
-function refine64(taken: Draft, other: Draft, value: bigint, condition: Condition): void {
-  const signed = s64(value);
+function refine64(taken: Draft, other: Draft, hi: number, lo: number, condition: Condition): void {
+  const strict =
+    condition === 'gt' || condition === 'lt' || condition === 'sgt' || condition === 'slt';
+  // The neighbours of the value, one up and one down.
+  const aboveHi = addHi(hi, lo, 0, 1);
+  const aboveLo = (lo + 1) | 0;
+  const underHi = subHi(hi, lo, 0, 1);
+  const underLo = (lo - 1) | 0;
   switch (condition) {
-    case 'eq':
-      become(taken, value);
-      break;
-    case 'ne':
-      become(other, value);
-      break;
     case 'set':
       forget64(other);
       forget32(other);
-      other.bits = andTnum(other.bits, constTnum(u64(~value)));
-      if (isPowerOf2(value)) taken.bits = orTnum(taken.bits, constTnum(value));
+      other.bits = without(other.bits, hi, lo);
+      if (lo === 0 ? isOneBit(hi) : hi === 0 && isOneBit(lo)) {
+        taken.bits = withBits(taken.bits, hi, lo);
+      }
       break;
     case 'gt':
     case 'ge':
-      other.umax = minBig(other.umax, condition === 'gt' ? value : u64(value - 1n));
-      taken.umin = maxBig(taken.umin, condition === 'gt' ? u64(value + 1n) : value);
+      lowerUmax(other, strict ? hi : underHi, strict ? lo : underLo);
+      raiseUmin(taken, strict ? aboveHi : hi, strict ? aboveLo : lo);
       break;
     case 'lt':
     case 'le':
-      other.umin = maxBig(other.umin, condition === 'lt' ? value : u64(value + 1n));
-      taken.umax = minBig(taken.umax, condition === 'lt' ? u64(value - 1n) : value);
+      raiseUmin(other, strict ? hi : aboveHi, strict ? lo : aboveLo);
+      lowerUmax(taken, strict ? underHi : hi, strict ? underLo : lo);
       break;
     case 'sgt':
     case 'sge':
-      other.smax = minBig(other.smax, condition === 'sgt' ? signed : s64(signed - 1n));
-      taken.smin = maxBig(taken.smin, condition === 'sgt' ? s64(signed + 1n) : signed);
+      lowerSmax(other, strict ? hi : underHi, strict ? lo : underLo);
+      raiseSmin(taken, strict ? aboveHi : hi, strict ? aboveLo : lo);
       break;
     case 'slt':
     case 'sle':
-      other.smin = maxBig(other.smin, condition === 'slt' ? signed : s64(signed + 1n));
-      taken.smax = minBig(taken.smax, condition === 'slt' ? s64(signed - 1n) : signed);
+      raiseSmin(other, strict ? hi : aboveHi, strict ? lo : aboveLo);
+      lowerSmax(taken, strict ? underHi : hi, strict ? underLo : lo);
       break;
   }
 }
 
 /** The 64-bit knowledge of both, put together; each keeps its own of the low half. */
 export function refineEqual(a: Scalar, b: Scalar): readonly [Scalar, Scalar] {
-  const shared = {
-    umin: maxBig(a.umin, b.umin),
-    umax: minBig(a.umax, b.umax),
-    smin: maxBig(a.smin, b.smin),
-    smax: minBig(a.smax, b.smax),
-    bits: intersectTnum(a.bits, b.bits),
-  };
-  const first: Draft = { ...draftOf(a), ...shared };
-  const second: Draft = { ...draftOf(b), ...shared };
-  sync(first);
-  sync(second);
-  return [first, second];
+  const bits = intersectTnum(a.bits, b.bits);
+  const pair = [draftOf(a), draftOf(b)] as const;
+  pair.forEach((draft, index) => {
+    const other = index === 0 ? b : a;
+    draft.bits = bits;
+    raiseUmin(draft, other.uminHi, other.uminLo);
+    lowerUmax(draft, other.umaxHi, other.umaxLo);
+    raiseSmin(draft, other.sminHi, other.sminLo);
+    lowerSmax(draft, other.smaxHi, other.smaxLo);
+    sync(draft);
+  });
+  return pair;
 }
 
 export const isConstAt = (s: Scalar, width: Width): boolean =>

@@ -15,6 +15,7 @@ import {
 import { aluConst, aluScalar, isContradictory, isKnown } from './scalar-alu.ts';
 import { branchTaken, refine, refineEqual } from './scalar-branch.ts';
 import { signExtended } from './sign-extend.ts';
+import { constTnum } from './tnum.ts';
 
 /** What a scalar claims must hold of every value that it stands for. */
 function holds(s: Scalar, value: bigint): boolean {
@@ -108,7 +109,7 @@ const known = fc
     if (start === 2) [s, at] = [truncate(s, 1), at & 0xffn];
     if (start === 3) [s, at] = [truncate(s, 4), at & 0xffff_ffffn];
     for (const [how, bits, other] of tests) {
-      const { taken, fallThrough } = refine(s, other, low32(other), how, bits);
+      const { taken, fallThrough } = refine(s, constTnum(other), how, bits);
       s = compare(at, other, how, bits) ? taken : fallThrough;
     }
     return [s, at];
@@ -127,7 +128,7 @@ describe('scalars claim only what is true', () => {
   it('when they decide a branch', () => {
     fc.assert(
       fc.property(known, value, condition, width, ([s, at], other, how, bits) => {
-        const taken = branchTaken(s, other, how, bits);
+        const taken = branchTaken(s, constTnum(other), how, bits);
         if (taken !== undefined) expect(taken).toBe(compare(at, other, how, bits));
       }),
       { numRuns: 3000, seed: 2 },
@@ -187,7 +188,7 @@ describe('scalars claim only what is true', () => {
 
   it('syncing settles a constant and leaves it alone', () => {
     const draft = draftOf(UNKNOWN_SCALAR);
-    draft.bits = { value: 5n, mask: 0n };
+    draft.bits = constTnum(5n);
     sync(draft);
     expect(draft).toEqual(constScalar(5n));
     expect(isSettled(draft)).toBe(true);

@@ -1,7 +1,7 @@
 /** Sign extension of the low 8, 16 or 32 bits (v4's sign-extending moves and loads). */
 import { S32_MAX, S32_MIN, s64 } from './int.ts';
 import { UNKNOWN_SCALAR, constScalar, draftOf, sync, type Scalar } from './scalar.ts';
-import { isConst } from './tnum.ts';
+import { isConst, tnum } from './tnum.ts';
 
 export function signExtended(scalar: Scalar, bits: 8 | 16 | 32): Scalar {
   const max = (1n << BigInt(bits - 1)) - 1n;
@@ -20,10 +20,7 @@ export function signExtended(scalar: Scalar, bits: 8 | 16 | 32): Scalar {
   const signKnown = (scalar.bits.mask & sign) === 0n;
   const value = s64(BigInt.asIntN(bits, scalar.bits.value & low));
   const mask = BigInt.asIntN(bits, scalar.bits.mask & low);
-  draft.bits = {
-    value: BigInt.asUintN(64, signKnown ? value : value & max),
-    mask: BigInt.asUintN(64, mask),
-  };
+  draft.bits = tnum(signKnown ? value : value & max, mask);
   sync(draft);
   return draft;
 }

@@ -21,6 +21,7 @@ import {
   type StackSlot,
 } from './state.ts';
 import { isConst, tnumText } from './tnum.ts';
+import { knownOf, sminOf, smaxOf } from './scalar.ts';
 
 export interface RangeRules {
   readonly zeroAllowed: boolean;
@@ -43,7 +44,7 @@ export function initialisedRange(
   // Bounds as for a write; without raw mode the bytes are looked at below.
   checkStackBounds(c, regno, off, bytes, rules.by, byHelper);
   const reg = c.reg(regno);
-  const { bits, smin, smax } = reg.scalar;
+  const { bits } = reg.scalar;
   const fixed = isConst(bits);
   const extra = byHelper ? ' indirect' : '';
   if (!fixed && !c.bypassSpecV1) {
@@ -57,8 +58,8 @@ export function initialisedRange(
     rules.arg.rawRegno = regno;
     return;
   }
-  const min = off + Number(fixed ? BigInt.asIntN(64, bits.value) : smin);
-  const max = off + Number(fixed ? BigInt.asIntN(64, bits.value) : smax);
+  const min = off + (fixed ? knownOf(reg.scalar) : sminOf(reg.scalar));
+  const max = off + (fixed ? knownOf(reg.scalar) : smaxOf(reg.scalar));
   const frame = frameOf(c, reg);
   for (let at = min; at < max + bytes; at++) {
     const slot = frame.stack[slotOf(at)];

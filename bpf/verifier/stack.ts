@@ -5,14 +5,22 @@
 import { errno } from '../../kernel/types/errno.ts';
 import { reject, type Checker } from './checker.ts';
 import { initialisedRange } from './stack-range.ts';
-import { bitLength } from './int.ts';
 import { markRead, scratchSlot } from './live.ts';
 import { classOf, cls, mode, modeOf } from './opcode.ts';
 import { markPrecise } from './precision.ts';
 import { printSourceLine } from './print.ts';
-import { isNull, isPlain, isScalar, isSpillable, scalarReg, type Reg } from './reg.ts';
+import {
+  isNull,
+  isPlain,
+  isScalar,
+  isSpillable,
+  scalarReg,
+  withId,
+  withReg,
+  type Reg,
+} from './reg.ts';
 import { MAX_VAR_OFF, type AccessBy } from './region.ts';
-import { ZERO_SCALAR, constScalar, isUnboundedScalar } from './scalar.ts';
+import { isUnboundedScalar, knownOf, smaxOf, sminOf, ZERO_SCALAR } from './scalar.ts';
 import {
   FP,
   MAX_STACK,
@@ -33,6 +41,7 @@ import {
   type StackSlot,
 } from './state.ts';
 import { isConst, tnumText } from './tnum.ts';
+import { bitLength } from './wide.ts';
 
 export const frameOf = (c: Checker, reg: Reg): Frame => c.state.frames[reg.frame]!;
 
@@ -50,19 +59,20 @@ export function checkStackBounds(
   const reg = c.reg(regno);
   const frame = frameOf(c, reg);
   const what = ACCESS_TEXT[by === 'helper' ? 'helper' : write ? 'write' : 'read'];
-  const { bits, smin, smax } = reg.scalar;
+  const { bits } = reg.scalar;
   const fixed = isConst(bits);
-  if (!fixed && (smax >= BigInt(MAX_VAR_OFF) || smin <= BigInt(-MAX_VAR_OFF))) {
+  const smin = sminOf(reg.scalar);
+  const smax = smaxOf(reg.scalar);
+  if (!fixed && (smax >= MAX_VAR_OFF || smin <= -MAX_VAR_OFF)) {
     const line = `invalid unbounded variable-offset${what} stack R${regno}`;
     reject(c, errno.EACCES, 'unbounded-offset', line, { reg: regno, off, bytes, write });
   }
-  const base = fixed ? BigInt.asIntN(64, bits.value) : smin;
-  const min = base + BigInt(off);
-  const max = (fixed ? min : smax + BigInt(off)) + BigInt(bytes);
+  const min = (fixed ? knownOf(reg.scalar) : smin) + off;
+  const max = (fixed ? min : smax + off) + bytes;
   const lowest = write || c.allowUninitStack ? -MAX_STACK : -8 * frame.stack.length;
   let error = 0;
-  if (min < BigInt(lowest) || min > -1n) error = errno.EACCES;
-  else if (max > 0n) error = errno.EINVAL;
+  if (min < lowest || min > -1) error = errno.EACCES;
+  else if (max > 0) error = errno.EINVAL;
   else if (bytes < 0) error = errno.EFAULT;
   if (error !== 0) {
     const line = fixed
@@ -70,7 +80,7 @@ export function checkStackBounds(
       : `invalid variable-offset${what} stack R${regno} var_off=${tnumText(bits)} size=${bytes}`;
     reject(c, error, 'stack-out-of-bounds', line, { reg: regno, off, bytes, write });
   }
-  const needed = Math.ceil(Number(-min) / 8) * 8;
+  const needed = Math.ceil(-min / 8) * 8;
   growStack(frame, needed);
   const subprog = c.subprogs[frame.subprog]!;
   subprog.stackBytes = Math.max(subprog.stackBytes, frame.stack.length * 8);
@@ -87,7 +97,7 @@ export function writeStack(
   const frame = frameOf(c, reg);
   const { bits } = reg.scalar;
   if (isConst(bits)) {
-    const at = off + Number(BigInt.asIntN(64, bits.value));
+    const at = off + knownOf(reg.scalar);
     writeAt(c, frame, at, bytes, valueRegno);
   } else {
     writeSomewhere(c, frame, regno, off, bytes, valueRegno);
@@ -129,9 +139,10 @@ function writeAt(
     // Backtracking only recognises [r10 + off]; what comes another way is precise at once.
     if (insn.dst !== FP) markPrecise(c, valueRegno!);
     spill(slot, value, bytes);
-    if (bitLength(value.reg.scalar.umax) > 8 * bytes) slot.reg = { ...slot.reg, id: 0 };
+    if (bitLength(value.reg.scalar.umaxHi, value.reg.scalar.umaxLo) > 8 * bytes)
+      slot.reg = withId(slot.reg, 0);
   } else if (storesImm && aligned && c.bpfCapable && insn.imm !== 0) {
-    spill(slot, newSlot(scalarReg(constScalar(BigInt(insn.imm)))), bytes);
+    spill(slot, newSlot(scalarReg(c.immediate)), bytes);
   } else if (value && isSpillable(value.reg)) {
     spillPointer(c, frame, slot, value, bytes);
   } else {
@@ -162,7 +173,7 @@ function writeData(
   valueRegno: number | undefined,
   zeroImm: boolean,
 ): void {
-  slot.reg = { ...slot.reg, kind: '?', flags: 0 };
+  slot.reg = withReg(slot.reg, { kind: '?', flags: 0 });
   if (isSpill(slot)) slot.bytes = scrubbedAll(slot.bytes);
   // A partial write does not screen off reads of the rest.
   if (bytes === 8) slot.live |= live.WRITTEN;
@@ -185,8 +196,8 @@ function writeSomewhere(
   valueRegno: number | undefined,
 ): void {
   const reg = c.reg(regno);
-  const min = Number(reg.scalar.smin) + off;
-  const max = Number(reg.scalar.smax) + off + bytes;
+  const min = sminOf(reg.scalar) + off;
+  const max = smaxOf(reg.scalar) + off + bytes;
   const value = valueRegno === undefined ? undefined : c.reg(valueRegno);
   const writesZero = value !== undefined && isNull(value);
   let keptZero = false;
@@ -203,7 +214,7 @@ function writeSomewhere(
         frame: frame.frameno,
       });
     }
-    slot.reg = { ...slot.reg, kind: '?', flags: 0 };
+    slot.reg = withReg(slot.reg, { kind: '?', flags: 0 });
     const staysZero = writesZero && kind === byteKind.ZERO;
     if (staysZero) keptZero = true;
     if (kind === byteKind.INVALID && !c.allowUninitStack) {
@@ -234,7 +245,7 @@ export function readStack(
   const frame = frameOf(c, reg);
   const { bits } = reg.scalar;
   if (isConst(bits)) {
-    readAt(c, frame, off + Number(BigInt.asIntN(64, bits.value)), bytes, dstRegno);
+    readAt(c, frame, off + knownOf(reg.scalar), bytes, dstRegno);
     return;
   }
   if (dstRegno === undefined) {
@@ -244,8 +255,8 @@ export function readStack(
     reject(c, errno.EACCES, 'variable-stack-offset', line, { reg: regno });
   }
   initialisedRange(c, regno, off, bytes, { zeroAllowed: false, by: 'direct' });
-  const min = Number(reg.scalar.smin) + off;
-  loadBytes(c, frame, min, Number(reg.scalar.smax) + off + bytes, dstRegno);
+  const min = sminOf(reg.scalar) + off;
+  loadBytes(c, frame, min, smaxOf(reg.scalar) + off + bytes, dstRegno);
 }
 
 function readAt(

@@ -141,21 +141,26 @@ export function growStack(frame: Frame, bytes: number): void {
   while (frame.stack.length * 8 < bytes) frame.stack.push(newStackSlot());
 }
 
+/** The marks of its place come along. */
+export const copySlot = (slot: Slot): Slot => ({
+  reg: slot.reg,
+  live: slot.live,
+  precise: slot.precise,
+  parent: slot.parent,
+});
+
+const copyStackSlot = (slot: StackSlot): StackSlot => ({
+  reg: slot.reg,
+  live: slot.live,
+  precise: slot.precise,
+  parent: slot.parent,
+  bytes: slot.bytes,
+});
+
 function copyFrame(frame: Frame): Frame {
   return {
-    regs: frame.regs.map((slot) => ({
-      reg: slot.reg,
-      live: slot.live,
-      precise: slot.precise,
-      parent: slot.parent,
-    })),
-    stack: frame.stack.map((slot) => ({
-      reg: slot.reg,
-      live: slot.live,
-      precise: slot.precise,
-      parent: slot.parent,
-      bytes: slot.bytes,
-    })),
+    regs: frame.regs.map(copySlot),
+    stack: frame.stack.map(copyStackSlot),
     callsite: frame.callsite,
     frameno: frame.frameno,
     subprog: frame.subprog,

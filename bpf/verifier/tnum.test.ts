@@ -14,6 +14,7 @@ import {
   rangeTnum,
   rshTnum,
   subTnum,
+  tnum,
   tnumHolds,
   tnumText,
   xorTnum,
@@ -27,7 +28,7 @@ const word = fc.oneof(
 /** A tnum and a value of it. */
 const known = fc
   .tuple(word, word)
-  .map(([value, mask]): readonly [Tnum, bigint] => [{ value: value & ~mask, mask }, value]);
+  .map(([value, mask]): readonly [Tnum, bigint] => [tnum(value & ~mask, mask), value]);
 const has = (t: Tnum, value: bigint): boolean => (u64(value) & ~t.mask) === t.value;
 
 describe('tnums', () => {

@@ -4,5 +4,12 @@ import { bootBench } from './boot.ts';
 import { engineBench } from './engine.ts';
 import { netBench } from './net.ts';
 import { pageBench } from './page.ts';
+import { verifierBench } from './verifier.ts';
 
-export const benches: readonly Bench[] = [bootBench, netBench, engineBench, pageBench];
+export const benches: readonly Bench[] = [
+  bootBench,
+  netBench,
+  verifierBench,
+  engineBench,
+  pageBench,
+];
