@@ -4,6 +4,7 @@
  *
  *   caller.place(bytes)          bytes in user memory, zero-terminated; their address
  *   caller.bytesAt(address, n)   what is there now
+ *   caller.textAt(address, n)    the zero-terminated text there, of at most n bytes
  *   caller.reset()               close every descriptor and free all memory
  */
 import { errno } from '../../kernel/types/errno.ts';
@@ -55,6 +56,13 @@ export class BareCaller implements BpfCaller {
     const bytes = this.copyFromUser(address, sizeBytes);
     if (!bytes) throw new RangeError(`0x${address.toString(16)} was never placed`);
     return bytes;
+  }
+
+  textAt(address: bigint, mostBytes: number): string {
+    const at = Number(address - USER_BASE);
+    const zero = this.#memory.indexOf(0, at);
+    const end = zero < 0 ? at + mostBytes : Math.min(zero, at + mostBytes);
+    return new TextDecoder().decode(this.#memory.subarray(at, end));
   }
 
   reset(): void {

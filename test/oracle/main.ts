@@ -28,7 +28,7 @@ import { shrink } from './shrink.ts';
 const HOME = join(import.meta.dirname, '../../.build/oracle');
 /** Programs of one bug that are made small and shown. */
 const SHOWN_OF_A_BUG = 2;
-const SHOWN = 40;
+const SHOWN = 16;
 /** So that reports have every step of both. */
 const LOG_LEVEL_SHOWN = 2;
 
@@ -134,7 +134,7 @@ async function open(options: CourtOptions): Promise<Court> {
 
 function courtOptions({ jobs, jit }: DiffOptions): CourtOptions {
   const progress = (done: number, total: number): void => {
-    if (process.stderr.isTTY) process.stderr.write(`\r${done}/${total} `);
+    console.error(`${done} of ${total} answered`);
   };
   return { jobs: whole(jobs, '--jobs'), withoutJit: !jit, progress };
 }
@@ -162,7 +162,7 @@ async function show(
   const ordered = [...bugs.values()].sort((a, b) => b.length - a.length);
   const chosen = ordered.flatMap((same) => bySize(same).slice(0, SHOWN_OF_A_BUG)).slice(0, SHOWN);
   const small = await shrink(court, chosen, (round, left) => {
-    if (process.stderr.isTTY) process.stderr.write(`\rshrinking: round ${round}, ${left} left  `);
+    console.error(`shrinking: round ${round}, ${left} programs left`);
   });
   const shown = small.map(({ request }) => ({ ...request, log_level: LOG_LEVEL_SHOWN }));
   const again = found(await court.compare(shown));

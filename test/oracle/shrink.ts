@@ -16,13 +16,16 @@ import { insnsOf, type RequestJson } from './request.ts';
 /** Rounds of asking at most; each takes a boot or two. */
 const ROUNDS = 40;
 /** Candidates that one program may put to the judge in a round. */
-const CANDIDATES = 120;
+const CANDIDATES = 60;
+/** Wall time that skep may spend on one program's candidates; some verify for seconds. */
+const SKEP_MS = 20_000;
 
 interface Shrinking {
   best: Found;
   /** Instructions deleted together; 0: now single values are simplified. */
   chunk: number;
   done: boolean;
+  skepMs: number;
 }
 
 export async function shrink(
@@ -32,7 +35,7 @@ export async function shrink(
 ): Promise<Found[]> {
   const all = found.map((best): Shrinking => {
     const chunk = Math.ceil(insnsOf(best.request).length / 2);
-    return { best, chunk, done: false };
+    return { best, chunk, done: false, skepMs: 0 };
   });
   for (let round = 0; round < ROUNDS; round++) {
     const active = all.filter(({ done }) => !done);
@@ -52,8 +55,10 @@ async function firstRound(
   const asked: { of: Shrinking; request: RequestJson }[] = [];
   for (const one of active) {
     const candidates = one.chunk > 0 ? deletions(one.best.request, one.chunk) : simpler(one.best);
-    const promising = candidates.filter((request) => mayDiffer(court, request, one.best));
-    for (const request of sample(promising, CANDIDATES)) asked.push({ of: one, request });
+    for (const request of sample(candidates, CANDIDATES)) {
+      if (mayDiffer(court, request, one)) asked.push({ of: one, request });
+    }
+    if (one.skepMs > SKEP_MS) one.done = true;
   }
   const answers = await court.compare(asked.map(({ request }) => request));
   const smaller = new Map<Shrinking, Found[]>();
@@ -84,7 +89,7 @@ async function unite(
     if (one.chunk > 0 && works.length > 1) {
       for (const part of parts(works)) {
         const request = united(one.best.request, part);
-        if (mayDiffer(court, request, one.best)) asked.push({ of: one, request });
+        if (mayDiffer(court, request, one)) asked.push({ of: one, request });
       }
     }
     one.best = works.reduce((a, b) => (weight(b.request) < weight(a.request) ? b : a));
@@ -194,10 +199,13 @@ function sameBug(a: Found, b: Found): boolean {
 }
 
 /** Whether skep's answer alone leaves the difference possible. */
-function mayDiffer(court: Court, request: RequestJson, like: Found): boolean {
+function mayDiffer(court: Court, request: RequestJson, of: Shrinking): boolean {
   if (request.insns === '') return false;
+  const like = of.best;
   const { kind } = like.difference;
+  const start = Date.now();
   const answer = court.interpreter.answer(request);
+  of.skepMs += Date.now() - start;
   if ('error' in answer) return kind === 'crash' || kind === 'request';
   if (kind === 'accepts' || RESULT_KINDS.has(kind)) return answer.ok;
   if (kind === 'processed') return 'ok' in like.skep && answer.ok === like.skep.ok;

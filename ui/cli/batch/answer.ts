@@ -146,7 +146,7 @@ export class BatchMachine {
         line_info_rec_size: 16,
       }),
     });
-    return { fd: result, log: wantsLog ? textAt(caller.bytesAt(logAt, LOG_BYTES)) : '' };
+    return { fd: result, log: wantsLog ? caller.textAt(logAt, LOG_BYTES) : '' };
   }
 
   #run(fd: number, run: BatchRequest['run'][number]): RunAnswer {
@@ -227,10 +227,6 @@ function errnoText(result: number): string {
 /** What the log's last line says, for a program that was refused. */
 function processedInsns(log: string): number {
   return Number(/^processed (\d+) insns/m.exec(log)?.[1] ?? 0);
-}
-
-function textAt(bytes: Uint8Array): string {
-  return new TextDecoder().decode(bytes.subarray(0, bytes.indexOf(0)));
 }
 
 function toHex(bytes: Uint8Array): string {
