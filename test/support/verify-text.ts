@@ -14,8 +14,11 @@ import { progTypeOps } from '../../hooks/prog-types.ts';
 export interface TextOptions {
   readonly type?: ProgType;
   readonly attach?: AttachType;
-  /** Map n is `map_fd(n)` in the text. */
-  readonly maps?: readonly (Partial<MapSpec> & { readonly frozen?: boolean })[];
+  /** Map n is `map_fd(n)` in the text; `text` is what it holds, where the verifier may look. */
+  readonly maps?: readonly (Partial<MapSpec> & {
+    readonly frozen?: boolean;
+    readonly text?: string;
+  })[];
   readonly unpriv?: boolean;
   /** CAP_BPF and CAP_NET_ADMIN only. */
   readonly bpfOnly?: boolean;
@@ -34,7 +37,9 @@ export interface TextOptions {
 
 const FLAT_ARRAY = 0x200000;
 
-export function describedMap(spec: Partial<MapSpec> & { frozen?: boolean }, index: number): BpfMap {
+type MapText = NonNullable<TextOptions['maps']>[number];
+
+export function describedMap(spec: MapText, index: number): BpfMap {
   const unused = (): never => {
     throw new Error('this map has no content');
   };
@@ -102,6 +107,15 @@ export function programOfText(
     ...(options.logBytes !== undefined && { logBytes: options.logBytes }),
     ...(options.kernelBtf && { kernelBtf: options.kernelBtf }),
     ...(options.checkOnly && { checkOnly: true }),
+    readFrozen: (map, offset, bytes) => {
+      const text = options.maps?.[map.id - 1]?.text;
+      if (text === undefined) return undefined;
+      let value = 0n;
+      for (let at = bytes - 1; at >= 0; at--) {
+        value = (value << 8n) | BigInt(text.charCodeAt(offset + at) || 0);
+      }
+      return value;
+    },
     mapAddress: (map) => 0xffff_8880_0000_0000n + BigInt(map.offset),
   };
   return { spec, env };
