@@ -14,7 +14,7 @@ import type { RamOffset } from '../kernel/types/units.ts';
 import { Bug } from '../kernel/types/units.ts';
 import { asOops } from './oops.ts';
 import { BpfOops, type VerifiedProgram } from './program.ts';
-import { ProgramTable } from './program-table.ts';
+import { ProgramTable } from './jit/program-table.ts';
 import type { BpfRuntime, RunningProgram } from './runtime.ts';
 
 /**
@@ -71,11 +71,17 @@ export class EngineState {
 
   /** r10 for a new run. Give the result to `leaveRun`, also after a fault. */
   enterRun(): number {
+    const top = this.nextTop();
+    this.#u32[this.topAt >>> 2] = top - RUN_BYTES;
+    return top;
+  }
+
+  /** r10 for a run in which no other can begin, so that nothing needs to be reserved. */
+  nextTop(): number {
     const top = this.#u32[this.topAt >>> 2]!;
     if (top - RUN_BYTES < this.bottom) {
       throw new BpfOops('BPF programs nested too deeply', top as RamOffset);
     }
-    this.#u32[this.topAt >>> 2] = top - RUN_BYTES;
     return top;
   }
 

@@ -7,7 +7,7 @@
 import { NULL_GUARD_BYTES } from '../kernel/ram/ram.ts';
 import type { RamOffset } from '../kernel/types/units.ts';
 import { BpfOops, type CodePlace } from './program.ts';
-import type { ProgramTable } from './program-table.ts';
+import type { ProgramTable } from './jit/program-table.ts';
 
 /** How a module of the JIT is named, by the program's index in the table. */
 export const moduleName = (index: number): string => `bpf_prog_${index}`;

@@ -1,9 +1,9 @@
 /**
- * WASM for call instructions.
+ * WASM for calls of helpers.
  *
  * A helper is an import: a function of the C core, called WASM-to-WASM, where its row names one,
- * JavaScript else. Offsets and sizes cross as i32, since a BigInt costs an allocation. Subprograms
- * are called directly, tail calls go through the table that all programs of a machine share.
+ * JavaScript else. Offsets and sizes cross as i32, since a BigInt costs an allocation. Tail calls go
+ * through the table that all programs of a machine share.
  */
 import { errno } from '../../kernel/types/errno.ts';
 import { BPF_ARRAY_VALUE, BpfMapStruct } from '../../kernel/types/bpf-map.ts';
@@ -11,15 +11,14 @@ import { HELPER_TAIL_CALL, helperOfCall } from '../calls.ts';
 import type { Executable } from '../engine.ts';
 import type { EngineState } from '../engine-state.ts';
 import type { HelperImplementation } from '../helpers/helper.ts';
-import type { RowOf } from '../isa/row.ts';
 import type { VerifiedProgram } from '../program.ts';
-import { CACHE_ENTRIES, CACHE_ENTRY_BYTES } from '../program-table.ts';
 import type { BpfRuntime } from '../runtime.ts';
 import { uapi } from '../uapi.ts';
 import { I32, I64, type ValueType } from './code-writer.ts';
 import type { FunctionCode } from './frame.ts';
 import { inlinedHelper } from './inline.ts';
-import type { ModuleWriter, Signature } from './module-writer.ts';
+import type { ModuleWriter } from './module-writer.ts';
+import { CACHE_ENTRIES, CACHE_ENTRY_BYTES, ENTRY } from './program-table.ts';
 import type { Shape } from './shape.ts';
 
 /** What the code of one program may refer to. */
@@ -33,22 +32,21 @@ export interface CodeContext {
   /** The host's WASM has tail calls; without them they nest, 33 deep at most. */
   readonly hasTailCalls: boolean;
   readonly inline: boolean;
+  /**
+   * Set when code is made that calls what may run another program, call back, or ask who runs. A
+   * program without such calls needs no stack reserved and need not be known as the running one.
+   */
+  callsOut: boolean;
 }
 
-/** How programs enter each other: r1, stackTop, tailCalls. */
-export const ENTRY: Signature = { params: ['i64', 'i32', 'i32'], results: ['i64'] };
-
 /** @param before slots of the block up to the call, where its arguments were made */
-export function emitCall(
+export function emitHelper(
   c: CodeContext,
   f: FunctionCode,
-  row: RowOf<'call'>,
   slot: number,
   before: readonly number[],
 ): void {
-  const { imm } = c.program.insns[slot]!;
-  if (row.target === 'subprog') return emitSubprogCall(c, f, slot + 1 + imm);
-  if (imm === HELPER_TAIL_CALL) return emitTailCall(c, f, slot);
+  if (c.program.insns[slot]!.imm === HELPER_TAIL_CALL) return emitTailCall(c, f, slot);
   const helper = helperOfCall(c.program, slot);
   if (c.inline && inlinedHelper(c, f, helper?.name, { slot, before })) return;
   if (helper?.implementation === undefined) {
@@ -59,16 +57,6 @@ export function emitCall(
   emitHelperCall(c, f, `bpf_${helper.proto}`, helper.implementation, returnsInt);
 }
 
-function emitSubprogCall(c: CodeContext, f: FunctionCode, start: number): void {
-  const callee = c.program.subprogs.findIndex((subprog) => subprog.start === start);
-  const { args, takesStack, takesTailCalls } = c.shapes[callee]!;
-  for (const register of args) f.get(register);
-  if (takesStack) f.frame();
-  if (takesTailCalls) f.tailCalls();
-  f.callOwn(callee);
-  f.set(0);
-}
-
 const TYPES: Readonly<Record<HelperImplementation['returns'], readonly ValueType[]>> = {
   i32: ['i32'],
   i64: ['i64'],
@@ -77,13 +65,15 @@ const TYPES: Readonly<Record<HelperImplementation['returns'], readonly ValueType
 };
 
 function emitHelperCall(
-  { runtime, module }: CodeContext,
+  c: CodeContext,
   f: FunctionCode,
   name: string,
   implementation: HelperImplementation,
   returnsInt: boolean,
 ): void {
+  const { runtime, module } = c;
   const { pass, returns, native } = implementation;
+  c.callsOut = true;
   const func = module.importFunction(name, { params: pass, results: TYPES[returns] }, () =>
     native === undefined ? implementation.bind(runtime) : runtime.core.exports[native],
   );
@@ -110,6 +100,7 @@ const OTHER_ENGINE = -2;
 /** r1 ctx, r2 prog_array, r3 index. What cannot be called is passed over (bpf_tail_call(2)). */
 function emitTailCall(c: CodeContext, f: FunctionCode, slot: number): void {
   const { map } = c.program.facts[slot] ?? {};
+  c.callsOut = true;
   const id = f.temporary('i32');
   const out = f.block();
   f.get32(3);

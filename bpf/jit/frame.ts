@@ -5,33 +5,77 @@
  * offset from a local, the frame's lowest byte, so that its address needs no addition.
  */
 import { KERNEL_BASE } from '../../kernel/ram/ram.ts';
-import { CodeWriter, I32, I64, type ValueType } from './code-writer.ts';
+import { CodeWriter, I32, I64, type Label, type ValueType } from './code-writer.ts';
 import type { Shape } from './shape.ts';
 
 const R10 = 10;
+const FIRST_CALLEE_SAVED = 6;
+
+/** What differs between a function and a subprogram whose code stands in it. */
+interface Scope {
+  /** Local of each of r6 to r9, as far as there is one yet. */
+  readonly saved: number[];
+  readonly stackBytes: number;
+  /** Locals: r10's offset, and the frame's lowest byte. */
+  readonly stackTop: number;
+  readonly frame: number;
+  /** Where an inlined subprogram ends; undefined in the function itself. */
+  readonly end: Label | undefined;
+}
 
 export class FunctionCode extends CodeWriter {
-  readonly shape: Shape;
-  readonly stackBytes: number;
   /** Types of the locals behind the parameters. */
   readonly locals: ValueType[] = [];
+  readonly tailCallsLocal: number;
   readonly #params: number;
+  /** Local of each of r0 to r5, as far as there is one yet. */
   readonly #registers: number[] = [];
   readonly #temporaries: Partial<Record<ValueType | 'label', number>> = {};
-  readonly #frame: number;
+  #scope: Scope;
 
-  constructor(shape: Shape, stackBytes: number) {
+  constructor({ args, takesStack, takesTailCalls }: Shape, stackBytes: number) {
     super();
-    this.shape = shape;
-    this.stackBytes = stackBytes;
-    shape.args.forEach((register, i) => (this.#registers[register] = i));
-    this.#params = shape.args.length + Number(shape.takesStack) + Number(shape.takesTailCalls);
-    this.#frame = this.local('i32');
-    if (!shape.takesStack) return;
-    this.stackTop();
+    args.forEach((register, i) => (this.#registers[register] = i));
+    const stackTop = args.length;
+    this.tailCallsLocal = args.length + 1;
+    this.#params = args.length + Number(takesStack) + Number(takesTailCalls);
+    const frame = takesStack ? this.#frameBelow(stackTop, stackBytes) : stackTop;
+    this.#scope = { saved: [], stackBytes, stackTop, frame, end: undefined };
+  }
+
+  /**
+   * Write a subprogram in place of a call. It shares r0 to r5, which the call would clobber, and has
+   * r6 to r9 and the stack frame to itself.
+   */
+  inlined({ takesStack }: Shape, stackBytes: number, write: () => void): void {
+    const outer = this.#scope;
+    const end = this.block();
+    const stackTop = outer.frame;
+    const frame = takesStack ? this.#frameBelow(stackTop, stackBytes) : stackTop;
+    this.#scope = { saved: [], stackBytes, stackTop, frame, end };
+    write();
+    this.#scope = outer;
+    this.end();
+  }
+
+  /** Leave the function, or the subprogram that is inlined, with what is in r0. */
+  exit(): void {
+    if (this.#scope.end !== undefined) {
+      this.br(this.#scope.end);
+      return;
+    }
+    this.get(0);
+    this.return();
+  }
+
+  /** A local with the lowest byte of the frame that begins below `stackTop`. */
+  #frameBelow(stackTop: number, stackBytes: number): number {
+    const frame = this.local('i32');
+    this.localGet(stackTop);
     this.i32(stackBytes);
     this.op(I32.sub);
-    this.localSet(this.#frame);
+    this.localSet(frame);
+    return frame;
   }
 
   /** A new local. */
@@ -84,20 +128,16 @@ export class FunctionCode extends CodeWriter {
   }
 
   stackTop(): void {
-    this.localGet(this.shape.args.length);
+    this.localGet(this.#scope.stackTop);
   }
 
   /** The frame's lowest byte, which is the top of a callee's frame. */
   frame(): void {
-    this.localGet(this.#frame);
+    this.localGet(this.#scope.frame);
   }
 
   tailCalls(): void {
     this.localGet(this.tailCallsLocal);
-  }
-
-  get tailCallsLocal(): number {
-    return this.shape.args.length + 1;
   }
 
   /** From the RAM offset on the stack, which is not NULL's. */
@@ -126,9 +166,10 @@ export class FunctionCode extends CodeWriter {
    * lie before its object, but never below the 64 KiB NULL guard.)
    */
   address(register: number, off: number): number {
-    if (register === R10 && off >= -this.stackBytes && off < 0) {
+    const { stackBytes } = this.#scope;
+    if (register === R10 && off >= -stackBytes && off < 0) {
       this.frame();
-      return this.stackBytes + off;
+      return stackBytes + off;
     }
     this.get32(register);
     if (off >= 0) return off;
@@ -138,6 +179,7 @@ export class FunctionCode extends CodeWriter {
   }
 
   #local(register: number): number {
-    return (this.#registers[register] ??= this.local('i64'));
+    const locals = register < FIRST_CALLEE_SAVED ? this.#registers : this.#scope.saved;
+    return (locals[register] ??= this.local('i64'));
   }
 }

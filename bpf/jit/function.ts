@@ -1,12 +1,12 @@
 /**
- * The code of one subprogram.
+ * The code of one subprogram. Small ones that it calls are written in place of the call.
  */
 import { Bug } from '../../kernel/types/units.ts';
 import { callbackOfImm64 } from '../calls.ts';
 import { imm64At } from '../isa/codec.ts';
 import { rowOf } from '../isa/table.ts';
 import { emitAlu, emitCondition, emitEndian, emitMovsx, emitNeg } from './alu.ts';
-import { emitCall, type CodeContext } from './calls.ts';
+import { emitHelper, type CodeContext } from './calls.ts';
 import { FunctionCode } from './frame.ts';
 import { emitAtomic, emitLoad, emitStore } from './memory.ts';
 import { emitPacketLoad } from './packet.ts';
@@ -15,66 +15,104 @@ import { structure } from './structure.ts';
 /** Code to put before each instruction. */
 export type BeforeEach = (slot: number, f: FunctionCode) => void;
 
+/** Slots of a subprogram that is written in place of calls, and how deep in each other. */
+const MAX_INLINED_SLOTS = 40;
+const MAX_INLINED_DEPTH = 3;
+
 export function functionCode(c: CodeContext, subprog: number, before?: BeforeEach): FunctionCode {
-  const { program } = c;
-  const shape = c.shapes[subprog]!;
-  const f = new FunctionCode(shape, program.subprogs[subprog]!.stackBytes);
-  structure(f, shape.cfg, {
-    body: ({ slots }) => {
-      slots.forEach((slot, i) => {
-        f.mark(slot);
-        before?.(slot, f);
-        emitInsn(c, f, slot, () => slots.slice(0, i));
-      });
-    },
-    condition: ({ slots }) => {
-      const insn = program.insns[slots.at(-1)!]!;
-      const row = rowOf(insn);
-      if (row?.kind !== 'branch') throw new Bug('a block with two ways out ends in no branch');
-      emitCondition(f, row, insn);
-    },
-  });
+  const f = new FunctionCode(c.shapes[subprog]!, c.program.subprogs[subprog]!.stackBytes);
+  new Body(c, f, before).write(subprog);
   f.end();
   return f;
 }
 
-/** Jumps are the structure's to make. */
-function emitInsn(
-  c: CodeContext,
-  f: FunctionCode,
-  slot: number,
-  before: () => readonly number[],
-): void {
-  const insn = c.program.insns[slot]!;
-  const row = rowOf(insn)!;
-  switch (row.kind) {
-    case 'alu':
-      return emitAlu(f, row, insn);
-    case 'neg':
-      return emitNeg(f, row, insn);
-    case 'movsx':
-      return emitMovsx(f, row, insn);
-    case 'endian':
-      return emitEndian(f, row, insn);
-    case 'ld_imm64':
-      return f.setConstant(insn.dst, imm64Value(c, slot));
-    case 'ld_packet':
-      return emitPacketLoad(c, f, row, insn);
-    case 'load':
-      return emitLoad(f, row, insn, c.runtime.ram.sizeBytes);
-    case 'store':
-      return emitStore(f, row, insn);
-    case 'atomic':
-      return emitAtomic(f, row, insn);
-    case 'call':
-      return emitCall(c, f, row, slot, before());
-    case 'exit':
-      f.get(0);
-      return f.return();
-    case 'goto':
-    case 'branch':
-    case 'nospec':
+/** Writes the instructions of a subprogram, and of those that are inlined in it. */
+class Body {
+  readonly #c: CodeContext;
+  readonly #f: FunctionCode;
+  readonly #before: BeforeEach | undefined;
+  #depth = 0;
+
+  constructor(c: CodeContext, f: FunctionCode, before: BeforeEach | undefined) {
+    this.#c = c;
+    this.#f = f;
+    this.#before = before;
+  }
+
+  write(subprog: number): void {
+    structure(this.#f, this.#c.shapes[subprog]!.cfg, {
+      body: ({ slots }) => {
+        slots.forEach((slot, i) => {
+          this.#f.mark(slot);
+          this.#before?.(slot, this.#f);
+          this.#insn(slot, () => slots.slice(0, i));
+        });
+      },
+      condition: ({ slots }) => {
+        const insn = this.#c.program.insns[slots.at(-1)!]!;
+        const row = rowOf(insn);
+        if (row?.kind !== 'branch') throw new Bug('a block with two ways out ends in no branch');
+        emitCondition(this.#f, row, insn);
+      },
+    });
+  }
+
+  #call(start: number): void {
+    const f = this.#f;
+    const { program, shapes, inline } = this.#c;
+    const callee = program.subprogs.findIndex((subprog) => subprog.start === start);
+    const shape = shapes[callee]!;
+    const { args, takesStack, takesTailCalls } = shape;
+    const { end, stackBytes } = program.subprogs[callee]!;
+    const isSmall = end - start <= MAX_INLINED_SLOTS && this.#depth < MAX_INLINED_DEPTH;
+    if (inline && isSmall && !takesTailCalls) {
+      this.#depth++;
+      f.inlined(shape, stackBytes, () => this.write(callee));
+      this.#depth--;
       return;
+    }
+    for (const register of args) f.get(register);
+    if (takesStack) f.frame();
+    if (takesTailCalls) f.tailCalls();
+    f.callOwn(callee);
+    f.set(0);
+  }
+
+  /** Jumps are the structure's to make. */
+  #insn(slot: number, before: () => readonly number[]): void {
+    const c = this.#c;
+    const f = this.#f;
+    const insn = c.program.insns[slot]!;
+    const row = rowOf(insn)!;
+    switch (row.kind) {
+      case 'alu':
+        return emitAlu(f, row, insn);
+      case 'neg':
+        return emitNeg(f, row, insn);
+      case 'movsx':
+        return emitMovsx(f, row, insn);
+      case 'endian':
+        return emitEndian(f, row, insn);
+      case 'ld_imm64':
+        return f.setConstant(insn.dst, imm64Value(c, slot));
+      case 'ld_packet':
+        return emitPacketLoad(c, f, row, insn);
+      case 'load':
+        return emitLoad(f, row, insn, c.runtime.ram.sizeBytes);
+      case 'store':
+        return emitStore(f, row, insn);
+      case 'atomic':
+        return emitAtomic(f, row, insn);
+      case 'call':
+        if (row.target === 'subprog') return this.#call(slot + 1 + insn.imm);
+        return emitHelper(c, f, slot, before());
+      case 'exit':
+        return f.exit();
+      case 'goto':
+      case 'branch':
+      case 'nospec':
+        return;
+    }
   }
 }
 

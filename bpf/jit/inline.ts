@@ -213,6 +213,7 @@ const MAX_LOOPS = 8 * 1024 * 1024;
 function inlineLoop(c: CodeContext, f: FunctionCode, { before }: CallSite): boolean {
   const callback = callbackIn(c, 2, before);
   if (callback === undefined) return false;
+  c.callsOut = true;
   const out = f.block();
   const fail = (error: number): void => {
     f.if();

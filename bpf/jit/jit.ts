@@ -7,22 +7,22 @@
  * The module is written straight from the instructions, in one pass, without optimising: V8 does
  * that when the code is hot. Writing and instantiating takes some 50 µs for 100 instructions.
  */
-import { KERNEL_BASE } from '../../kernel/ram/ram.ts';
 import { Bug, type RamOffset } from '../../kernel/types/units.ts';
 import type { Engine, EngineRefusal } from '../engine.ts';
 import { engineState, type BpfFunction } from '../engine-state.ts';
 import { BaseExecutable } from '../executable.ts';
 import type { IsaRow } from '../isa/row.ts';
-import { moduleName } from '../oops.ts';
+import { asOops, moduleName } from '../oops.ts';
 import { firstUnhandled } from '../refusal.ts';
 import type { VerifiedProgram } from '../program.ts';
 import type { BpfRuntime } from '../runtime.ts';
 import type { CodeContext } from './calls.ts';
 import { mapFunction, slotAt, type MappedFunction } from './code-map.ts';
-import { CodeWriter, I32, I64, type ValueType } from './code-writer.ts';
+import { CodeWriter, type ValueType } from './code-writer.ts';
 import { functionCode, type BeforeEach } from './function.ts';
 import { listing } from './listing.ts';
 import { ModuleWriter } from './module-writer.ts';
+import type { ProgramTable } from './program-table.ts';
 import { shapesOf, signatureOf } from './shape.ts';
 
 export interface WasmJitOptions {
@@ -73,7 +73,6 @@ function refusal(program: VerifiedProgram): EngineRefusal | undefined {
 
 /** What a module exports, and for callbacks `callback_N`, by subprogram. */
 interface ModuleExports {
-  readonly run: (ctx: number, stackTop: number) => number;
   readonly enter: (ctx: bigint, stackTop: number, tailCalls: number) => bigint;
   readonly [name: string]: unknown;
 }
@@ -81,6 +80,7 @@ interface ModuleExports {
 interface Code {
   readonly image: Uint8Array<ArrayBuffer>;
   readonly imports: WebAssembly.Imports;
+  readonly callsOut: boolean;
   /** One a subprogram. */
   readonly functions: readonly MappedFunction[];
 }
@@ -91,7 +91,8 @@ function generate(jit: Jit, program: VerifiedProgram, runtime: BpfRuntime, index
   module.importMemory(runtime.ram);
   const shapes = shapesOf(program);
   const state = engineState(runtime);
-  const c: CodeContext = { program, runtime, state, module, shapes, hasTailCalls, inline };
+  const facts = { program, runtime, state, module, shapes, hasTailCalls, inline };
+  const c: CodeContext = { ...facts, callsOut: jit.onStep !== undefined };
   program.subprogs.forEach(({ name }, i) => module.declare(name, signatureOf(shapes[i]!)));
   const before = traced(jit, module);
   const codes = shapes.map((_, subprog) => {
@@ -99,12 +100,13 @@ function generate(jit: Jit, program: VerifiedProgram, runtime: BpfRuntime, index
     module.define(subprog, code.locals, code);
     return code;
   });
-  exportEntry(module);
+  module.exportFunction('enter', 0);
   program.subprogs.forEach(({ isCallback }, i) => isCallback && exportCallback(c, i));
   const { bytes, functions } = module.encode();
   return {
     image: bytes,
     imports: module.imports,
+    callsOut: c.callsOut,
     functions: codes.map((code, i) => mapFunction(functions[i]!, code)),
   };
 }
@@ -121,29 +123,6 @@ function traced({ onStep }: Jit, module: ModuleWriter): BeforeEach | undefined {
     for (const register of all) f.get(register);
     f.callImport(func);
   };
-}
-
-/** run(ctx, stackTop): no 64-bit value crosses, so no BigInt is made. And `enter`, with them. */
-function exportEntry(module: ModuleWriter): void {
-  const code = new CodeWriter();
-  code.localGet(0);
-  code.if('i64');
-  code.localGet(0);
-  code.op(I64.extend_u);
-  code.i64(KERNEL_BASE);
-  code.op(I64.or);
-  code.else();
-  code.i64(0n);
-  code.end();
-  code.localGet(1);
-  code.i32(0);
-  code.callOwn(0);
-  code.op(I32.wrap);
-  code.end();
-  const run = module.declare('run', { params: ['i32', 'i32'], results: ['i32'] });
-  module.define(run, [], code);
-  module.exportFunction('run', run);
-  module.exportFunction('enter', 0);
 }
 
 /** callback_N(r1, …, r5, stackTop), whatever the subprogram takes of it. */
@@ -167,9 +146,10 @@ class WasmProgram extends BaseExecutable {
   readonly engine = 'wasm';
   readonly imageBytes: number;
   readonly tableIndex: number;
-  readonly #run: ModuleExports['run'];
+  readonly #run: ProgramTable['run'];
   readonly #enter: ModuleExports['enter'];
   readonly #code: Code;
+  readonly #callsOut: boolean;
 
   constructor(jit: Jit, program: VerifiedProgram, runtime: BpfRuntime) {
     super(program, runtime);
@@ -179,7 +159,8 @@ class WasmProgram extends BaseExecutable {
     const instance = new WebAssembly.Instance(new WebAssembly.Module(code.image), code.imports);
     const exports = instance.exports as unknown as ModuleExports;
     this.#code = code;
-    this.#run = exports.run;
+    this.#callsOut = code.callsOut;
+    this.#run = programs.run;
     this.#enter = exports.enter;
     this.imageBytes = code.image.length;
     programs.set(this.tableIndex, exports.enter, (offset) => {
@@ -191,8 +172,18 @@ class WasmProgram extends BaseExecutable {
     });
   }
 
+  override run(ctx: RamOffset): number {
+    const { state } = this;
+    if (this.#callsOut) return super.run(ctx);
+    try {
+      return this.#run(this.tableIndex, ctx, state.nextTop()) >>> 0;
+    } catch (error) {
+      throw asOops(error, state.programs);
+    }
+  }
+
   protected override execute(ctx: RamOffset, stackTop: number): number {
-    return this.#run(ctx, stackTop) >>> 0;
+    return this.#run(this.tableIndex, ctx, stackTop) >>> 0;
   }
 
   override enter(ctx: bigint, stackTop: number, tailCalls: number): bigint {

@@ -75,8 +75,8 @@ function emitFarLoad({ module, runtime }: CodeContext, f: FunctionCode, bytes: n
   f.f64Const(0);
   f.op(F64_LT);
   f.if();
-  f.i64(0n);
-  f.return();
+  f.setConstant(0, 0n);
+  f.exit();
   f.end();
   f.localGet(word);
   f.op(I64.trunc_f64_u);

@@ -1,12 +1,15 @@
-/** Host time of small things: repeated until it is long enough to measure, the best of several. */
+/**
+ * Host time of small things. Whatever else the host does only makes a round longer, so the best of
+ * many short rounds is taken; V8 optimises hot code in the background, so they begin after a while.
+ */
 
 /** Nanoseconds a call of `body`. */
-export function measureNs(body: () => void, minMs = 20, rounds = 7): number {
+export function measureNs(body: () => void, roundMs = 1, rounds = 100, warmUpMs = 100): number {
+  const end = performance.now() + warmUpMs;
   let count = 1;
-  for (;;) {
+  while (performance.now() < end) {
     const ms = timeMs(body, count);
-    if (ms >= minMs) break;
-    count = Math.max(count * 2, Math.floor((count * minMs) / Math.max(ms, 0.01)));
+    if (ms < roundMs) count = Math.ceil(count * Math.min(2, roundMs / Math.max(ms, 0.001)));
   }
   let best = Infinity;
   for (let i = 0; i < rounds; i++) best = Math.min(best, timeMs(body, count));

@@ -307,34 +307,38 @@ describe.each(PAIRS)('tail calls from %s to %s', (_, __, from, to) => {
   });
 });
 
+/** Prints "a": to the kernel's end of bpf_trace_printk, a hook in the middle of a run. */
+const PRINT = `
+  *(u64 *)(r10 -16) = 0x61
+  r1 = r10
+  r1 += -16
+  r2 = 2
+  call 6`;
+
 it.each(ENGINES)('runs nest in the %s, each with its own context and stack', (_, engine) => {
   const { kernel, ram, runtime } = machine;
   const contexts: (RamOffset | undefined)[] = [];
-  const inner = compile(engine, '*(u64 *)(r10 -8) = 5\n r0 = *(u64 *)(r10 -8)\n exit');
+  const inner = compile(engine, `*(u64 *)(r10 -8) = 5\n ${PRINT}\n r0 = *(u64 *)(r10 -8)\n exit`);
+  const outer = compile(engine, `*(u64 *)(r10 -8) = 9\n ${PRINT}\n r0 = *(u64 *)(r10 -8)\n exit`);
   let depth = 0;
-  // Helper 5 reads the clock: a hook in the middle of a run.
   Object.assign(kernel, {
-    nowNs: () => {
+    tracePrintk: () => {
       contexts.push(runtime.running?.ctx);
-      if (++depth < 4) outer.run((ram.kzalloc(8) + 0) as RamOffset);
-      return inner.run(NULL);
+      const program = ++depth % 2 === 0 ? outer : inner;
+      if (depth < 4) expect(program.run(ram.kzalloc(8))).toBe(program === outer ? 9 : 5);
     },
   });
-  const outer = compile(
-    engine,
-    '*(u64 *)(r10 -8) = 9\n call 5\n r1 = *(u64 *)(r10 -8)\n r0 += r1\n exit',
-  );
-  expect(outer.run(ram.kzalloc(8))).toBe(14);
+  expect(outer.run(ram.kzalloc(8))).toBe(9);
   expect(new Set(contexts).size).toBe(4);
   expect(runtime.running).toBeUndefined();
 });
 
 it.each(ENGINES)('endless nesting in the %s is an oops, not a crash', (_, engine) => {
   const { kernel } = machine;
-  const program = compile(engine, 'call 5\n exit');
-  Object.assign(kernel, { nowNs: () => program.run(NULL) });
+  const program = compile(engine, `${PRINT}\n r0 = 3\n exit`);
+  Object.assign(kernel, { tracePrintk: () => program.run(NULL) });
   expect(() => program.run(NULL)).toThrow(BpfOops);
-  Object.assign(kernel, { nowNs: () => 3 });
+  Object.assign(kernel, { tracePrintk: () => {} });
   expect(program.run(NULL)).toBe(3);
 });
 
