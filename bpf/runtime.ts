@@ -59,8 +59,8 @@ export interface BpfKernel {
   /** The socket, inode or task whose storage a descriptor stands for, or a negative errno. */
   storageOwnerOfFd?(fd: number, type: MapType): RamOffset | number;
   sockUid?(sock: RamOffset): number;
-  /** Room in front of a sk_buff's data; false where there is no memory. Moves head and data. */
-  skbExpandHead?(skb: RamOffset, headroomBytes: number): boolean;
+  /** The sk_buff has a larger buffer now: give `head` back. Absent: it is kmalloc's or a page. */
+  skbFreeHead?(skb: RamOffset, head: RamOffset): void;
   /** A copy of the packet to a device, to send or as if received: 0 or -errno. */
   skbCloneRedirect?(skb: RamOffset, ifindex: number, ingress: boolean): number;
   /** Key of the cgroup storage of the program that runs (CgroupStorageMap.keyText). */
@@ -82,6 +82,8 @@ export interface BpfKernel {
   currentIsUnderCgroup?(cgroup: number): boolean;
   /** struct net_device of an interface, 0 where there is none. */
   netDevice?(ifindex: number): RamOffset;
+  /** A frame of a test run goes where the program's verdict sends it. */
+  liveXdpFrame?(verdict: number, xdp: RamOffset, progId: number): void;
   /** A signal to the current thread, or to its whole process: 0 or -errno. */
   sendSignal?(signal: number, toThread: boolean): number;
   /** A network device that packets can be sent to. */
@@ -149,6 +151,10 @@ export interface Redirect {
   readonly index: number;
   readonly map: BpfMap | undefined;
   readonly flags: number;
+  /** Not out of the interface as it is: to its peer's input, or with a neighbour's address. */
+  readonly how?: 'peer' | 'neighbour';
+  /** struct bpf_redir_neigh: the neighbour, where the program names it. */
+  readonly nexthop?: Uint8Array;
 }
 
 /** The engine's side of a running program, for helpers that call back into it. */

@@ -10,12 +10,20 @@ import {
   testContext,
   type TestRun,
 } from '../bpf/syscall/test-run.ts';
+import { computeDataPointers, NOT_SET } from '../bpf/helpers/skb-room.ts';
 import { UapiSkBuff } from '../bpf/uapi-ctx.ts';
 import type { ProgType } from '../bpf/uapi.ts';
 import { PAGE_SIZE, type Ram } from '../kernel/ram/ram.ts';
 import { errno } from '../kernel/types/errno.ts';
 import { NetDeviceStruct } from '../kernel/types/net-device.ts';
-import { SkBuff, type SkBuffView } from '../kernel/types/skbuff.ts';
+import {
+  PACKET_BROADCAST,
+  PACKET_HOST,
+  PACKET_MULTICAST,
+  PACKET_OTHERHOST,
+  SkBuff,
+  type SkBuffView,
+} from '../kernel/types/skbuff.ts';
 import type { Ns, RamOffset } from '../kernel/types/units.ts';
 import { SKB_CB } from './skb-convert.ts';
 import { ETH_HLEN } from './test-run-xdp.ts';
@@ -24,6 +32,9 @@ import { ETH_HLEN } from './test-run-xdp.ts';
 const HEADROOM = 64;
 const SHARED_INFO_BYTES = 320;
 const LOOPBACK_IFINDEX = 1;
+/** UAPI linux/if_ether.h: from here on it is a type, below it a length. */
+const ETH_P_802_3_MIN = 0x0600;
+const LOOPBACK_MTU = 65536;
 const GSO_LEGACY_MAX_SIZE = 65536;
 const GSO_MAX_SEGS = 65535;
 
@@ -32,15 +43,6 @@ const CB_PRIVATE_BYTES = 20;
 
 /** Types that see the packet from its Ethernet header on. */
 const LINK_LAYER: ReadonlySet<ProgType> = new Set(['sched_cls', 'sched_act']);
-/** Types that reach the packet through data and data_end. */
-const DIRECT_ACCESS: ReadonlySet<ProgType> = new Set([
-  'sched_cls',
-  'sched_act',
-  'lwt_in',
-  'lwt_out',
-  'lwt_xmit',
-]);
-
 export const skbTestRun: TestRun = (bpf, program, attr, caller) => {
   const { ram, kernel } = bpf.host.runtime;
   const { type } = program.prog.verified.spec;
@@ -49,13 +51,14 @@ export const skbTestRun: TestRun = (bpf, program, attr, caller) => {
   if (attr.data_size_in < ETH_HLEN || attr.data_size_in > room) return -errno.EINVAL;
   const packet = caller.copyFromUser(attr.data_in, attr.data_size_in);
   if (!packet) return -errno.EFAULT;
+  if (packet.length < leastBytes(packet)) return -errno.EINVAL;
   const context = testContext(attr, caller, UapiSkBuff.size);
   if (typeof context === 'number') return context;
 
   return withTestSkb(ram, packet, (skb) => {
     const isLinkLayer = LINK_LAYER.has(type);
     if (!isLinkLayer) pull(skb, ETH_HLEN);
-    if (DIRECT_ACCESS.has(type)) setDataPointers(ram, skb);
+    computeDataPointers(skb);
     const taken = context && contextToSkb(ram, context, skb);
     if (taken !== undefined && taken < 0) return taken;
     const start = kernel.nowNs();
@@ -74,16 +77,37 @@ export const skbTestRun: TestRun = (bpf, program, attr, caller) => {
   });
 };
 
+/** Packets of IP have at least its header. */
+function leastBytes(packet: Uint8Array): number {
+  switch ((packet[12]! << 8) | packet[13]!) {
+    case 0x0800:
+      return ETH_HLEN + 20;
+    case 0x86dd:
+      return ETH_HLEN + 40;
+    default:
+      return ETH_HLEN;
+  }
+}
+
+/** eth_type_trans: an EtherType, or ETH_P_802_3 or _2 for a frame with a length; network order. */
+function protocolOf(view: DataView): number {
+  if (view.getUint16(12) >= ETH_P_802_3_MIN) return view.getUint16(12, true);
+  const isNovell = view.byteLength >= ETH_HLEN + 2 && view.getUint16(ETH_HLEN) === 0xffff;
+  return isNovell ? 0x0100 : 0x0400;
+}
+
+/** Whose it is, for an interface with the address 0. */
+function packetType(packet: Uint8Array): number {
+  const destination = packet.subarray(0, 6);
+  if (destination.every((byte) => byte === 0)) return PACKET_HOST;
+  if ((destination[0]! & 1) === 0) return PACKET_OTHERHOST;
+  return destination.every((byte) => byte === 0xff) ? PACKET_BROADCAST : PACKET_MULTICAST;
+}
+
 /** Moves the start of the packet: skb_pull, or skb_push for a negative count. */
 function pull(skb: SkBuffView, count: number): void {
   skb.data = (skb.data + count) as RamOffset;
   skb.len -= count;
-}
-
-/** bpf_compute_data_pointers */
-function setDataPointers(ram: Ram, skb: SkBuffView): void {
-  ram.writePointer((skb.cb + SKB_CB.dataMeta) as RamOffset, skb.data);
-  ram.writePointer((skb.cb + SKB_CB.dataEnd) as RamOffset, (skb.data + skb.len) as RamOffset);
 }
 
 /** Members of the context that a caller may set; everything between them must be zero. */
@@ -145,21 +169,26 @@ function withTestSkb(ram: Ram, packet: Uint8Array, use: (skb: SkBuffView) => num
   try {
     const view = new DataView(packet.buffer, packet.byteOffset, packet.byteLength);
     dev.ifindex = LOOPBACK_IFINDEX;
+    dev.mtu = LOOPBACK_MTU;
+    dev.hard_header_len = ETH_HLEN;
     skb.head = page;
     skb.data = (page + HEADROOM) as RamOffset;
     skb.tail = HEADROOM + packet.length;
     skb.end = PAGE_SIZE - SHARED_INFO_BYTES;
     skb.len = packet.length;
     skb.dev = dev.offset;
-    skb.protocol = view.getUint16(12, true);
+    skb.protocol = protocolOf(view);
+    skb.bits128 = packetType(packet);
     skb.mac_header = HEADROOM;
     skb.network_header = HEADROOM + ETH_HLEN;
+    skb.transport_header = NOT_SET;
     skb.truesize = PAGE_SIZE;
     skb.users = 1;
     ram.u8.set(packet, skb.data);
     return use(skb);
   } finally {
-    ram.pages.free(page);
+    // A helper may have given the packet a larger buffer.
+    ram.kfree(skb.head);
     for (const each of [skb, dev]) ram.kfree(each.offset);
   }
 }

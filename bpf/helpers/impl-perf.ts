@@ -5,6 +5,7 @@ import { SkBuff } from '../../kernel/types/skbuff.ts';
 import { XdpBuff } from '../../kernel/types/xdp.ts';
 import { FdArrayMap } from '../maps/fd-array.ts';
 import type { BpfRuntime } from '../runtime.ts';
+import { packetParts } from '../xdp-frags.ts';
 import type { HelperImplementation } from './helper.ts';
 import type { Implementations } from './implement.ts';
 import { offset } from './implement.ts';
@@ -37,7 +38,7 @@ function output(
 
 const implementation = (
   /** The packet that is appended, its first bytes as the flags say; undefined: none has. */
-  packetOf: ((runtime: BpfRuntime, ctx: RamOffset) => Part) | undefined,
+  packetOf: ((runtime: BpfRuntime, ctx: RamOffset) => readonly Part[]) | undefined,
 ): HelperImplementation => ({
   pass: ['i32', 'i32', 'i64', 'i32', 'i64'],
   returns: 'i32',
@@ -48,22 +49,26 @@ const implementation = (
     const parts: Part[] = [{ offset: offset(data), sizeBytes: Number(size) }];
     const packetBytes = Number((flags & CTXLEN_MASK) >> 32n);
     if (packetOf && packetBytes > 0) {
-      const packet = packetOf(runtime, offset(ctx));
-      if (packetBytes > packet.sizeBytes) return -errno.EFAULT;
-      parts.push({ offset: packet.offset, sizeBytes: packetBytes });
+      let left = packetBytes;
+      for (const part of packetOf(runtime, offset(ctx))) {
+        const sizeBytes = Math.min(left, part.sizeBytes);
+        if (sizeBytes > 0) parts.push({ offset: part.offset, sizeBytes });
+        left -= sizeBytes;
+      }
+      if (left > 0) return -errno.EFAULT;
     }
     return output(runtime, map, flags, parts, offset(ctx));
   },
 });
 
-function xdpPacket({ ram }: BpfRuntime, ctx: RamOffset): Part {
-  const xdp = XdpBuff.at(ram, ctx);
-  return { offset: xdp.data, sizeBytes: xdp.data_end - xdp.data };
+function xdpPacket({ ram }: BpfRuntime, ctx: RamOffset): readonly Part[] {
+  const parts = [...packetParts(XdpBuff.at(ram, ctx))];
+  return parts.map(({ at, bytes }) => ({ offset: at as RamOffset, sizeBytes: bytes }));
 }
 
-function skbPacket({ ram }: BpfRuntime, ctx: RamOffset): Part {
+function skbPacket({ ram }: BpfRuntime, ctx: RamOffset): readonly Part[] {
   const skb = SkBuff.at(ram, ctx);
-  return { offset: skb.data, sizeBytes: skb.len };
+  return [{ offset: skb.data, sizeBytes: skb.len }];
 }
 
 const plain = implementation(undefined);

@@ -9,8 +9,6 @@ import {
   CHECKSUM_PARTIAL,
   CHECKSUM_UNNECESSARY,
   SKB_CSUM_LEVEL_MASK,
-  SKB_IP_SUMMED_MASK,
-  SKB_IP_SUMMED_SHIFT,
   SKB_L4_HASH,
   SKB_SW_HASH,
   SKB_PKT_TYPE_MASK,
@@ -20,11 +18,13 @@ import type { SkBuffView } from '../../kernel/types/skbuff.ts';
 import type { RamOffset } from '../../kernel/types/units.ts';
 import type { BpfRuntime } from '../runtime.ts';
 import { csum16Add, csum16Sub, csumAdd, csumFold, csumSub } from './csum.ts';
-import type { HelperFunction, HelperImplementation, Passing } from './helper.ts';
+import type { HelperImplementation } from './helper.ts';
 import { skbHash } from './flow-hash.ts';
 import type { Implementations } from './implement.ts';
 import { offset } from './implement.ts';
 import { BpfFlowDissector } from '../../kernel/types/flow.ts';
+import { clearHash, ipSummed, onSkb, setIpSummed } from './on-skb.ts';
+import { computeDataPointers } from './skb-room.ts';
 import { vlanPop, vlanPush } from './vlan.ts';
 
 const NULL = 0 as RamOffset;
@@ -40,6 +40,8 @@ const BPF_F_INGRESS = 1n;
 /** UAPI linux/pkt_cls.h */
 const TC_ACT_SHOT = 2;
 const TC_ACT_REDIRECT = 7;
+/** struct bpf_redir_neigh */
+const REDIR_NEIGH_BYTES = 20;
 /** What stands for a checksum of 0 in UDP. */
 const CSUM_MANGLED_0 = 0xffff;
 /** skb_mac_header_was_set: otherwise the offset is all ones. */
@@ -47,33 +49,7 @@ const NO_MAC_HEADER = 0xffff;
 /** DEFAULT_OVERFLOWUID */
 const OVERFLOW_UID = 65534;
 
-function onSkb(
-  pass: readonly Passing[],
-  run: (skb: SkBuffView, runtime: BpfRuntime, ...args: never[]) => number,
-  returns: 'i32' | 'i64' = 'i32',
-): HelperImplementation {
-  return {
-    pass: ['i32', ...pass],
-    returns,
-    bind: (runtime): HelperFunction => {
-      const view = SkBuff.at(runtime.ram, NULL);
-      return (ctx: number, ...args: never[]) => {
-        view.offset = offset(ctx);
-        const result = run(view, runtime, ...args);
-        return returns === 'i64' ? BigInt(result) : result;
-      };
-    },
-  };
-}
-
-const ipSummed = (skb: SkBuffView) => (skb.bits128 & SKB_IP_SUMMED_MASK) >> SKB_IP_SUMMED_SHIFT;
 const has = (flags: bigint, flag: bigint) => (flags & flag) !== 0n;
-
-/** __skb_clear_hash */
-function clearHash(skb: SkBuffView): void {
-  skb.hash = 0;
-  skb.bits129 &= ~(SKB_L4_HASH | SKB_SW_HASH);
-}
 
 function loadBytes(
   skb: SkBuffView,
@@ -235,8 +211,8 @@ function replaceInetSum(
 function csumLevel(skb: SkBuffView, _: BpfRuntime, operation: bigint): number {
   const summed = ipSummed(skb);
   const level = (skb.bits130 & SKB_CSUM_LEVEL_MASK) >> 2;
-  const set = (ipSummedNow: number, levelNow: number) => {
-    skb.bits128 = (skb.bits128 & ~SKB_IP_SUMMED_MASK) | (ipSummedNow << SKB_IP_SUMMED_SHIFT);
+  const set = (summedNow: number, levelNow: number) => {
+    setIpSummed(skb, summedNow);
     skb.bits130 = (skb.bits130 & ~SKB_CSUM_LEVEL_MASK) | (levelNow << 2);
     return 0;
   };
@@ -267,9 +243,11 @@ function changeType(skb: SkBuffView, _: BpfRuntime, type: number): number {
 
 const load = onSkb(['i32', 'i32', 'i32'], loadBytes);
 const loadRelative = onSkb(['i32', 'i32', 'i32', 'i32'], loadBytesRelative);
-const pullData = onSkb(['i32'], (skb, _, sizeBytes: number) =>
-  sizeBytes >>> 0 > skb.len ? -errno.ENOMEM : 0,
-);
+/** All there is lies in one piece already. */
+const pullData = onSkb(['i32'], (skb, _, sizeBytes: number) => {
+  computeDataPointers(skb);
+  return sizeBytes >>> 0 > skb.len ? -errno.ENOMEM : 0;
+});
 
 /** The dissector's packet is linear, or of a test run and has no sk_buff. */
 const dissectorLoad: HelperImplementation = {
@@ -313,8 +291,16 @@ export const skbImplementations: Implementations = {
     },
   },
   csum_level: onSkb(['i64'], csumLevel),
-  skb_vlan_push: onSkb(['i32', 'i32'], vlanPush),
-  skb_vlan_pop: onSkb([], vlanPop),
+  skb_vlan_push: onSkb(['i32', 'i32'], (skb, runtime, protocol: number, tci: number) => {
+    const result = vlanPush(skb, runtime, protocol, tci);
+    computeDataPointers(skb);
+    return result;
+  }),
+  skb_vlan_pop: onSkb([], (skb, runtime) => {
+    const result = vlanPop(skb, runtime);
+    computeDataPointers(skb);
+    return result;
+  }),
   skb_change_type: onSkb(['i32'], changeType),
   get_hash_recalc: {
     pass: ['i32'],
@@ -361,6 +347,42 @@ export const skbImplementations: Implementations = {
       return TC_ACT_REDIRECT;
     },
   },
+  redirect_peer: {
+    pass: ['i32', 'i64'],
+    returns: 'i32',
+    bind: (runtime) => (ifindex: number, flags: bigint) => {
+      if (flags !== 0n) return TC_ACT_SHOT;
+      runtime.redirect = { index: ifindex >>> 0, map: undefined, flags: 0, how: 'peer' };
+      return TC_ACT_REDIRECT;
+    },
+  },
+  redirect_neigh: {
+    pass: ['i32', 'i32', 'i32', 'i64'],
+    returns: 'i32',
+    bind: (runtime) => (ifindex: number, params: number, sizeBytes: number, flags: bigint) => {
+      const size = sizeBytes >>> 0;
+      if ((size > 0 && size < REDIR_NEIGH_BYTES) || flags !== 0n) return TC_ACT_SHOT;
+      const nexthop =
+        size > 0 ? runtime.ram.bytes(offset(params), REDIR_NEIGH_BYTES).slice() : undefined;
+      runtime.redirect = {
+        index: ifindex >>> 0,
+        map: undefined,
+        flags: 0,
+        how: 'neighbour',
+        ...(nexthop && { nexthop }),
+      };
+      return TC_ACT_REDIRECT;
+    },
+  },
+  // No packet here has been through IPsec.
+  skb_get_xfrm_state: onSkb(
+    ['i32', 'i32', 'i32', 'i64'],
+    (_, { ram }, _index: number, out: number, size: number) => {
+      ram.u8.fill(0, offset(out), offset(out) + (size >>> 0));
+      return -errno.EINVAL;
+    },
+  ),
+  skb_cgroup_classid: onSkb([], () => 0, 'i64'),
   clone_redirect: {
     pass: ['i32', 'i32', 'i64'],
     returns: 'i32',

@@ -59,6 +59,7 @@ export const systemImplementations: Implementations = {
     returns: 'i32',
     bind: (runtime) => (at: number, sizeBytes: number, flags: number, result: number) => {
       const { ram, kernel } = runtime;
+      ram.writeU64(offset(result), 0n);
       if (flags !== 0) return -errno.EINVAL;
       const name = nameAt(runtime, at, sizeBytes);
       if (typeof name === 'number') return name;

@@ -6,13 +6,16 @@ import {
   xdpDataHardEnd,
   xdpDataMetaUnsupported,
   XdpFrame,
+  XdpRxqInfo,
 } from '../../kernel/types/xdp.ts';
 import type { XdpBuffView } from '../../kernel/types/xdp.ts';
 import type { BpfRuntime } from '../runtime.ts';
+import { buffLen, copyIn, copyOut, growTail, hasFrags, shrinkTail } from '../xdp-frags.ts';
 import { XDP_ABORTED, XDP_REDIRECT, XDP_TX } from '../uapi.ts';
 import type { HelperFunction, HelperImplementation } from './helper.ts';
 import type { Implementations } from './implement.ts';
 import { offset } from './implement.ts';
+import { deviceFor, MTU_CHK_RET_FRAG_NEEDED } from './mtu.ts';
 
 const ETH_HLEN = 14;
 /** A packet of XDP has at least its Ethernet header; metadata at most 32 bytes in words of 4. */
@@ -25,14 +28,14 @@ const BPF_F_EXCLUDE_INGRESS = 16n;
 /** Views are bound once and moved, so that a packet allocates nothing. */
 function onBuff(
   pass: HelperImplementation['pass'],
-  run: (xdp: XdpBuffView, runtime: BpfRuntime, ...args: number[]) => number,
+  run: (xdp: XdpBuffView, runtime: BpfRuntime, ...args: never[]) => number,
 ): HelperImplementation {
   return {
     pass,
     returns: 'i32',
     bind: (runtime): HelperFunction => {
       const view = XdpBuff.at(runtime.ram, 0 as RamOffset);
-      return (ctx: number, ...args: number[]) => {
+      return (ctx: number, ...args: never[]) => {
         view.offset = offset(ctx);
         return run(view, runtime, ...args);
       };
@@ -55,6 +58,9 @@ function adjustHead(xdp: XdpBuffView, { ram }: BpfRuntime, by: number): number {
 }
 
 function adjustTail(xdp: XdpBuffView, { ram }: BpfRuntime, by: number): number {
+  if (hasFrags(xdp)) {
+    return by < 0 ? shrinkTail(xdp, -by, (page) => ram.pages.free(page)) : growTail(xdp, by);
+  }
   const end = xdp.data_end + by;
   if (end > xdpDataHardEnd(xdp) || end < xdp.data + ETH_HLEN) return -errno.EINVAL;
   if (by > 0) ram.u8.fill(0, xdp.data_end, end);
@@ -72,36 +78,56 @@ function adjustMeta(xdp: XdpBuffView, _: BpfRuntime, by: number): number {
   return 0;
 }
 
-/** Start of `size` bytes at `at` in the packet; a negative errno beyond its end. */
-function rangeIn(xdp: XdpBuffView, at: number, size: number): number {
+/** Whether `size` bytes at `at` are in the packet: 0 or a negative errno. */
+function checkRange(xdp: XdpBuffView, at: number, size: number): number {
   const [from, bytes] = [at >>> 0, size >>> 0];
   if (from > 0xffff || bytes > 0xffff) return -errno.EFAULT;
-  if (from + bytes > xdp.data_end - xdp.data) return -errno.EINVAL;
-  return xdp.data + from;
+  return from + bytes > buffLen(xdp) ? -errno.EINVAL : 0;
 }
 
-function loadBytes(xdp: XdpBuffView, { ram }: BpfRuntime, at: number, out: number, size: number) {
-  const source = rangeIn(xdp, at, size);
-  if (source < 0) return source;
-  ram.u8.copyWithin(offset(out), source, source + (size >>> 0));
-  return 0;
+function loadBytes(xdp: XdpBuffView, _: BpfRuntime, at: number, out: number, size: number) {
+  const refused = checkRange(xdp, at, size);
+  if (refused === 0) copyOut(xdp, at >>> 0, offset(out), size >>> 0);
+  return refused;
 }
 
-function storeBytes(xdp: XdpBuffView, { ram }: BpfRuntime, at: number, from: number, size: number) {
-  const target = rangeIn(xdp, at, size);
-  if (target < 0) return target;
-  ram.u8.copyWithin(target, offset(from), offset(from) + (size >>> 0));
-  return 0;
+function storeBytes(xdp: XdpBuffView, _: BpfRuntime, at: number, from: number, size: number) {
+  const refused = checkRange(xdp, at, size);
+  if (refused === 0) copyIn(xdp, at >>> 0, offset(from), size >>> 0);
+  return refused;
+}
+
+/** bpf_xdp_check_mtu: flags have no use here. */
+function checkMtu(
+  xdp: XdpBuffView,
+  { ram, kernel }: BpfRuntime,
+  ifindex: number,
+  length: number,
+  difference: number,
+  flags: bigint,
+): number {
+  const at = offset(length);
+  const given = ram.view.getUint32(at, true);
+  ram.view.setUint32(at, 0, true);
+  if (flags !== 0n) return -errno.EINVAL;
+  const own = XdpRxqInfo.at(ram, xdp.rxq).dev;
+  const device = deviceFor(ram, kernel, own, ifindex >>> 0);
+  if (!device) return -errno.ENODEV;
+  const { mtu, hard_header_len: header } = device;
+  const packet = (given !== 0 ? given + header : buffLen(xdp)) + difference;
+  ram.view.setUint32(at, mtu, true);
+  return packet <= mtu + header ? 0 : MTU_CHK_RET_FRAG_NEEDED;
 }
 
 export const xdpImplementations: Implementations = {
   xdp_adjust_head: onBuff(['i32', 'i32'], adjustHead),
   xdp_adjust_tail: onBuff(['i32', 'i32'], adjustTail),
   xdp_adjust_meta: onBuff(['i32', 'i32'], adjustMeta),
-  xdp_get_buff_len: onBuff(['i32'], (xdp) => xdp.data_end - xdp.data),
-  xdp_get_buff_len_trace: onBuff(['i32'], (xdp) => xdp.data_end - xdp.data),
+  xdp_get_buff_len: onBuff(['i32'], (xdp) => buffLen(xdp)),
+  xdp_get_buff_len_trace: onBuff(['i32'], (xdp) => buffLen(xdp)),
   xdp_load_bytes: onBuff(['i32', 'i32', 'i32', 'i32'], loadBytes),
   xdp_store_bytes: onBuff(['i32', 'i32', 'i32', 'i32'], storeBytes),
+  xdp_check_mtu: onBuff(['i32', 'i32', 'i32', 'i32', 'i64'], checkMtu),
   xdp_redirect: {
     pass: ['i32', 'i64'],
     returns: 'i32',

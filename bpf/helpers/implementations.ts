@@ -7,6 +7,7 @@ import { perfImplementations } from './impl-perf.ts';
 import { printImplementations } from './impl-print.ts';
 import { probeImplementations } from './impl-probe.ts';
 import { skbImplementations } from './impl-skb.ts';
+import { skbRoomImplementations } from './impl-skb-room.ts';
 import { stackImplementations } from './impl-stack.ts';
 import { storageImplementations } from './impl-storage.ts';
 import { systemImplementations } from './impl-system.ts';
@@ -23,6 +24,7 @@ export const implementations: Implementations = {
   ...perfImplementations,
   ...xdpImplementations,
   ...skbImplementations,
+  ...skbRoomImplementations,
   ...stackImplementations,
   ...storageImplementations,
   ...timerImplementations,

@@ -8,6 +8,7 @@ import { SKB_VLAN_PRESENT } from '../../kernel/types/skbuff.ts';
 import type { SkBuffView } from '../../kernel/types/skbuff.ts';
 import type { RamOffset } from '../../kernel/types/units.ts';
 import type { BpfRuntime } from '../runtime.ts';
+import { ensureHeadroom } from './skb-room.ts';
 
 /** As they stand in the struct: network order read as little-endian. */
 const ETH_P_8021Q = 0x0081;
@@ -19,8 +20,6 @@ const ETH_P_802_3_MIN = 0x0600;
 const VLAN_HLEN = 4;
 const ETH_HLEN = 14;
 const MACS_BYTES = 12;
-/** A header's offset that nobody has set. */
-const NOT_SET = 0xffff;
 
 const isVlan = (protocol: number) => protocol === ETH_P_8021Q || protocol === ETH_P_8021AD;
 const tagPresent = (skb: SkBuffView) => (skb.bits130 & SKB_VLAN_PRESENT) !== 0;
@@ -31,34 +30,6 @@ function putTag(skb: SkBuffView, protocol: number, tci: number): void {
   skb.bits130 |= SKB_VLAN_PRESENT;
 }
 
-const HEADERS = [
-  'mac_header',
-  'network_header',
-  'transport_header',
-  'inner_mac_header',
-  'inner_network_header',
-  'inner_transport_header',
-] as const;
-/** How far a packet is moved at once, so that not every push moves it (NET_SKB_PAD on x86-64). */
-const HEADROOM_STEP = 64;
-
-/**
- * Room in front of the data, made of room behind it; false where there is too little.
- * differs: Linux allocates a larger head each time; programs see the addresses differ, no more.
- */
-function makeHeadroom(skb: SkBuffView, ram: Ram, bytes: number): boolean {
-  if (skb.data - skb.head >= bytes) return true;
-  const by = Math.min(skb.end - skb.tail, HEADROOM_STEP);
-  if (skb.data - skb.head + by < bytes) return false;
-  ram.u8.copyWithin(skb.data + by, skb.data, skb.head + skb.tail);
-  skb.data = (skb.data + by) as RamOffset;
-  skb.tail += by;
-  for (const header of HEADERS) {
-    if (skb[header] !== NOT_SET) skb[header] += by;
-  }
-  return true;
-}
-
 /** The tag beside the packet goes into it, the new one takes its place. */
 export function vlanPush(
   skb: SkBuffView,
@@ -66,12 +37,11 @@ export function vlanPush(
   protocol: number,
   tci: number,
 ): number {
-  const { ram, kernel } = runtime;
+  const { ram } = runtime;
   const wanted = protocol & 0xffff;
   if (tagPresent(skb)) {
-    const hasRoom =
-      makeHeadroom(skb, ram, VLAN_HLEN) || kernel.skbExpandHead?.(skb.offset, VLAN_HLEN);
-    if (!hasRoom) return -errno.ENOMEM;
+    const room = ensureHeadroom(runtime, skb, VLAN_HLEN);
+    if (room < 0) return room;
     const data = skb.data;
     ram.u8.copyWithin(data - VLAN_HLEN, data, data + MACS_BYTES);
     ram.view.setUint16(data - VLAN_HLEN + MACS_BYTES, skb.vlan_proto, true);

@@ -29,26 +29,45 @@ export function progTestRun(bpf: BpfSubsystem, attr: TestRunAttr, caller: BpfCal
   return run ? run(bpf, program, attr, caller) : -errno.ENOTSUPP;
 }
 
+export interface TestRunResult {
+  readonly data: Uint8Array;
+  /** Of `data`, at its end: what lies in fragments. */
+  readonly fragBytes?: number;
+  readonly retval: number;
+  readonly durationNs: number;
+}
+
 /**
  * The packet after the run, the return value and the duration go to the caller
  * (bpf_test_finish): what does not fit data_out is cut, and the call fails with -ENOSPC.
  */
-export function finishTestRun(
-  attr: TestRunAttr,
-  caller: BpfCaller,
-  result: { readonly data: Uint8Array; readonly retval: number; readonly durationNs: number },
-): number {
+export function finishTestRun(attr: TestRunAttr, caller: BpfCaller, result: TestRunResult): number {
   const { data } = result;
   const room = attr.data_size_out;
   const fits = room === 0 || data.length <= room;
   if (attr.data_out !== 0n) {
-    const copied = fits ? data : data.subarray(0, room);
+    const copied = fits ? data : cutPacket(data, result.fragBytes ?? 0, room);
+    if (!copied) return -errno.ENOSPC;
     if (!caller.copyToUser(attr.data_out, copied)) return -errno.EFAULT;
   }
   attr.data_size_out = data.length;
   attr.retval = result.retval;
   attr.duration = result.durationNs;
   return fits ? 0 : -errno.ENOSPC;
+}
+
+/**
+ * As much of a packet as there is room for. 6.1 keeps the fragments whole and takes what is missing
+ * from the end of the first part; undefined where they alone are too large.
+ */
+function cutPacket(data: Uint8Array, fragBytes: number, room: number): Uint8Array | undefined {
+  if (fragBytes === 0) return data.subarray(0, room);
+  const linear = room - fragBytes;
+  if (linear < 0) return undefined;
+  const copied = new Uint8Array(room);
+  copied.set(data.subarray(0, linear));
+  copied.set(data.subarray(data.length - fragBytes), linear);
+  return copied;
 }
 
 /**

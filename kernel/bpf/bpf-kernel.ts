@@ -3,6 +3,7 @@ import type { BpfKernel } from '../../bpf/runtime.ts';
 import type { Kernel } from '../machine-types.ts';
 import { kernelStackOf, runningStack, userStackOf } from './callchain.ts';
 import { SoftTimers } from './bpf-timers.ts';
+import { liveXdpFrame } from './live-frames.ts';
 import type { PerfEvent } from '../perf/perf-event.ts';
 import { PerfFile } from '../perf/perf-file.ts';
 import { PAGE_SIZE } from '../ram/ram.ts';
@@ -65,6 +66,7 @@ export function bpfKernel(kernel: Kernel): BpfKernel {
       if (bytes) ram.u8.set(bytes, destination);
       return bytes !== undefined && bytes !== null;
     },
+    liveXdpFrame: liveXdpFrame(kernel),
     sendSignal: (signal, toThread) => sendSignal(kernel, signal, toThread),
     netDevice: (ifindex) => kernel.network.net.byIndex(ifindex)?.offset ?? (0 as RamOffset),
     netDeviceExists: (ifindex) => kernel.network.net.byIndex(ifindex) !== undefined,

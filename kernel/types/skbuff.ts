@@ -86,6 +86,7 @@ export const SKB_IP_SUMMED_MASK = 0x60;
 /** In bits129. */
 export const SKB_L4_HASH = 0x01;
 export const SKB_SW_HASH = 0x02;
+export const SKB_ENCAPSULATION = 0x20;
 /** In bits130. */
 export const SKB_VLAN_PRESENT = 0x01;
 export const SKB_CSUM_LEVEL_MASK = 0x0c;
@@ -109,6 +110,11 @@ export const CHECKSUM_UNNECESSARY = 1;
 export const CHECKSUM_COMPLETE = 2;
 export const CHECKSUM_PARTIAL = 3;
 
+/** skb_frag_t (a struct bio_vec). differs: no struct page; `bv_page` points at the page's memory. */
+export const SkbFrag = struct('bio_vec', { bv_page: pointer('page'), bv_len: u32, bv_offset: u32 });
+export const MAX_SKB_FRAGS = 17;
+
+/** The fragments stand behind its named members. */
 export const SkbSharedInfo = struct(
   'skb_shared_info',
   {
