@@ -1,8 +1,10 @@
-/** BPF_BTF_LOAD: parse, check, give a descriptor; errors go to the caller's log (level 1). */
+/**
+ * BPF_BTF_LOAD: check, parse, give a descriptor. All types that were met, and what is wrong with
+ * them, go to the caller's log.
+ */
 import { errno } from '../../kernel/types/errno.ts';
-import { type Btf, parseBtf } from '../btf/btf.ts';
-import { validateBtf } from '../btf/validate.ts';
-import { BtfError } from '../btf/types.ts';
+import { parseBtf } from '../btf/btf.ts';
+import { checkBtf } from '../btf/check/check.ts';
 import type { BpfCaller } from './caller.ts';
 import { install } from './lookup.ts';
 import { BtfObject } from './objects.ts';
@@ -19,19 +21,9 @@ export function btfLoad(bpf: BpfSubsystem, attr: Attr<'btf_load'>, caller: BpfCa
   if (!logIsValid(log)) return -errno.EINVAL;
   const bytes = caller.copyFromUser(attr.btf, attr.btf_size);
   if (!bytes) return -errno.EFAULT;
-  const btf = checkedBtf(bytes);
-  if (!(btf instanceof BtfError)) return install(caller, new BtfObject(btf, bpf.btfs));
-  const full = writeLog(caller, log, `${btf.message}\n`);
-  return full < 0 ? full : -btf.errno;
-}
-
-/** The BTF, or the first thing that is wrong with it. */
-function checkedBtf(bytes: Uint8Array): Btf | BtfError {
-  try {
-    const btf = parseBtf(bytes);
-    return validateBtf(btf) ?? btf;
-  } catch (error) {
-    if (error instanceof BtfError) return error;
-    throw error;
-  }
+  const verdict = checkBtf(bytes, { log: log.level !== 0 });
+  const full = writeLog(caller, log, verdict.log);
+  if (verdict.errno !== 0) return -verdict.errno;
+  if (full < 0) return full;
+  return install(caller, new BtfObject(parseBtf(bytes), bpf.btfs));
 }

@@ -3,9 +3,7 @@
  * get descriptors from 3 on, maps keep their values, BTF is checked as the kernel checks it.
  */
 import { decodeAttr } from '../../bpf/attr.ts';
-import { parseBtf } from '../../bpf/btf/btf.ts';
-import { BtfError } from '../../bpf/btf/types.ts';
-import { validateBtf } from '../../bpf/btf/validate.ts';
+import { checkBtf } from '../../bpf/btf/check/check.ts';
 import { BPF_MAP_INFO } from '../../bpf/info.ts';
 import { decodeInsns } from '../../bpf/isa/codec.ts';
 import type { Insn } from '../../bpf/isa/insn.ts';
@@ -64,10 +62,11 @@ export class RecordingKernel implements BpfUser<never> {
     switch (command) {
       case 'btf_load': {
         const data = bytes('btf', num('btf_size'));
-        const fault = faultOf(data);
-        if (fault !== undefined) {
-          this.#log(attr['btf_log_buf'] as bigint, `${fault.message}\n`);
-          return -22;
+        const wanted = attr['btf_log_buf'] as bigint;
+        const verdict = checkBtf(data, { log: wanted !== 0n });
+        if (verdict.errno !== 0) {
+          this.#log(wanted, verdict.log);
+          return -verdict.errno;
         }
         return this.#fd(this.btfs, data);
       }
@@ -177,15 +176,6 @@ export class RecordingKernel implements BpfUser<never> {
   #log(address: bigint, text: string): void {
     if (address === 0n) return;
     this.#memory.get(address)!.set(new TextEncoder().encode(`${text}\0`));
-  }
-}
-
-function faultOf(data: Uint8Array): BtfError | undefined {
-  try {
-    return validateBtf(parseBtf(data));
-  } catch (error) {
-    if (error instanceof BtfError) return error;
-    throw error;
   }
 }
 
