@@ -1,5 +1,5 @@
 /**
- * `skep bench engine`: interpreter against WASM JIT on computation, what compiling costs, what calls
+ * `skep bench engine`: what compiling costs, what calls of helpers, callbacks and other programs
  * cost, and what inlining saves.
  */
 import { assemble } from '../../bpf/asm/assemble.ts';
@@ -9,15 +9,15 @@ import type { Insn } from '../../bpf/isa/insn.ts';
 import { createWasmJit } from '../../bpf/jit/jit.ts';
 import type { BpfMap } from '../../bpf/maps/map.ts';
 import { createMap } from '../../bpf/maps/table.ts';
-import type { InsnFact } from '../../bpf/program.ts';
+import type { InsnFact, VerifiedProgram } from '../../bpf/program.ts';
 import { uapi, type MapType } from '../../bpf/uapi.ts';
 import { KERNEL_BASE } from '../../kernel/ram/ram.ts';
 import type { RamOffset } from '../../kernel/types/units.ts';
 import type { Bench, BenchRow } from '../../ui/cli/bench.ts';
-import { bareMachine, type BareMachine } from '../support/assets.ts';
+import { bareMachine, coreModule, type BareMachine } from '../support/assets.ts';
 import { unverifiedProgram } from '../support/unverified.ts';
-import { COMPUTE_PROGRAMS } from './engine-programs.ts';
-import { geometricMean, measureNs } from './measure.ts';
+import { measureNs } from './measure.ts';
+import { loadProgram, type ProgramName } from './program-rig.ts';
 
 const NULL = 0 as RamOffset;
 const { MAX_TAIL_CALL_CNT } = uapi;
@@ -28,13 +28,11 @@ interface Engines {
   readonly wasmCalling: Engine;
 }
 
-async function engines(): Promise<Engines> {
-  return {
-    interp: createInterpreter(),
-    wasm: createWasmJit(),
-    wasmCalling: createWasmJit({ inline: false }),
-  };
-}
+const engines = (): Engines => ({
+  interp: createInterpreter(),
+  wasm: createWasmJit(),
+  wasmCalling: createWasmJit({ inline: false }),
+});
 
 function runNs(executable: Executable): number {
   const ns = measureNs(() => executable.run(NULL));
@@ -42,70 +40,54 @@ function runNs(executable: Executable): number {
   return ns;
 }
 
-function computation({ interp, wasm }: Engines, { runtime }: BareMachine): BenchRow[] {
-  const ratios: number[] = [];
-  const rows = COMPUTE_PROGRAMS.flatMap(({ name, insns }): BenchRow[] => {
-    const program = unverifiedProgram(insns);
-    const interpNs = runNs(interp.compile(program, runtime));
-    const wasmNs = runNs(wasm.compile(program, runtime));
-    ratios.push(interpNs / wasmNs);
-    return [
-      { name: `engine interp ${name}`, value: interpNs, unit: 'ns/run' },
-      { name: `engine wasm ${name}`, value: wasmNs, unit: 'ns/run' },
-      {
-        name: `engine wasm/interp ${name}`,
-        value: interpNs / wasmNs,
-        unit: 'times faster',
-        against: 'interp',
-      },
-    ];
+/** Instructions without the second halves of ld_imm64. */
+const lengthOf = ({ insns }: VerifiedProgram): number =>
+  insns.filter(({ code }) => code !== 0).length;
+
+const [JUMP, EXIT] = assemble('goto pc+0\n exit') as [Insn, Insn];
+
+/** Twenty parsers and sorters, one after the other; a run with no context passes them all over. */
+function longProgram(programs: readonly VerifiedProgram[]): VerifiedProgram {
+  const once = programs.flatMap(({ insns }) => {
+    const last = insns.length - 1;
+    // Each exit becomes a jump to the end of its copy.
+    return insns.map((insn, slot) =>
+      insn.code === EXIT.code ? { ...JUMP, off: last - slot } : insn,
+    );
   });
-  const [alu] = COMPUTE_PROGRAMS;
-  const aluNs = rows[0]!.value;
-  return [
-    ...rows,
-    { name: 'engine interp speed', value: (alu!.steps / aluNs) * 1e3, unit: 'M insns/s' },
-    { name: 'engine wasm speed', value: (alu!.steps / rows[1]!.value) * 1e3, unit: 'M insns/s' },
-    {
-      name: 'engine wasm/interp mean',
-      value: geometricMean(ratios),
-      unit: 'times faster',
-      against: 'interp',
-      target: '>= 20',
-    },
-  ];
+  const copies = Array.from({ length: 20 }, () => once);
+  const head = assemble('r0 = 0\n if r1 != 0 goto pc+1\n exit');
+  return unverifiedProgram([...head, ...copies.flat(), EXIT]);
 }
 
-/** A long program of many blocks: twelve copies of each compute kernel, one after the other. */
-function longProgram(): readonly Insn[] {
-  const once = COMPUTE_PROGRAMS.filter(({ name }) => name !== 'calls').map(({ insns }) =>
-    insns.slice(0, -1),
-  );
-  const copies = Array.from({ length: 12 }, () => once.flat());
-  return [...copies.flat(), ...assemble('exit')];
-}
-
-function compileTime({ wasm }: Engines, { runtime }: BareMachine): BenchRow[] {
-  return [
-    {
-      name: 'short',
-      insns: COMPUTE_PROGRAMS.slice(0, 5).flatMap(({ insns }) => insns.slice(0, -1)),
-    },
-    { name: 'long', insns: longProgram() },
-  ].map(({ name, insns }) => {
-    const program = unverifiedProgram([...insns, ...assemble('exit')]);
-    const compile = (): void => wasm.compile(program, runtime).free();
-    for (let i = 0; i < 50; i++) compile();
-    const ms = measureNs(compile, 50, 5) / 1e6;
+async function compileTime({ wasm }: Engines): Promise<BenchRow[]> {
+  const assets = { core: await coreModule() };
+  const loaded = (['percpu', 'hash', 'parse', 'sort'] as ProgramName[]).map((name) => {
+    const { verified, runtime } = loadProgram(assets, name, createInterpreter());
+    return { name, verified, runtime };
+  });
+  const [, , parse, sort] = loaded.map(({ verified }) => verified);
+  const long = {
+    name: 'long',
+    verified: longProgram([parse!, sort!]),
+    runtime: loaded[0]!.runtime,
+  };
+  return [...loaded, long].map(({ name, verified, runtime }) => {
+    const count = lengthOf(verified);
+    // V8 compiles when code is first run, which belongs to the price.
+    const compile = (): void => {
+      const executable = wasm.compile(verified, runtime);
+      executable.run(NULL);
+      executable.free();
+    };
     return {
-      name: `engine compile ${name} (${program.insns.length} insns)`,
-      value: (ms / program.insns.length) * 100,
+      name: `engine compile ${name} (${count} insns)`,
+      value: (measureNs(compile) / 1e6 / count) * 100,
       unit: 'ms/100 insns',
       target: '<= 1',
     };
   });
 }
-
 const ROUNDS = 1000;
 
 /** `body` in a loop of 1000 rounds; r6 counts, r7 is free. */
@@ -121,6 +103,8 @@ loop:
   r0 = r7
   exit
   ${after}`);
+
+const CALLING = looped('r1 = r6\n r2 = r7\n call add\n r7 = r0', 'add: r0 = r1\n r0 += r2\n exit');
 
 interface CallBench {
   readonly name: string;
@@ -153,6 +137,7 @@ function callBenches({ runtime }: BareMachine): CallBench[] {
     lookup('percpu_array'),
     lookup('hash'),
     lookup('lru_hash'),
+    { name: 'call of a subprogram', insns: CALLING },
     { name: 'get_smp_processor_id', insns: looped('call 8\n r7 += r0') },
     { name: 'ktime_get_ns', insns: looped('call 5\n r7 += r0') },
     {
@@ -234,11 +219,10 @@ function tailCalls({ interp, wasm }: Engines, { runtime }: BareMachine): BenchRo
 export const engineBench: Bench = {
   names: ['engine interp', 'engine wasm', 'engine compile', 'engine called', 'engine inlined'],
   async run() {
-    const all = await engines();
+    const all = engines();
     const machine = await bareMachine({ ramMiB: 16 });
     return [
-      ...computation(all, machine),
-      ...compileTime(all, machine),
+      ...(await compileTime(all)),
       ...runs(all, machine),
       ...calls(all, machine),
       ...tailCalls(all, machine),

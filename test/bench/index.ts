@@ -2,14 +2,18 @@
 import type { Bench } from '../../ui/cli/bench.ts';
 import { bootBench } from './boot.ts';
 import { engineBench } from './engine.ts';
+import { mapsBench } from './maps.ts';
 import { netBench } from './net.ts';
 import { pageBench } from './page.ts';
+import { programsBench } from './programs.ts';
 import { verifierBench } from './verifier.ts';
 
 export const benches: readonly Bench[] = [
   bootBench,
   netBench,
+  programsBench,
   verifierBench,
   engineBench,
+  mapsBench,
   pageBench,
 ];
