@@ -122,7 +122,7 @@ export function explain(spec: ProgramSpec, env: VerifierEnv, verdict: Rejection)
     ...common,
     reason: outcome.reason,
     headline: told.headline,
-    ...(scene.slot < c.insns.length && { at: siteOf(c, scene.slot) }),
+    ...(scene.hasSite && { at: siteOf(c, scene.slot) }),
     here: told.here ?? (isOnPath ? scene.accessText : ''),
     chain: (told.events ?? []).map((event) => chainStep(scene, trace, event)),
     fix: told.fix ?? reasons[outcome.reason].fix,

@@ -186,6 +186,8 @@ class ExplorationRecorder implements Recorder {
       this.truncated = true;
       path.end = { how: 'not recorded' };
       this.#current = undefined;
+      // Nothing more is kept: the rest goes at full speed.
+      c.recorder = undefined;
       return;
     }
     this.#steps++;
@@ -224,7 +226,8 @@ class ExplorationRecorder implements Recorder {
     if (this.#current && rejected && rejected.about.insn === undefined) {
       this.#current.end = { how: 'refused', reason: rejected.reason };
     }
-    return this.#paths.map((path) => ({ ...path, end: path.end ?? { how: 'not explored' } }));
+    const how = this.truncated ? 'not recorded' : 'not explored';
+    return this.#paths.map((path) => ({ ...path, end: path.end ?? { how } }));
   }
 
   /** A state kept since the last step was kept before the instruction of that step. */

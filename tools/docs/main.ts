@@ -1,7 +1,8 @@
 /** `npm run docs`: writes the generated pages; `--check` only says whether they are current. */
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { differencesPage } from './differences.ts';
+import { reasonPages } from './reasons.ts';
 import { supportPage } from './support.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -10,6 +11,7 @@ export function generatedPages(): Readonly<Record<string, string>> {
   return {
     'docs/differences.md': differencesPage(root),
     'docs/support.md': supportPage(),
+    ...reasonPages(),
   };
 }
 
@@ -34,6 +36,7 @@ export function main(check: boolean): number {
     return stale.length > 0 ? 1 : 0;
   }
   for (const [path, text] of Object.entries(generatedPages())) {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
     writeFileSync(join(root, path), text);
     console.log(path);
   }

@@ -33,6 +33,8 @@ export class Scene {
   readonly insn: Insn;
   /** Slot of the refused instruction. */
   readonly slot: number;
+  /** False where it is the program as a whole that is refused. */
+  readonly hasSite: boolean;
   /** Its step on the path; -1 where it was refused before or after exploring. */
   readonly at: number;
   readonly visits: Uint32Array;
@@ -46,6 +48,7 @@ export class Scene {
     const onPath = this.about.insn === undefined && this.story.steps.length > 1;
     this.at = onPath ? this.story.steps.length - 1 : -1;
     this.slot = this.about.insn ?? (onPath ? this.story.steps[this.at]!.insn : c.insn);
+    this.hasSite = (onPath || this.about.insn !== undefined) && this.slot < c.insns.length;
     this.insn = c.insns[this.slot] ?? { code: 0, dst: 0, src: 0, off: 0, imm: 0 };
   }
 

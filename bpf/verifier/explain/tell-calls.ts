@@ -5,9 +5,20 @@ import { PROG_TYPES } from '../../uapi.ts';
 import { callerOf } from '../helper-call.ts';
 import { isSubprogCall } from '../opcode.ts';
 import { isConst } from '../tnum.ts';
-import { describe, functionName, helperName, mapName, objectText, plural } from './describe.ts';
+import { kindOfChange } from './changes.ts';
+import {
+  describe,
+  functionName,
+  helperName,
+  mapName,
+  objectText,
+  placeName,
+  plural,
+} from './describe.ts';
 import { capital, type Scene, type Teller } from './scene.ts';
+import type { Event } from './story.ts';
 import { merge } from './tell-memory.ts';
+import { frameOfPlace } from './trace.ts';
 
 const ALL_CAPS = { bpf: true, perfmon: true, sysAdmin: true };
 const MAX_NAMED = 6;
@@ -208,4 +219,29 @@ export const callbackFunction: Teller = (scene) => {
   const target = scene.c.subprogAt(scene.slot + scene.insn.imm + 1);
   const name = target < 0 ? '' : functionName(scene.c, target);
   return { headline: `Function ${name} cannot be a callback: it must be static and have BTF.` };
+};
+
+/** What the callback changed in the frames of its callers. */
+export const callbackChanges: Teller = (scene) => {
+  const { story } = scene;
+  const events: Event[] = [];
+  const frame = scene.frame;
+  for (let at = scene.at - 1; at >= 0 && story.steps[at]!.frame >= frame; at--) {
+    for (const change of story.steps[at]!.changes) {
+      if (frameOfPlace(change.place) >= frame || !change.after) continue;
+      const kind = kindOfChange(scene.c, story.steps[at]!, change.place);
+      if (kind === 'note' || kind === 'check') continue;
+      const [was, is] = [change.before, change.after].map((content) =>
+        content ? describe(scene.c, content.reg) : 'not set',
+      );
+      const says = `${placeName(change.place)} of its caller, which was ${was}, becomes ${is}`;
+      events.unshift({ at, role: 'value', place: change.place, says });
+    }
+  }
+  const name = functionName(scene.c, scene.step?.subprog ?? 0);
+  return {
+    headline: `The callback ${name} may not run again on what it leaves behind in its caller.`,
+    here: 'returns to a caller in another state',
+    events,
+  };
 };

@@ -68,6 +68,7 @@ export const tellers: Partial<Record<ReasonCode, Teller>> = {
   'constant-string': calls.constantString,
   dynptr: calls.dynptr,
   callback: calls.callbackFunction,
+  'callback-changes-caller': calls.callbackChanges,
   'kernel-field': calls.kernelFieldArgument,
   'timer-map': calls.timerMap,
 

@@ -14,7 +14,7 @@ import { isCallbackHelper } from '../helper-facts.ts';
 import { isHelperCall } from '../opcode.ts';
 import type { Recorder } from '../recorder.ts';
 import { UNINIT_REG, type Reg } from '../reg.ts';
-import type { Frame, Reference, StackSlot } from '../state.ts';
+import type { Frame, Reference } from '../state.ts';
 
 /** A register or a stack slot of a frame, as one number. */
 export type Place = number & { readonly brand: 'place' };
@@ -81,8 +81,8 @@ function apply(contents: Map<Place, Content>, step: TraceStep): void {
   }
 }
 
-/** About 200 bytes a step. */
-const DEFAULT_LIMIT = 1 << 17;
+/** About 300 bytes a step; up to twice as many are there at a time. */
+const DEFAULT_LIMIT = 1 << 15;
 
 export class Trace implements Recorder {
   steps: TraceStep[] = [];
@@ -206,14 +206,16 @@ export class Trace implements Recorder {
       const { reg } = frame.regs[regno]!;
       if (known[place]?.reg !== reg) this.#change(changes, place, reg, 0);
     }
-    frame.stack.forEach((slot: StackSlot, at) => {
+    const { stack } = frame;
+    for (let at = 0; at < stack.length; at++) {
+      const slot = stack[at]!;
       const place = slotPlace(index, at);
       const before = known[place];
       // A place that was only made room for holds nothing.
-      if (!before && slot.bytes === 0 && slot.reg === UNINIT_REG) return;
-      if (before?.reg === slot.reg && before.bytes === slot.bytes) return;
+      if (!before && slot.bytes === 0 && slot.reg === UNINIT_REG) continue;
+      if (before?.reg === slot.reg && before.bytes === slot.bytes) continue;
       this.#change(changes, place, slot.reg, slot.bytes);
-    });
+    }
     this.#slots[index] = Math.max(this.#slots[index] ?? 0, frame.stack.length);
   }
 
