@@ -7,6 +7,7 @@
  *   rig.packets            how many
  */
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { readObject } from '../../bpf/elf/object.ts';
 import type { Engine, Executable } from '../../bpf/engine.ts';
 import { loadObject } from '../../bpf/loader/load.ts';
@@ -40,7 +41,7 @@ export interface ProgramRig {
   run(): number;
 }
 
-const readFile = (path: string): Uint8Array => readFileSync(new URL(path, import.meta.url));
+const readFile = (path: string): Uint8Array => readFileSync(join(import.meta.dirname, path));
 
 export function loadProgram(assets: HostAssets, name: ProgramName, engine: Engine): ProgramRig {
   const machine = new BareMachine(assets, { level: '6.1', engine });
