@@ -2,8 +2,6 @@
  * What explanations are made from is what happened: at every instruction the recorded path holds
  * the state that the verifier has, and recording changes neither verdict nor counts.
  */
-import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { ProgramSpec } from '../../bpf/program.ts';
 import { Checker, Rejected, type Branch } from '../../bpf/verifier/checker.ts';
@@ -67,8 +65,9 @@ function follow({ spec, env }: Program): CheckedTrace {
   return trace;
 }
 
-const PATH = resolve(import.meta.dirname, '../../../shared/conformance/verifier-6.1.jsonl.gz');
-const recorded: readonly (readonly [string, Program])[] = existsSync(PATH)
+/** A file of a real kernel's answers, where one is given (see test/conformance). */
+const PATH = process.env['SKEP_CONFORMANCE'];
+const recorded: readonly (readonly [string, Program])[] = PATH
   ? readLines(PATH).map(({ request }) => [request.id, programOf(request)])
   : [];
 const cases: readonly (readonly [string, Program])[] = allCases.flatMap(([topic, list]) =>
@@ -85,7 +84,7 @@ describe('the recorded path', () => {
       compared += trace.compared;
       expect(trace.differences, name).toEqual([]);
     }
-    expect(compared).toBeGreaterThan(500);
+    expect(compared).toBeGreaterThan(400);
   });
 
   it('is bounded, and what it forgets is still known as state', () => {
