@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 /* One event for every openat(2), to a perf event array and to a ring buffer: for tests of readers.
- * clang-19 -O2 -g -target bpf -I/usr/include/x86_64-linux-gnu -c openat_events.bpf.c -o openat_events.bpf.o */
+ * clang-19 -O2 -g -target bpf -ffile-compilation-dir=. -I/usr/include/x86_64-linux-gnu -c openat_events.bpf.c -o openat_events.bpf.o */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
