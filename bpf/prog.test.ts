@@ -10,7 +10,7 @@ import { createWasmJit } from './jit/jit.ts';
 import { decodeInsns } from './isa/codec.ts';
 import type { Insn } from './isa/insn.ts';
 import type { BpfOops } from './program.ts';
-import { BpfProg, progTag, type ProgHost } from './prog.ts';
+import { BpfProg, oopsSymbol, progTag, type ProgHost } from './prog.ts';
 
 const NULL = 0 as RamOffset;
 
@@ -59,6 +59,7 @@ describe('a program in the machine', () => {
     expect(machine.oopses.map(({ message }) => message)).toEqual([
       'unable to handle access of 8 bytes at 0000000000000000',
     ]);
+    expect(oopsSymbol(prog, machine.oopses[0]!)).toBe(`bpf_prog_${prog.tag}_test+0x8/0x20`);
     expect(prog.run(0x20000 as RamOffset)).toBe(5);
   });
 

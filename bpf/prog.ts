@@ -27,7 +27,7 @@ const HOT_RUNS = 100;
 export interface ProgHost {
   readonly runtime: BpfRuntime;
   readonly interpreter: Engine;
-  /** Undefined until it is loaded (binaryen comes late), or where it is switched off. */
+  /** Undefined where it is switched off. */
   jit(): Engine | undefined;
   /** kernel.bpf_stats_enabled or BPF_ENABLE_STATS. */
   statsEnabled(): boolean;
@@ -138,6 +138,18 @@ export class BpfProg {
     this.#host.reportOops(this, error);
     return 0;
   }
+}
+
+/**
+ * Where a fault happened, as an oops names it: `bpf_prog_<tag>_<name>+0x18/0x60`.
+ * differs: offset and size are of the BPF instructions, not of machine code, so that they are the
+ * same whichever engine ran them.
+ */
+export function oopsSymbol(prog: BpfProg, { at }: BpfOops): string {
+  if (at === undefined) return `bpf_prog_${prog.tag}_${prog.name}`;
+  const { spec, insns } = at.program;
+  const [offset, size] = [at.slot, insns.length].map((slots) => (8 * slots).toString(16));
+  return `bpf_prog_${progTag(spec.insns)}_${spec.name}+0x${offset}/0x${size}`;
 }
 
 /**

@@ -6,7 +6,7 @@ import { createInterpreter } from '../../bpf/interp/interp.ts';
 import { createMap } from '../../bpf/maps/table.ts';
 import type { NativeCore } from '../../bpf/native/core.ts';
 import type { BpfOops } from '../../bpf/program.ts';
-import type { BpfProg } from '../../bpf/prog.ts';
+import { oopsSymbol, type BpfProg } from '../../bpf/prog.ts';
 import { createRuntime } from '../../bpf/runtime.ts';
 import { BpfSubsystem } from '../../bpf/syscall/subsystem.ts';
 import { progTypeOps } from '../../hooks/prog-types.ts';
@@ -60,6 +60,6 @@ function reportOops(kernel: Kernel, prog: BpfProg, oops: BpfOops): void {
   log.printk(
     KERN_WARNING,
     `CPU: ${sched.cpu.id} PID: ${sched.current.pid} Comm: ${sched.current.comm}\n` +
-      `RIP: 0010:bpf_prog_${prog.tag}_${prog.name}`,
+      `RIP: 0010:${oopsSymbol(prog, oops)}`,
   );
 }
