@@ -15,9 +15,11 @@ import { structure } from './structure.ts';
 /** Code to put before each instruction. */
 export type BeforeEach = (slot: number, f: FunctionCode) => void;
 
-/** Slots of a subprogram that is written in place of calls, and how deep in each other. */
+/** Of a subprogram that is written in place of calls: its slots, and how deep in each other. */
 const MAX_INLINED_SLOTS = 40;
 const MAX_INLINED_DEPTH = 3;
+/** Slots that may come into one function so. */
+const MAX_ADDED_SLOTS = 2000;
 
 export function functionCode(c: CodeContext, subprog: number, before?: BeforeEach): FunctionCode {
   const f = new FunctionCode(c.shapes[subprog]!, c.program.subprogs[subprog]!.stackBytes);
@@ -32,6 +34,7 @@ class Body {
   readonly #f: FunctionCode;
   readonly #before: BeforeEach | undefined;
   #depth = 0;
+  #roomSlots = MAX_ADDED_SLOTS;
 
   constructor(c: CodeContext, f: FunctionCode, before: BeforeEach | undefined) {
     this.#c = c;
@@ -64,8 +67,10 @@ class Body {
     const shape = shapes[callee]!;
     const { args, takesStack, takesTailCalls } = shape;
     const { end, stackBytes } = program.subprogs[callee]!;
-    const isSmall = end - start <= MAX_INLINED_SLOTS && this.#depth < MAX_INLINED_DEPTH;
-    if (inline && isSmall && !takesTailCalls) {
+    const slots = end - start;
+    const hasRoom = this.#depth < MAX_INLINED_DEPTH && slots <= this.#roomSlots;
+    if (inline && slots <= MAX_INLINED_SLOTS && hasRoom && !takesTailCalls) {
+      this.#roomSlots -= slots;
       this.#depth++;
       f.inlined(shape, stackBytes, () => this.write(callee));
       this.#depth--;

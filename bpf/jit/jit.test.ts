@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { KERNEL_BASE } from '../../kernel/ram/ram.ts';
 import type { RamOffset } from '../../kernel/types/units.ts';
 import { bareRuntime } from '../../test/support/bare-runtime.ts';
 import { INSTRUCTION_CASES } from '../../test/support/instruction-cases.ts';
@@ -61,6 +62,29 @@ describe('the WASM JIT', () => {
     expect(sizes).toHaveLength(2);
     expect(Math.min(...sizes)).toBeGreaterThan(0);
     expect(sizes[0]! + sizes[1]!).toBeLessThan(image.length);
+  });
+
+  it('does not grow without bounds where small subprograms call each other', () => {
+    const calls = (name: string) => Array.from({ length: 38 }, () => `call ${name}`).join('\n');
+    const text = `
+      r0 = 0
+      ${calls('a')}
+      exit
+    a: ${calls('b')}
+      exit
+    b: ${calls('c')}
+      exit
+    c: r1 = ${KERNEL_BASE + 0x20000n} ll
+      r2 = *(u64 *)(r1 +0)
+      r2 += 1
+      *(u64 *)(r1 +0) = r2
+      r0 = 0
+      exit`;
+    const runtime = bareRuntime();
+    const executable = compile(assemble(text), runtime);
+    expect(executable.imageBytes).toBeLessThan(100_000);
+    executable.run(NULL);
+    expect(runtime.ram.readU64(0x20000 as RamOffset)).toBe(38n ** 3n);
   });
 
   it('compiles very long programs without recursion or quadratic time', () => {
