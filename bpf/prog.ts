@@ -120,6 +120,11 @@ export class BpfProg {
     }
   }
 
+  /**
+   * differs: code takes no virtual time (what a hook charges for a program is in kernel/cost), so
+   * this counts what helpers let pass. What code costs, and that it costs the same in every engine,
+   * is for the CPU models to say.
+   */
   #runCounted(ctx: RamOffset): number {
     const { kernel } = this.#host.runtime;
     const start = kernel.nowNs();

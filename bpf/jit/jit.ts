@@ -28,6 +28,8 @@ import { shapesOf, signatureOf } from './shape.ts';
 export interface WasmJitOptions {
   /** Inline helpers where the verifier's facts allow it; true by default. */
   readonly inline?: boolean;
+  /** Use WASM's tail calls; by default where the host has them. Without them they nest. */
+  readonly tailCalls?: boolean;
   /** Called before each instruction with r0 to r10, to find where engines part. Slow. */
   readonly onStep?: (slot: number, registers: readonly bigint[]) => void;
 }
@@ -39,7 +41,7 @@ export function createWasmJit(options: WasmJitOptions = {}): Engine {
   const jit: Jit = {
     inline: options.inline ?? true,
     onStep: options.onStep,
-    hasTailCalls: hostHasTailCalls(),
+    hasTailCalls: options.tailCalls ?? hostHasTailCalls(),
   };
   return {
     name: 'wasm',

@@ -3,6 +3,9 @@
  * is no check; WASM's own bounds keep even a wrong proof inside the machine's RAM. Loads through
  * BTF pointers (`probe`) do check, and yield 0. The machine's CPUs interleave, they do not run at
  * once, so an atomic is a load and a store.
+ *
+ * differs: an access below 64 KiB, through NULL, is a fault in Linux and in the interpreter; here it
+ * reads or writes memory that nobody uses. No program that the verifier accepts makes one.
  */
 import { KERNEL_BASE, NULL_GUARD_BYTES } from '../../kernel/ram/ram.ts';
 import type { RowOf } from '../isa/row.ts';

@@ -29,6 +29,7 @@ const ENGINES: readonly (readonly [string, Engine])[] = [
   ['interpreter', interp],
   ['JIT', wasm],
   ['JIT without inlining', createWasmJit({ inline: false })],
+  ['JIT without WASM tail calls', createWasmJit({ tailCalls: false })],
 ];
 const LOOP = 181;
 const TAIL_CALL = 12;
