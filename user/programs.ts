@@ -5,6 +5,7 @@
 import type { ProgramRegistry, UserMain } from '../kernel/syscall/abi.ts';
 import { cat } from './coreutils/cat.ts';
 import { chmod } from './coreutils/chmod.ts';
+import { comm, join, paste } from './coreutils/combine.ts';
 import { cp } from './coreutils/cp.ts';
 import { cut } from './coreutils/cut.ts';
 import { dmesg } from './coreutils/dmesg.ts';
@@ -16,6 +17,7 @@ import { find } from './coreutils/find.ts';
 import { grep } from './coreutils/grep.ts';
 import { head } from './coreutils/head.ts';
 import { killTool } from './coreutils/kill.ts';
+import { column, expand, fmt, fold, unexpand } from './coreutils/layout-text.ts';
 import { less } from './coreutils/less.ts';
 import { ln, readlink } from './coreutils/ln.ts';
 import { ls } from './coreutils/ls.ts';
@@ -28,7 +30,9 @@ import { killall, pidof, sleep, time, timeout, watch } from './coreutils/process
 import { ps } from './coreutils/ps.ts';
 import { rm } from './coreutils/rm.ts';
 import { sed } from './coreutils/sed.ts';
-import { basename, dirname, nl, rev, seq, tac, yes } from './coreutils/simple-text.ts';
+import { seq } from './coreutils/seq.ts';
+import { shuf } from './coreutils/shuf.ts';
+import { basename, dirname, nl, rev, tac, yes } from './coreutils/simple-text.ts';
 import { sort } from './coreutils/sort.ts';
 import { stat } from './coreutils/stat.ts';
 import { sysctl } from './coreutils/sysctl.ts';
@@ -67,6 +71,8 @@ const TOOLS: Readonly<Record<string, Tool>> = {
   chown,
   clear,
   cmp,
+  column,
+  comm,
   cp,
   cut,
   date,
@@ -76,14 +82,18 @@ const TOOLS: Readonly<Record<string, Tool>> = {
   du,
   echo: echoTool,
   env,
+  expand,
   false: falseTool,
   find,
+  fmt,
+  fold,
   free,
   grep,
   head,
   hexdump,
   hostname,
   id,
+  join,
   kill: killTool,
   killall,
   less,
@@ -95,6 +105,7 @@ const TOOLS: Readonly<Record<string, Tool>> = {
   nl,
   nproc,
   od,
+  paste,
   pidof,
   printenv,
   printf: printfTool,
@@ -107,6 +118,7 @@ const TOOLS: Readonly<Record<string, Tool>> = {
   rmdir,
   sed,
   seq,
+  shuf,
   sleep,
   sort,
   stat,
@@ -124,6 +136,7 @@ const TOOLS: Readonly<Record<string, Tool>> = {
   tty,
   umount,
   uname,
+  unexpand,
   uniq,
   uptime,
   watch,

@@ -14,7 +14,7 @@ export const echoTool: Tool = function* (p, args) {
   }
   let text = args.slice(at).join(' ');
   if (escapes) {
-    const result = unescape(text, true);
+    const result = unescape(text, 'echo');
     text = result.text;
     if (result.stop) newline = false;
   }

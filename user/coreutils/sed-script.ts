@@ -1,20 +1,32 @@
-/** sed's scripts: commands with addresses, and what an address or a substitution does to a line. */
-import { posixRegExp } from './regex.ts';
+/**
+ * sed's scripts: compiled to a flat list of commands in which `{` and branches know where to go on.
+ *
+ *   compileSed(source, {extended})    throws SedError, worded as GNU's
+ */
+import type { Regex } from '../libc/regex/regex.ts';
+import { compileRegex, RegexError } from '../libc/regex/regex.ts';
 
 export type Address =
   | { readonly kind: 'line'; readonly number: number }
+  /** first~step */
+  | { readonly kind: 'step'; readonly first: number; readonly step: number }
   | { readonly kind: 'last' }
-  | { readonly kind: 'regex'; readonly regex: RegExp }
-  /** addr1,+N */
-  | { readonly kind: 'plus'; readonly number: number };
+  /** Without a regex: the one used last. */
+  | { readonly kind: 'regex'; readonly regex: Regex | undefined }
+  /** addr,+N and addr,~N */
+  | { readonly kind: 'plus' | 'multiple'; readonly number: number };
+
+/** A piece of a replacement: text, a group (0 for &), or a change of case for what follows. */
+export type Piece = string | number | { readonly fold: 'L' | 'U' | 'l' | 'u' | 'E' };
 
 export interface Substitution {
-  readonly regex: RegExp;
-  /** Text, and group numbers (0 for &). */
-  readonly replacement: readonly (string | number)[];
+  readonly regex: Regex | undefined;
+  readonly replacement: readonly Piece[];
   readonly global: boolean;
   readonly occurrence: number;
   readonly print: boolean;
+  readonly evaluate: boolean;
+  readonly file: string | undefined;
 }
 
 export interface SedCommand {
@@ -22,143 +34,237 @@ export interface SedCommand {
   readonly second?: Address;
   readonly negated: boolean;
   readonly name: string;
-  readonly block?: readonly SedCommand[];
+  /** For s. */
   readonly substitution?: Substitution;
   /** For y. */
   readonly map?: ReadonlyMap<string, string>;
-  /** For a, i, c. */
+  /** For a, i, c: the text (none: only the end of a line that lacks it); for r, R, w, W, e: the rest of the line; for b, t, T, : the label. */
   readonly text?: string;
-  /** For q. */
+  /** For q, Q, l, L. */
   readonly number?: number;
+  /** Where { goes on if it is not selected, and b, t, T if they jump. */
+  target: number;
 }
 
-class SedError extends Error {}
+export class SedError extends Error {
+  readonly status: number;
+  constructor(message: string, status = 1) {
+    super(message);
+    this.status = status;
+  }
+}
 
-/** The commands, or what is wrong with the script. */
-export function compileSed(source: string, extended: boolean): SedCommand[] | string {
-  const compiler = new Compiler(source, extended);
+/** Found after the whole script has been read, so it has no place in it. */
+class LabelError extends Error {}
+
+export interface CompileOptions {
+  readonly extended: boolean;
+}
+
+/** `source`: the scripts of all -e and -f, a newline between them. */
+export function compileSed(source: string, options: CompileOptions): SedCommand[] {
+  const compiler = new Compiler(source, options);
   try {
-    return compiler.block(false);
+    return compiler.program();
   } catch (caught) {
-    if (caught instanceof SedError) return `char ${compiler.at}: ${caught.message}`;
-    throw caught;
+    if (caught instanceof LabelError) throw new SedError(caught.message, 4);
+    if (!(caught instanceof SedError)) throw caught;
+    throw new SedError(`-e expression #1, char ${compiler.at}: ${caught.message}`);
   }
 }
 
-export function matchesAddress(
-  address: Address,
-  on: { readonly number: number; readonly isLast: boolean; readonly text: string },
-): boolean {
-  switch (address.kind) {
-    case 'line':
-      return on.number === address.number;
-    case 'last':
-      return on.isLast;
-    case 'regex':
-      return address.regex.test(on.text);
-    case 'plus':
-      return false;
-  }
-}
-
-/** Undefined where nothing matched. */
-export function substituteLine(s: Substitution, line: string): string | undefined {
-  let seen = 0;
-  let changed = false;
-  const result = line.replace(s.regex, (...match: unknown[]) => {
-    seen++;
-    if (seen < s.occurrence || (seen > s.occurrence && !s.global)) return match[0] as string;
-    changed = true;
-    return s.replacement
-      .map((piece) => (typeof piece === 'string' ? piece : ((match[piece] as string) ?? '')))
-      .join('');
-  });
-  return changed ? result : undefined;
-}
+const CONTROL: Readonly<Record<string, string>> = {
+  a: '\x07',
+  f: '\f',
+  n: '\n',
+  r: '\r',
+  t: '\t',
+  v: '\v',
+};
 
 class Compiler {
   at = 0;
   readonly #source: string;
-  readonly #extended: boolean;
+  readonly #options: CompileOptions;
+  readonly #commands: SedCommand[] = [];
+  readonly #labels = new Map<string, number>();
 
-  constructor(source: string, extended: boolean) {
+  constructor(source: string, options: CompileOptions) {
     this.#source = source;
-    this.#extended = extended;
+    this.#options = options;
   }
 
-  block(nested: boolean): SedCommand[] {
-    const commands: SedCommand[] = [];
+  program(): SedCommand[] {
+    const open: number[] = [];
     for (;;) {
       this.#skip(/[\s;]/);
-      if (this.at >= this.#source.length) {
-        if (nested) throw new SedError("unmatched `{'");
-        return commands;
-      }
-      if (this.#source[this.at] === '}') {
-        if (!nested) throw new SedError("unexpected `}'");
-        this.at++;
-        return commands;
-      }
-      if (this.#source[this.at] === '#') {
+      if (this.at >= this.#source.length) break;
+      if (this.#peek() === '#') {
         this.#skip(/[^\n]/);
         continue;
       }
-      commands.push(this.#command());
+      const command = this.#command();
+      if (command.name === '}') {
+        const start = open.pop();
+        if (start === undefined) throw new SedError("unexpected `}'");
+        this.#commands[start]!.target = this.#commands.length;
+        continue;
+      }
+      if (command.name === ':') {
+        if (this.#labels.has(command.text!)) throw new SedError(`duplicate label`);
+        this.#labels.set(command.text!, this.#commands.length);
+        continue;
+      }
+      if (command.name === '{') open.push(this.#commands.length);
+      this.#commands.push(command);
     }
+    if (open.length > 0) {
+      this.at = 0;
+      throw new SedError("unmatched `{'");
+    }
+    for (const command of this.#commands) {
+      if (!'btT'.includes(command.name)) continue;
+      const target = command.text === '' ? this.#commands.length : this.#labels.get(command.text!);
+      if (target === undefined) {
+        throw new LabelError(`can't find label for jump to \`${command.text}'`);
+      }
+      command.target = target;
+    }
+    return this.#commands;
+  }
+
+  #peek(): string {
+    return this.#source[this.at] ?? '';
   }
 
   #command(): SedCommand {
-    const first = this.#address();
+    const first = this.#address(false);
     let second: Address | undefined;
-    if (first && this.#source[this.at] === ',') {
-      this.at++;
-      this.#skip(/ /);
-      second = this.#address(true);
-      if (!second) throw new SedError("unexpected `,'");
+    if (first) {
+      this.#skip(/[ \t]/);
+      if (this.#peek() === ',') {
+        this.at++;
+        this.#skip(/[ \t]/);
+        second = this.#address(true);
+        if (!second) throw new SedError("unexpected `,'");
+      }
+      const isZero = first.kind === 'line' && first.number === 0;
+      if (isZero && second?.kind !== 'regex') throw new SedError('invalid usage of line address 0');
     }
-    this.#skip(/ /);
-    const negated = this.#source[this.at] === '!';
-    if (negated) this.at++;
-    this.#skip(/ /);
-    const name = this.#source[this.at++] ?? '';
-    const base = { ...(first ? { first } : {}), ...(second ? { second } : {}), negated, name };
+    this.#skip(/[ \t]/);
+    let negated = false;
+    while (this.#peek() === '!') {
+      this.at++;
+      negated = true;
+      this.#skip(/[ \t]/);
+    }
+    const name = this.#peek();
+    this.at++;
+    const base = {
+      ...(first ? { first } : {}),
+      ...(second ? { second } : {}),
+      negated,
+      name,
+      target: 0,
+    };
     switch (name) {
       case '{':
-        return { ...base, block: this.block(true) };
+        return base;
+      case '}':
+        if (first) throw new SedError('} doesn’t want any addresses');
+        this.#end();
+        return base;
+      case ':': {
+        if (first) throw new SedError(': doesn’t want any addresses');
+        this.#skip(/[ \t]/);
+        const text = /^[^\n;]*/.exec(this.#source.slice(this.at))![0].trimEnd();
+        if (text === '') throw new SedError('":" lacks a label');
+        this.at += text.length;
+        return { ...base, text };
+      }
       case 's':
         return { ...base, substitution: this.#substitution() };
-      case 'y': {
-        const delimiter = this.#source[this.at++] ?? '';
-        const from = [...this.#delimited(delimiter, 'y')];
-        const to = [...this.#delimited(delimiter, 'y')];
-        if (from.length !== to.length) {
-          throw new SedError("strings for `y' command are different lengths");
-        }
-        return { ...base, map: new Map(from.map((char, index) => [char, to[index]!])) };
-      }
+      case 'y':
+        return { ...base, map: this.#map() };
       case 'a':
       case 'i':
       case 'c':
+        if (/^[ \t]*\\$/.test(this.#source.slice(this.at))) {
+          this.at = this.#source.length;
+          return base;
+        }
         return { ...base, text: this.#text() };
+      case 'b':
+      case 't':
+      case 'T': {
+        this.#skip(/[ \t]/);
+        const text = /^[^\n;}]*/.exec(this.#source.slice(this.at))![0].trimEnd();
+        this.at += text.length;
+        return { ...base, text };
+      }
+      case 'r':
+      case 'R':
+      case 'w':
+      case 'W': {
+        const text = this.#restOfLine();
+        if (text === '') throw new SedError('missing filename in r/R/w/W commands');
+        return { ...base, text };
+      }
+      case 'e':
+        return { ...base, text: this.#restOfLine() };
+      case 'v':
+        this.#skip(/[^\n;]/);
+        return base;
       case 'q':
-      case 'Q': {
-        const digits = /^ *(\d*)/.exec(this.#source.slice(this.at))!;
-        this.at += digits[0].length;
-        return { ...base, number: Number(digits[1]) };
+      case 'Q':
+      case 'l':
+      case 'L': {
+        if (second && (name === 'q' || name === 'Q')) {
+          throw new SedError('command only uses one address');
+        }
+        this.#skip(/[ \t]/);
+        const digits = /^\d*/.exec(this.#source.slice(this.at))![0];
+        this.at += digits.length;
+        this.#end();
+        return digits === '' ? base : { ...base, number: Number(digits) };
       }
       case '':
         throw new SedError('missing command');
     }
-    if (!'pPdDnNhHgGx='.includes(name)) throw new SedError(`unknown command: \`${name}'`);
+    if (!'pPdDnNhHgGxzF='.includes(name)) throw new SedError(`unknown command: \`${name}'`);
+    this.#end();
     return base;
   }
 
-  #address(afterComma = false): Address | undefined {
+  /** Nothing but the end of the command may follow. */
+  #end(): void {
+    this.#skip(/[ \t]/);
+    const next = this.#peek();
+    if (next === '' || '\n;}#'.includes(next)) return;
+    throw new SedError('extra characters after command');
+  }
+
+  #restOfLine(): string {
+    this.#skip(/[ \t]/);
+    const text = /^[^\n]*/.exec(this.#source.slice(this.at))![0];
+    this.at += text.length;
+    return text;
+  }
+
+  #address(afterComma: boolean): Address | undefined {
     const rest = this.#source.slice(this.at);
-    const number = (afterComma ? /^(\+?)(\d+)/ : /^()(\d+)/).exec(rest);
+    const number = /^(\d+)(?:~(\d+))?/.exec(rest);
     if (number) {
       this.at += number[0].length;
-      return { kind: number[1] ? 'plus' : 'line', number: Number(number[2]) };
+      const first = Number(number[1]);
+      if (number[2] === undefined) return { kind: 'line', number: first };
+      const step = Number(number[2]);
+      return step === 0 ? { kind: 'line', number: first } : { kind: 'step', first, step };
+    }
+    const offset = afterComma ? /^([+~])(\d+)/.exec(rest) : null;
+    if (offset) {
+      this.at += offset[0].length;
+      return { kind: offset[1] === '+' ? 'plus' : 'multiple', number: Number(offset[2]) };
     }
     if (rest.startsWith('$')) {
       this.at++;
@@ -167,71 +273,171 @@ class Compiler {
     const custom = rest.startsWith('\\');
     if (!custom && !rest.startsWith('/')) return undefined;
     this.at += custom ? 2 : 1;
-    const text = this.#delimited(custom ? rest[1]! : '/', 'address regex');
-    const ignoreCase = this.#source[this.at] === 'I';
-    if (ignoreCase) this.at++;
-    return { kind: 'regex', regex: this.#regex(text, ignoreCase, false) };
+    const text = this.#delimited(custom ? rest[1]! : '/', 'unterminated address regex');
+    const flags = /^[IM]*/.exec(this.#source.slice(this.at))![0];
+    this.at += flags.length;
+    return { kind: 'regex', regex: this.#regex(text, flags) };
   }
 
   #substitution(): Substitution {
-    const delimiter = this.#source[this.at++] ?? '';
-    const pattern = this.#delimited(delimiter, 's');
-    const replacement = this.#delimited(delimiter, 's', true);
-    const flags = /^[gpiI0-9]*/.exec(this.#source.slice(this.at))![0];
-    this.at += flags.length;
-    const digits = /\d+/.exec(flags)?.[0];
+    const delimiter = this.#peek();
+    this.at++;
+    if (delimiter === '' || delimiter === '\n' || delimiter === '\\') {
+      throw new SedError("unterminated `s' command");
+    }
+    const pattern = this.#delimited(delimiter, "unterminated `s' command");
+    const replacement = this.#replacement(delimiter);
+    let flags = '';
+    let digits = '';
+    let file: string | undefined;
+    for (;;) {
+      const char = this.#peek();
+      if (/[gpiIeMm]/.test(char)) {
+        if ('gp'.includes(char) && flags.includes(char)) {
+          throw new SedError(`multiple \`${char}' options to \`s' command`);
+        }
+        flags += char;
+      } else if (/\d/.test(char)) {
+        digits += char;
+        if (digits === '0') throw new SedError("number option to `s' command may not be zero");
+      } else break;
+      this.at++;
+    }
+    if (this.#peek() === 'w') {
+      this.at++;
+      file = this.#restOfLine();
+      if (file === '') throw new SedError('missing filename in r/R/w/W commands');
+    } else {
+      this.#skip(/[ \t]/);
+      const next = this.#peek();
+      if (next !== '' && !'\n;}#'.includes(next)) throw new SedError("unknown option to `s'");
+    }
+    const regex = this.#regex(pattern, flags);
+    const most = Math.max(0, ...replacement.filter((piece) => typeof piece === 'number'));
+    if (regex && most > regex.groups) {
+      throw new SedError(`invalid reference \\${most} on \`s' command's RHS`);
+    }
     return {
-      regex: this.#regex(pattern, /[iI]/.test(flags), true),
-      replacement: parseReplacement(replacement),
+      regex,
+      replacement,
       global: flags.includes('g'),
-      occurrence: digits === undefined ? 1 : Number(digits),
+      occurrence: digits === '' ? 1 : Number(digits),
       print: flags.includes('p'),
+      evaluate: flags.includes('e'),
+      file,
     };
   }
 
-  #regex(source: string, ignoreCase: boolean, global: boolean): RegExp {
-    const regex = posixRegExp(source, { extended: this.#extended, ignoreCase, global });
-    if (!regex) throw new SedError('Invalid regular expression');
-    return regex;
+  #map(): Map<string, string> {
+    const delimiter = this.#peek();
+    this.at++;
+    const sets = [0, 1].map(() => {
+      const text = this.#delimited(delimiter, "unterminated `y' command", true);
+      return [
+        ...text.replace(/\\([^])/g, (whole, char: string) => {
+          if (char === '\\' || char === delimiter) return char;
+          return CONTROL[char] ?? whole;
+        }),
+      ];
+    });
+    const [from, to] = sets as [string[], string[]];
+    if (from.length !== to.length) {
+      throw new SedError("strings for `y' command are different lengths");
+    }
+    this.#end();
+    return new Map(from.map((char, index) => [char, to[index]!]));
+  }
+
+  #regex(source: string, flags: string): Regex | undefined {
+    if (source === '') return undefined;
+    const text = expandEscapes(source);
+    try {
+      return compileRegex(text, {
+        extended: this.#options.extended,
+        ignoreCase: /[iI]/.test(flags),
+        multiline: /[mM]/.test(flags),
+      });
+    } catch (caught) {
+      if (caught instanceof RegexError) throw new SedError(caught.message);
+      throw caught;
+    }
   }
 
   /** Up to the delimiter, which is taken; an escaped delimiter is itself. */
-  #delimited(delimiter: string, command: string, keepEscapes = false): string {
+  #delimited(delimiter: string, unterminated: string, isPlain = false): string {
     let out = '';
-    let inBracket = false;
+    let bracket = -1;
     for (;;) {
       const char = this.#source[this.at++];
-      if (char === undefined) {
-        throw new SedError(
-          command === 'address regex'
-            ? `unterminated ${command}`
-            : `unterminated \`${command}' command`,
-        );
-      }
-      if (char === '\\') {
+      if (char === undefined || (char === '\n' && isPlain)) throw new SedError(unterminated);
+      if (char === '\\' && bracket < 0) {
         const next = this.#source[this.at++] ?? '';
-        out += next === delimiter && !keepEscapes ? next : `\\${next}`;
+        out += next === delimiter && !isPlain ? next : `\\${next}`;
         continue;
       }
-      if (char === '[' && command !== 'y' && !keepEscapes) inBracket = true;
-      if (char === ']') inBracket = false;
-      if (char === delimiter && !inBracket) return out;
+      if (!isPlain && char === '[' && bracket < 0) bracket = out.length;
+      else if (char === ']' && bracket >= 0 && !/^\[\^?$/.test(out.slice(bracket))) bracket = -1;
+      if (char === delimiter && bracket < 0) return out;
       out += char;
     }
   }
 
-  /** After a, i, c: `a\` newline text, or `a text` on the line. */
+  #replacement(delimiter: string): Piece[] {
+    const pieces: Piece[] = [];
+    const add = (text: string): void => {
+      const last = pieces.at(-1);
+      if (typeof last === 'string') pieces[pieces.length - 1] = last + text;
+      else pieces.push(text);
+    };
+    for (;;) {
+      const char = this.#source[this.at++];
+      if (char === undefined) throw new SedError("unterminated `s' command");
+      if (char === delimiter) return pieces;
+      if (char === '&') {
+        pieces.push(0);
+        continue;
+      }
+      if (char !== '\\') {
+        add(char);
+        continue;
+      }
+      const next = this.#source[this.at++];
+      if (next === undefined) throw new SedError("unterminated `s' command");
+      if (/\d/.test(next)) pieces.push(Number(next));
+      else if (/[LUluE]/.test(next)) pieces.push({ fold: next as 'L' });
+      else if (next === delimiter || next === '\n') add(next);
+      else {
+        const escape = escapeAt(this.#source, this.at - 2);
+        if (escape) {
+          this.at += escape.length - 2;
+          add(escape.char);
+        } else add(next);
+      }
+    }
+  }
+
+  /** After a, i, c: `a\` newline text, or `a text` on the line; a backslash keeps a newline. */
   #text(): string {
-    this.#skip(/ /);
-    if (this.#source[this.at] === '\\') {
+    this.#skip(/[ \t]/);
+    if (this.at >= this.#source.length) throw new SedError("expected \\ after `a', `c' or `i'");
+    if (this.#peek() === '\\') {
       this.at++;
-      this.#skip(/[ \n]/);
+      const blanks = /^[ \t]*\n/.exec(this.#source.slice(this.at));
+      if (blanks) this.at += blanks[0].length;
     }
     let out = '';
     while (this.at < this.#source.length) {
       const char = this.#source[this.at++]!;
       if (char === '\n') break;
-      out += char === '\\' ? (this.#source[this.at++] ?? '') : char;
+      if (char !== '\\') {
+        out += char;
+        continue;
+      }
+      const escape = escapeAt(this.#source, this.at - 1);
+      if (escape && this.#source[this.at] !== 'n') {
+        this.at += escape.length - 1;
+        out += escape.char;
+      } else out += this.#source[this.at++] ?? '';
     }
     return out;
   }
@@ -241,14 +447,60 @@ class Compiler {
   }
 }
 
-function parseReplacement(text: string): (string | number)[] {
-  const out: (string | number)[] = [];
-  for (const match of text.matchAll(/\\([0-9])|\\(n|t)|\\([^])|(&)|([^\\&]+)/g)) {
-    const [, group, control, escaped, whole, plain] = match;
-    if (group !== undefined) out.push(Number(group));
-    else if (control !== undefined) out.push(control === 'n' ? '\n' : '\t');
-    else if (whole !== undefined) out.push(0);
-    else out.push(escaped ?? plain!);
+/** \n, \t, \x41, \o101, \d065, \cX at `at`. */
+function escapeAt(text: string, at: number): { char: string; length: number } | undefined {
+  const rest = text.slice(at, at + 5);
+  const control = CONTROL[rest[1] ?? ''];
+  if (control !== undefined) return { char: control, length: 2 };
+  const code = /^\\(?:x([0-9a-fA-F]{1,2})|o([0-7]{1,3})|d(\d{1,3}))/.exec(rest);
+  if (code) {
+    const [whole, hex, octal, decimal] = code;
+    const value =
+      hex !== undefined
+        ? parseInt(hex, 16)
+        : octal !== undefined
+          ? parseInt(octal, 8)
+          : Number(decimal);
+    const byte = value & 0xff;
+    const char = String.fromCharCode(byte < 0x80 ? byte : 0xdc00 + byte);
+    return { char, length: whole.length };
+  }
+  const letter = /^\\c([^])/.exec(rest);
+  if (!letter) return undefined;
+  const char = String.fromCharCode(letter[1]!.toUpperCase().charCodeAt(0) ^ 0x40);
+  return { char, length: 3 };
+}
+
+/** Characters written as escapes, before the regular expression is read; special ones stay plain. */
+function expandEscapes(source: string): string {
+  let out = '';
+  let inBracket = false;
+  for (let at = 0; at < source.length;) {
+    const char = source[at]!;
+    if (char === '[' && !inBracket) {
+      inBracket = true;
+      const open = /^\[\^?\]?/.exec(source.slice(at))![0];
+      out += open;
+      at += open.length;
+      continue;
+    }
+    if (char === ']') inBracket = false;
+    if (char === '\\') {
+      const escape = escapeAt(source, at);
+      if (escape) {
+        const isSpecial = /[.*[\]^$\\+?(){}|]/.test(escape.char) && !inBracket;
+        out += isSpecial ? `\\${escape.char}` : escape.char;
+        at += escape.length;
+        continue;
+      }
+      if (!inBracket) {
+        out += char + (source[at + 1] ?? '');
+        at += 2;
+        continue;
+      }
+    }
+    out += char;
+    at++;
   }
   return out;
 }

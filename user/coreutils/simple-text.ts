@@ -1,21 +1,38 @@
-/** Small text tools: tac, rev, nl, seq, yes, basename, dirname. */
-import { formatDirective } from '../libc/format.ts';
+/** Small text tools: tac, rev, nl, yes, basename, dirname. */
 import { getopt, usageError } from '../libc/getopt.ts';
-import type { Tool } from '../libc/process.ts';
 import { basename as baseOf, dirname as dirOf } from '../libc/process.ts';
+import type { Tool } from '../libc/process.ts';
+import { RegexError } from '../libc/regex/regex.ts';
+import { compileRegex } from '../libc/regex/regex.ts';
+import type { Regex } from '../libc/regex/regex.ts';
 import { decodeText } from '../libc/text.ts';
 import { eachInput } from './input.ts';
 
 export const tac: Tool = function* (p, args) {
   const o = yield* getopt(p, args, {
-    usage: '[FILE]...',
+    usage: '[OPTION]... [FILE]...',
     about: 'Write each FILE to standard output, last line first.',
+    options: [
+      { short: 'b', long: 'before', help: 'attach the separator before instead of after' },
+      { short: 's', long: 'separator', arg: 'STRING', help: 'use STRING as the separator' },
+    ],
   });
-  return yield* eachInput(p, o.operands, function* (stream) {
-    const text = decodeText(yield* stream.readAll());
-    if (text === '') return;
-    for (const line of text.replace(/\n$/, '').split('\n').reverse()) yield* p.println(line);
-  });
+  const separator = o.value('separator') ?? '\n';
+  return yield* eachInput(
+    p,
+    o.operands,
+    function* (stream) {
+      const text = decodeText(yield* stream.readAll());
+      const pieces = text.split(separator);
+      // Each record keeps its separator; what is after the last one has none.
+      const records = pieces.map((piece, index) => {
+        if (o.has('before')) return (index > 0 ? separator : '') + piece;
+        return piece + (index < pieces.length - 1 ? separator : '');
+      });
+      for (const record of records.reverse()) yield* p.print(record);
+    },
+    (name, reason) => `failed to open '${name}' for reading: ${reason}`,
+  );
 };
 
 export const rev: Tool = function* (p, args) {
@@ -23,79 +40,98 @@ export const rev: Tool = function* (p, args) {
     usage: '[FILE]...',
     about: 'Reverse lines characterwise.',
   });
-  return yield* eachInput(p, o.operands, function* (stream) {
-    for (;;) {
-      const line = yield* stream.readLine();
-      if (line === undefined) return;
-      yield* p.println([...line].reverse().join(''));
-    }
-  });
+  return yield* eachInput(
+    p,
+    o.operands,
+    function* (stream) {
+      for (;;) {
+        const bytes = yield* stream.readLineBytes();
+        if (!bytes) return;
+        const line = decodeText(bytes);
+        const ended = line.endsWith('\n');
+        const chars = [...(ended ? line.slice(0, -1) : line)];
+        yield* p.print(chars.reverse().join('') + (ended ? '\n' : ''));
+      }
+    },
+    (name, reason) => `cannot open ${name}: ${reason}`,
+  );
 };
 
 export const nl: Tool = function* (p, args) {
   const o = yield* getopt(p, args, {
-    usage: '[FILE]...',
+    usage: '[OPTION]... [FILE]...',
     about: 'Write each FILE to standard output, with line numbers added.',
     options: [
-      { short: 'b', long: 'body-numbering', arg: 'STYLE', help: 'a: all lines, t: nonempty' },
+      {
+        short: 'b',
+        long: 'body-numbering',
+        arg: 'STYLE',
+        help: 'a: all lines, t: nonempty, n: none, pBRE',
+      },
+      {
+        short: 'i',
+        long: 'line-increment',
+        arg: 'NUMBER',
+        help: 'line number increment at each line',
+      },
+      {
+        short: 'n',
+        long: 'number-format',
+        arg: 'FORMAT',
+        help: 'ln, rn or rz: left, right, right with zeros',
+      },
+      { short: 's', long: 'number-separator', arg: 'STRING', help: 'add STRING after the number' },
+      { short: 'v', long: 'starting-line-number', arg: 'NUMBER', help: 'first line number' },
+      {
+        short: 'w',
+        long: 'number-width',
+        arg: 'NUMBER',
+        help: 'use NUMBER columns for line numbers',
+      },
     ],
   });
-  const all = o.value('body-numbering') === 'a';
-  let number = 0;
+  const style = o.value('body-numbering') ?? 't';
+  const width = Number(o.value('number-width') ?? 6);
+  const separator = o.value('number-separator') ?? '\t';
+  const format = o.value('number-format') ?? 'rn';
+  const step = Number(o.value('line-increment') ?? 1);
+  let number = Number(o.value('starting-line-number') ?? 1);
+  if (!/^(?:[atn]|p.*)$/.test(style)) {
+    return yield* usageError(p, `invalid body numbering style: '${style}'`);
+  }
+  if (!/^(?:ln|rn|rz)$/.test(format)) {
+    return yield* usageError(p, `invalid line numbering format: '${format}'`);
+  }
+  if (!(width >= 1)) {
+    yield* p.error(`invalid line number field width: '${o.value('number-width')}'`);
+    return 1;
+  }
+  let pattern: Regex | undefined;
+  try {
+    if (style.startsWith('p')) pattern = compileRegex(style.slice(1));
+  } catch (caught) {
+    if (!(caught instanceof RegexError)) throw caught;
+    yield* p.error(caught.message);
+    return 1;
+  }
+  const show = (value: number): string => {
+    if (format === 'ln') return String(value).padEnd(width);
+    return String(value).padStart(width, format === 'rz' ? '0' : ' ');
+  };
   return yield* eachInput(p, o.operands, function* (stream) {
     for (;;) {
       const line = yield* stream.readLine();
       if (line === undefined) return;
-      const counted = all || line !== '';
-      yield* p.println(counted ? `${String(++number).padStart(6)}\t${line}` : `       ${line}`);
+      const counted =
+        style === 'a' || (style === 't' && line !== '') || (pattern?.test(line) ?? false);
+      if (!counted) {
+        yield* p.println(' '.repeat(width + separator.length) + line);
+        continue;
+      }
+      yield* p.println(show(number) + separator + line);
+      number += step;
     }
   });
-};
-
-/** seq(1): FIRST may be negative, so options are read by hand. */
-export const seq: Tool = function* (p, args) {
-  const numbers: string[] = [];
-  let separator = '\n';
-  let pad = false;
-  let format: string | undefined;
-  for (let at = 0; at < args.length; at++) {
-    const arg = args[at]!;
-    if (/^-s/.test(arg)) separator = arg.length > 2 ? arg.slice(2) : (args[++at] ?? '');
-    else if (arg === '-w') pad = true;
-    else if (arg === '-f') format = args[++at];
-    else if (arg === '--help') {
-      yield* p.print(
-        'Usage: seq [-w] [-s SEPARATOR] [-f FORMAT] [FIRST [INCREMENT]] LAST\n' +
-          'Print numbers from FIRST to LAST, in steps of INCREMENT.\n',
-      );
-      return 0;
-    } else numbers.push(arg);
-  }
-  if (numbers.length === 0 || numbers.length > 3) {
-    return yield* usageError(
-      p,
-      numbers.length === 0 ? 'missing operand' : `extra operand '${numbers[3]}'`,
-    );
-  }
-  const bad = numbers.find((text) => text.trim() === '' || Number.isNaN(Number(text)));
-  if (bad !== undefined) return yield* usageError(p, `invalid floating point argument: '${bad}'`);
-  const last = Number(numbers.at(-1));
-  const first = numbers.length > 1 ? Number(numbers[0]) : 1;
-  const step = numbers.length > 2 ? Number(numbers[1]) : 1;
-  if (step === 0) return yield* usageError(p, "invalid Zero increment value: '0'");
-  const places = Math.min(100, Math.max(...numbers.map((text) => text.split('.')[1]?.length ?? 0)));
-  const width = pad ? Math.max(first.toFixed(places).length, last.toFixed(places).length) : 0;
-  const count = Math.floor((last - first) / step + 1e-10) + 1;
-  for (let i = 0; i < count; i++) {
-    const value = first + i * step;
-    const text =
-      format === undefined
-        ? formatDirective(`%0${width || ''}.${places}f`, value)
-        : format.replace(/%[-0+ #]*\d*(?:\.\d+)?[efg]/, (d) => formatDirective(d, value));
-    yield* p.print(i === 0 ? text : separator + text);
-  }
-  if (count > 0) yield* p.print('\n');
-  return 0;
 };
 
 export const yes: Tool = function* (p, args) {
@@ -103,30 +139,44 @@ export const yes: Tool = function* (p, args) {
     yield* p.print('Usage: yes [STRING]...\nRepeatedly output a line with all STRING(s), or y.\n');
     return 0;
   }
-  const block = `${args.length > 0 ? args.join(' ') : 'y'}\n`.repeat(512);
+  const words = args[0] === '--' ? args.slice(1) : args;
+  const line = `${words.length > 0 ? words.join(' ') : 'y'}\n`;
+  const block = line.repeat(Math.max(1, Math.ceil(1024 / line.length)));
   while (p.stdout.error === 0) yield* p.print(block);
   return 1;
 };
 
 export const basename: Tool = function* (p, args) {
   const o = yield* getopt(p, args, {
-    usage: 'NAME [SUFFIX]',
+    usage: 'NAME [SUFFIX]\n   or: basename OPTION... NAME...',
     about: 'Print NAME with any leading directory components removed.',
+    options: [
+      { short: 'a', long: 'multiple', help: 'support multiple arguments' },
+      { short: 's', long: 'suffix', arg: 'SUFFIX', help: 'remove a trailing SUFFIX; implies -a' },
+      { short: 'z', long: 'zero', help: 'end each output line with NUL, not newline' },
+    ],
   });
-  const [path, suffix = ''] = o.operands;
-  if (path === undefined) return yield* usageError(p, 'missing operand');
-  const name = baseOf(path);
-  const cut = suffix !== '' && name !== suffix && name.endsWith(suffix);
-  yield* p.println(cut ? name.slice(0, -suffix.length) : name);
+  if (o.operands.length === 0) return yield* usageError(p, 'missing operand');
+  const multiple = o.has('multiple') || o.has('suffix');
+  if (!multiple && o.operands.length > 2) {
+    return yield* usageError(p, `extra operand '${o.operands[2]}'`);
+  }
+  const suffix = o.value('suffix') ?? (multiple ? '' : (o.operands[1] ?? ''));
+  for (const path of multiple ? o.operands : o.operands.slice(0, 1)) {
+    const name = baseOf(path);
+    const isCut = suffix !== '' && name !== suffix && name.endsWith(suffix);
+    yield* p.print((isCut ? name.slice(0, -suffix.length) : name) + (o.has('zero') ? '\0' : '\n'));
+  }
   return 0;
 };
 
 export const dirname: Tool = function* (p, args) {
   const o = yield* getopt(p, args, {
-    usage: 'NAME...',
+    usage: '[OPTION] NAME...',
     about: 'Output each NAME with its last non-slash component removed.',
+    options: [{ short: 'z', long: 'zero', help: 'end each output line with NUL, not newline' }],
   });
   if (o.operands.length === 0) return yield* usageError(p, 'missing operand');
-  for (const path of o.operands) yield* p.println(dirOf(path));
+  for (const path of o.operands) yield* p.print(dirOf(path) + (o.has('zero') ? '\0' : '\n'));
   return 0;
 };

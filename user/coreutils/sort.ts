@@ -1,16 +1,13 @@
-/** sort(1): -n -h -r -u -f -b -s -t -k. */
-import { byBytes } from '../libc/directory.ts';
+/** sort(1). Keys and their order are in `sort-keys.ts`. */
+import type { UserFlow } from '../../kernel/syscall/abi.ts';
+import { writeFile } from '../libc/files.ts';
 import { getopt, usageError } from '../libc/getopt.ts';
-import type { Tool } from '../libc/process.ts';
-import { decodeText } from '../libc/text.ts';
-import { eachInput } from './input.ts';
-
-interface Key {
-  /** Fields and characters, 1-based; `to` undefined is the end of the line. */
-  readonly from: { readonly field: number; readonly char: number };
-  readonly to: { readonly field: number; readonly char: number } | undefined;
-  readonly flags: string;
-}
+import type { Process, Tool } from '../libc/process.ts';
+import { strerror } from '../libc/strerror.ts';
+import { eachInput, openStream, readLines } from './input.ts';
+import type { Key } from './sort-keys.ts';
+import { comparison, ORDERINGS, parseKey } from './sort-keys.ts';
+import { shuffled } from './shuf.ts';
 
 export const sort: Tool = function* (p, args) {
   const o = yield* getopt(p, args, {
@@ -19,119 +16,120 @@ export const sort: Tool = function* (p, args) {
     badUsage: 2,
     options: [
       { short: 'b', long: 'ignore-leading-blanks', help: 'ignore leading blanks' },
+      { short: 'd', long: 'dictionary-order', help: 'consider only blanks and alphanumerics' },
       { short: 'f', long: 'ignore-case', help: 'fold lower case to upper case characters' },
-      { short: 'n', long: 'numeric-sort', help: 'compare according to string numerical value' },
+      {
+        short: 'g',
+        long: 'general-numeric-sort',
+        help: 'compare according to general numerical value',
+      },
+      { short: 'i', long: 'ignore-nonprinting', help: 'consider only printable characters' },
+      { short: 'M', long: 'month-sort', help: "compare (unknown) < 'JAN' < ... < 'DEC'" },
       { short: 'h', long: 'human-numeric-sort', help: 'compare human readable numbers (2K 1G)' },
+      { short: 'n', long: 'numeric-sort', help: 'compare according to string numerical value' },
+      { short: 'R', long: 'random-sort', help: 'shuffle, but group identical keys' },
       { short: 'r', long: 'reverse', help: 'reverse the result of comparisons' },
-      { short: 'u', long: 'unique', help: 'output only the first of an equal run' },
-      { short: 's', long: 'stable', help: 'no last-resort comparison' },
+      { short: 'V', long: 'version-sort', help: 'natural sort of (version) numbers within text' },
+      { short: 'c', long: 'check', help: 'check for sorted input; do not sort' },
+      { short: 'C', help: 'like -c, but do not report first bad line' },
       { short: 'k', long: 'key', arg: 'KEYDEF', help: 'sort via a key: F[.C][OPTS][,F[.C][OPTS]]' },
+      { short: 'm', long: 'merge', help: 'merge already sorted files' },
+      { short: 'o', long: 'output', arg: 'FILE', help: 'write result to FILE' },
+      { short: 's', long: 'stable', help: 'disable last-resort comparison' },
+      { short: 'S', long: 'buffer-size', arg: 'SIZE', help: '(ignored)' },
       { short: 't', long: 'field-separator', arg: 'SEP', help: 'use SEP between fields' },
+      { short: 'T', long: 'temporary-directory', arg: 'DIR', help: '(ignored)' },
+      { short: 'u', long: 'unique', help: 'output only the first of an equal run' },
+      { short: 'z', long: 'zero-terminated', help: 'line delimiter is NUL, not newline' },
     ],
   });
-  const letters: Record<string, string> = {
-    'ignore-leading-blanks': 'b',
-    'ignore-case': 'f',
-    'numeric-sort': 'n',
-    'human-numeric-sort': 'h',
-    reverse: 'r',
-  };
-  const flags = Object.keys(letters)
+  const flags = Object.keys(ORDERINGS)
     .filter((name) => o.has(name))
-    .map((name) => letters[name])
+    .map((name) => ORDERINGS[name])
     .join('');
   const keys: Key[] = [];
   for (const text of o.values('key')) {
     const key = parseKey(text, flags);
-    if (!key) return yield* usageError(p, `invalid key: '${text}'`, 2);
+    if (typeof key === 'string') return yield* fail(p, key);
     keys.push(key);
   }
-  const lines: string[] = [];
-  const status = yield* eachInput(p, o.operands, function* (stream) {
-    const text = decodeText(yield* stream.readAll());
-    if (text !== '') lines.push(...text.replace(/\n$/, '').split('\n'));
-  });
   const separator = o.value('field-separator');
-  const compare = comparison(keys, flags, separator === '\\t' ? '\t' : separator);
-  const lastResort = !o.has('stable') && !o.has('unique');
-  const sign = flags.includes('r') ? -1 : 1;
-  lines.sort((a, b) => compare(a, b) || (lastResort ? sign * byBytes(a, b) : 0));
-  let previous: string | undefined;
-  for (const line of lines) {
-    if (o.has('unique') && previous !== undefined && compare(previous, line) === 0) continue;
-    previous = line;
-    yield* p.println(line);
+  const isNul = separator === '\\0';
+  if (separator === '') return yield* fail(p, 'empty tab');
+  if (separator !== undefined && !isNul && [...separator].length > 1) {
+    return yield* fail(p, `multi-character tab '${separator}'`);
   }
-  return status === 0 ? 0 : 2;
+  const end = o.has('zero-terminated') ? 0 : 10;
+  const compareKeys = comparison(keys, flags, isNul ? '\0' : separator);
+  const unique = o.has('unique');
+  const lastResort = !o.has('stable') && !unique;
+  const sign = flags.includes('r') ? -1 : 1;
+  const compare = (a: string, b: string): number =>
+    compareKeys(a, b) || (lastResort ? sign * byCode(a, b) : 0);
+  if (o.has('check') || o.has('C')) {
+    const [file = '-', extra] = o.operands;
+    if (extra !== undefined) {
+      return yield* usageError(p, `extra operand '${extra}' not allowed with -c`, 2);
+    }
+    return yield* check(p, file, compare, unique, end, o.has('C'));
+  }
+  let lines: string[] = [];
+  const status = yield* eachInput(
+    p,
+    o.operands,
+    function* (stream) {
+      for (const line of yield* readLines(stream, end)) lines.push(line);
+    },
+    (name, reason) => `cannot read: ${name}: ${reason}`,
+  );
+  if (status !== 0) return 2;
+  if (flags.includes('R')) lines = yield* shuffled(p, lines.sort(compare));
+  else lines.sort(compare);
+  if (unique)
+    lines = lines.filter((line, at) => at === 0 || compareKeys(lines[at - 1]!, line) !== 0);
+  const mark = String.fromCharCode(end);
+  const output = o.value('output');
+  if (output === undefined) {
+    for (const line of lines) yield* p.print(line + mark);
+    return 0;
+  }
+  const failed = yield* writeFile(p, output, lines.map((line) => line + mark).join(''));
+  return failed < 0 ? yield* fail(p, `open failed: ${output}: ${strerror(failed)}`) : 0;
 };
 
-function parseKey(text: string, defaults: string): Key | undefined {
-  const match = /^(\d+)(?:\.(\d+))?([bfhnr]*)(?:,(\d+)(?:\.(\d+))?([bfhnr]*))?$/.exec(text);
-  if (!match || match[1] === '0') return undefined;
-  const flags = (match[3] ?? '') + (match[6] ?? '');
-  return {
-    from: { field: Number(match[1]), char: Number(match[2] ?? 1) },
-    to:
-      match[4] === undefined ? undefined : { field: Number(match[4]), char: Number(match[5] ?? 0) },
-    flags: flags === '' ? defaults : flags,
-  };
+function* fail(p: Process, text: string): UserFlow<number> {
+  yield* p.error(text);
+  return 2;
 }
 
-function comparison(
-  keys: readonly Key[],
-  flags: string,
-  separator: string | undefined,
-): (a: string, b: string) => number {
-  if (keys.length === 0) return (a, b) => compareBy(a, b, flags);
-  return (a, b) => {
-    for (const key of keys) {
-      const order = compareBy(extract(a, key, separator), extract(b, key, separator), key.flags);
-      if (order !== 0) return order;
-    }
-    return 0;
-  };
-}
-
-function compareBy(a: string, b: string, flags: string): number {
-  const sign = flags.includes('r') ? -1 : 1;
-  if (flags.includes('n') || flags.includes('h')) {
-    return sign * (numberOf(a, flags.includes('h')) - numberOf(b, flags.includes('h')));
+/** By code points, which is the order of the UTF-8 bytes. */
+function byCode(a: string, b: string): number {
+  if (a === b) return 0;
+  const left = [...a];
+  const right = [...b];
+  for (let at = 0; at < left.length && at < right.length; at++) {
+    const order = left[at]!.codePointAt(0)! - right[at]!.codePointAt(0)!;
+    if (order !== 0) return order;
   }
-  const fold = (text: string): string => {
-    const trimmed = flags.includes('b') ? text.trimStart() : text;
-    return flags.includes('f') ? trimmed.toUpperCase() : trimmed;
-  };
-  return sign * byBytes(fold(a), fold(b));
+  return left.length - right.length;
 }
 
-function numberOf(text: string, human: boolean): number {
-  const match = /^\s*(-?\d*\.?\d*)([KMGTP]?)/.exec(text);
-  const value = Number(match?.[1] === '-' ? 0 : (match?.[1] ?? 0)) || 0;
-  return human ? value * 1024 ** ' KMGTP'.indexOf(match?.[2] || ' ') : value;
-}
-
-/** Fields are what the separator parts; without one, a field starts with the blanks before it. */
-function extract(line: string, key: Key, separator: string | undefined): string {
-  const starts: number[] = [];
-  const ends: number[] = [];
-  if (separator === undefined) {
-    for (const match of line.matchAll(/\s*\S+|\s+$/g)) {
-      starts.push(match.index);
-      ends.push(match.index + match[0].length);
-    }
-  } else {
-    let at = 0;
-    for (const field of line.split(separator)) {
-      starts.push(at);
-      ends.push(at + field.length);
-      at += field.length + separator.length;
-    }
+function* check(
+  p: Process,
+  file: string,
+  compare: (a: string, b: string) => number,
+  unique: boolean,
+  end: number,
+  quiet: boolean,
+): UserFlow<number> {
+  const stream = yield* openStream(p, file);
+  if (!stream) return 2;
+  const lines = yield* readLines(stream, end);
+  for (let at = 1; at < lines.length; at++) {
+    const order = compare(lines[at - 1]!, lines[at]!);
+    if (order < 0 || (order === 0 && !unique)) continue;
+    if (!quiet) yield* p.error(`${file}:${at + 1}: disorder: ${lines[at]}`);
+    return 1;
   }
-  const start = starts[key.from.field - 1];
-  if (start === undefined) return '';
-  const from = start + key.from.char - 1;
-  if (!key.to) return line.slice(from);
-  const { field, char } = key.to;
-  const end = char === 0 ? ends[field - 1] : (starts[field - 1] ?? line.length) + char;
-  return line.slice(from, end ?? line.length);
+  return 0;
 }

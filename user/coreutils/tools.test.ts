@@ -152,8 +152,8 @@ const LINES: readonly [line: string, output: string][] = [
     '50 200\nspeed 38400 baud; rows 50; columns 200; line = 0;\n',
   ],
   [
-    'ls --nope; head -n x; sort -z',
-    "ls: unrecognized option '--nope'\nTry 'ls --help' for more information.\nhead: invalid number of lines: 'x'\nTry 'head --help' for more information.\nsort: invalid option -- 'z'\nTry 'sort --help' for more information.\n",
+    'ls --nope; head -n x; sort -Q',
+    "ls: unrecognized option '--nope'\nTry 'ls --help' for more information.\nhead: invalid number of lines: 'x'\nsort: invalid option -- 'Q'\nTry 'sort --help' for more information.\n",
   ],
 ];
 

@@ -1,5 +1,8 @@
 /** Laying text out: columns as ls does, tables, sizes for people, printf(1)'s directives. */
-import { padRight, textWidth } from './text.ts';
+import { encodedLength } from '../../kernel/types/text.ts';
+import type { Floating } from './floating.ts';
+import { formatExponent, formatFixed, formatGeneral, formatHexadecimal } from './floating.ts';
+import { decodeText, encodeText, padRight, textWidth } from './text.ts';
 
 /** Names in columns, down then across, as many as fit `width`. Lines without newline. */
 export function columns(
@@ -68,107 +71,138 @@ export function humanSize(bytes: number): string {
   return `${Math.ceil(value)}P`;
 }
 
-/** Escapes of echo -e and printf(1); `stop` tells that \c was met. */
-export function unescape(text: string, octalNeedsZero: boolean): { text: string; stop: boolean } {
-  const simple: Record<string, string> = {
-    a: '\x07',
-    b: '\b',
-    e: '\x1b',
-    f: '\f',
-    n: '\n',
-    r: '\r',
-    t: '\t',
-    v: '\v',
-    '\\': '\\',
-    '"': '"',
-  };
-  const pattern = octalNeedsZero
-    ? /\\(?:0([0-7]{0,3})|x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{1,4})|(.))/gs
-    : /\\(?:([0-7]{1,3})|x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{1,4})|(.))/gs;
-  let stop = false;
+const SIMPLE_ESCAPES: Readonly<Record<string, string>> = {
+  a: '\x07',
+  b: '\b',
+  e: '\x1b',
+  E: '\x1b',
+  f: '\f',
+  n: '\n',
+  r: '\r',
+  t: '\t',
+  v: '\v',
+  '\\': '\\',
+};
+
+/**
+ * Escapes: of a printf format (\\101, \\"), of `echo -e` (\\0101, \\c), or of %b, which knows all.
+ * `stop` tells that \\c was met.
+ */
+export function unescape(
+  text: string,
+  style: 'format' | 'echo' | '%b',
+): { readonly text: string; readonly stop: boolean } {
+  const octal =
+    style === 'echo'
+      ? '0([0-7]{0,3})'
+      : style === '%b'
+        ? '(0[0-7]{0,3}|[1-7][0-7]{0,2})'
+        : '([0-7]{1,3})';
+  const pattern = new RegExp(
+    `\\\\(?:${octal}|x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{1,4})|U([0-9a-fA-F]{1,8})|([^]))`,
+    'g',
+  );
   let out = '';
   let end = 0;
   for (const match of text.matchAll(pattern)) {
+    const [whole, octalDigits, hex, short, long, letter] = match;
     out += text.slice(end, match.index);
-    end = match.index + match[0].length;
-    const [whole, octal, hex, unicode, letter] = match;
-    if (letter === 'c') {
-      stop = true;
-      break;
-    }
-    if (octal !== undefined) out += String.fromCharCode(parseInt(octal || '0', 8) & 0xff);
-    else if (hex !== undefined) out += String.fromCharCode(parseInt(hex, 16));
-    else if (unicode !== undefined) out += String.fromCodePoint(parseInt(unicode, 16));
-    else out += simple[letter!] ?? whole;
+    end = match.index + whole.length;
+    if (letter === 'c' && style !== 'format') return { text: out, stop: true };
+    const code = short ?? long;
+    if (octalDigits !== undefined) out += byteText(parseInt(octalDigits || '0', 8));
+    else if (hex !== undefined) out += byteText(parseInt(hex, 16));
+    else if (code !== undefined) out += codePointText(parseInt(code, 16));
+    else if (style !== 'echo' && /["'?]/.test(letter!)) out += letter!;
+    else out += SIMPLE_ESCAPES[letter!] ?? whole;
   }
-  return { text: stop ? out : out + text.slice(end), stop };
+  return { text: out + text.slice(end), stop: false };
+}
+
+/** One byte of output; from 0x80 on it is none of a character's by itself (kernel/types/text.ts). */
+function byteText(value: number): string {
+  const byte = value & 0xff;
+  return String.fromCharCode(byte < 0x80 ? byte : 0xdc00 + byte);
+}
+
+function codePointText(code: number): string {
+  return code > 0x10ffff ? '\ufffd' : String.fromCodePoint(code);
 }
 
 /** Wider is taken for a mistake; strings of the host have an end. */
 const MAX_WIDTH = 65536;
 
-/** One `%` directive of printf(3) on a number or a string; flags `-`, `0`, `+`, ` `, `#`. */
-export function formatDirective(directive: string, value: string | number | bigint): string {
-  const match = /^%([-0+ #]*)(\d*)(?:\.(\d*))?(?:hh|h|ll|l|j|z)?([a-zA-Z])$/.exec(directive);
-  if (!match) return directive;
-  const [, flags = '', widthText = '', precisionText, letter] = match;
-  const width = Math.min(MAX_WIDTH, Number(widthText));
-  const precision =
-    precisionText === undefined ? undefined : Math.min(MAX_WIDTH, Number(precisionText));
-  const decimals = Math.min(100, precision ?? 6);
-  const sign = (negative: boolean): string =>
-    negative ? '-' : flags.includes('+') ? '+' : flags.includes(' ') ? ' ' : '';
-  let prefix = '';
-  let body: string;
-  switch (letter) {
-    case 'd':
-    case 'i': {
-      const number = BigInt(value);
-      prefix = sign(number < 0n);
-      body = (number < 0n ? -number : number).toString().padStart(precision ?? 1, '0');
-      break;
-    }
-    case 'u':
-      body = BigInt.asUintN(64, BigInt(value))
-        .toString()
-        .padStart(precision ?? 1, '0');
-      break;
-    case 'o':
-    case 'x':
-    case 'X': {
-      const number = BigInt.asUintN(64, BigInt(value));
-      body = number.toString(letter === 'o' ? 8 : 16).padStart(precision ?? 1, '0');
-      if (flags.includes('#') && number !== 0n) prefix = letter === 'o' ? '0' : '0x';
-      if (letter === 'X') {
-        body = body.toUpperCase();
-        prefix = prefix.toUpperCase();
-      }
-      break;
-    }
-    case 'e':
+/** A directive of printf(3), taken apart. */
+export interface Directive {
+  /** Of `-0+ #`. */
+  readonly flags: string;
+  readonly width: number;
+  /** Undefined where none was given. */
+  readonly precision: number | undefined;
+  readonly letter: string;
+}
+
+/** `text` padded to the width, which counts bytes as in C. */
+function pad({ flags, width }: Directive, text: string): string {
+  const missing = Math.min(width, MAX_WIDTH) - encodedLength(text);
+  if (missing <= 0) return text;
+  return flags.includes('-') ? text + ' '.repeat(missing) : ' '.repeat(missing) + text;
+}
+
+/** %s and %c. */
+export function formatString(directive: Directive, text: string): string {
+  const limit = directive.letter === 'c' ? 1 : directive.precision;
+  if (limit === undefined || encodedLength(text) <= limit) return pad(directive, text);
+  return pad(directive, decodeText(encodeText(text).subarray(0, limit)));
+}
+
+function padNumber(directive: Directive, sign: string, digits: string, zeros: boolean): string {
+  const { flags, width } = directive;
+  if (!zeros || flags.includes('-') || !flags.includes('0')) return pad(directive, sign + digits);
+  return sign + digits.padStart(Math.min(width, MAX_WIDTH) - sign.length, '0');
+}
+
+function signOf(flags: string, negative: boolean): string {
+  if (negative) return '-';
+  return flags.includes('+') ? '+' : flags.includes(' ') ? ' ' : '';
+}
+
+/** %d %i %u %o %x %X, of a 64-bit number. */
+export function formatInteger(directive: Directive, value: bigint): string {
+  const { flags, precision, letter } = directive;
+  const isSigned = letter === 'd' || letter === 'i';
+  const number = isSigned ? value : BigInt.asUintN(64, value);
+  const negative = number < 0n;
+  const radix = letter === 'o' ? 8 : letter === 'x' || letter === 'X' ? 16 : 10;
+  let digits = (negative ? -number : number).toString(radix);
+  if (precision === 0 && number === 0n) digits = '';
+  digits = digits.padStart(Math.min(precision ?? 1, MAX_WIDTH), '0');
+  let sign = isSigned ? signOf(flags, negative) : '';
+  if (flags.includes('#') && radix === 8 && !digits.startsWith('0')) digits = `0${digits}`;
+  if (flags.includes('#') && radix === 16 && number !== 0n) sign = '0x';
+  if (letter === 'X') [sign, digits] = [sign.toUpperCase(), digits.toUpperCase()];
+  return padNumber(directive, sign, digits, precision === undefined);
+}
+
+/** %e %f %g %a and their capitals. */
+export function formatFloating(directive: Directive, value: Floating): string {
+  const { flags, letter } = directive;
+  const precision = Math.min(directive.precision ?? 6, MAX_WIDTH);
+  const keep = flags.includes('#');
+  let digits: string;
+  switch (letter.toLowerCase()) {
     case 'f':
-    case 'g': {
-      const number = Number(value);
-      prefix = sign(number < 0 || Object.is(number, -0));
-      const size = Math.abs(number);
-      if (letter === 'f') body = size.toFixed(decimals);
-      else if (letter === 'e') {
-        body = size.toExponential(decimals).replace(/e([+-])(\d)$/, 'e$10$2');
-      } else body = String(Number(size.toPrecision(decimals || 1)));
+      digits = formatFixed(value, precision, keep);
       break;
-    }
-    case 'c':
-      body = [...String(value)][0] ?? '';
+    case 'e':
+      digits = formatExponent(value, precision, keep);
+      break;
+    case 'a':
+      digits = formatHexadecimal(value);
       break;
     default:
-      body = precision === undefined ? String(value) : String(value).slice(0, precision);
+      digits = formatGeneral(value, precision, keep);
   }
-  const padding = width - textWidth(prefix + body);
-  if (padding <= 0) return prefix + body;
-  if (flags.includes('-')) return prefix + body + ' '.repeat(padding);
-  const isNumber = /[dioxXuefg]/.test(letter!);
-  if (flags.includes('0') && isNumber && (precision === undefined || /[efg]/.test(letter!))) {
-    return prefix + '0'.repeat(padding) + body;
-  }
-  return ' '.repeat(padding) + prefix + body;
+  if (letter !== letter.toLowerCase()) digits = digits.toUpperCase();
+  return padNumber(directive, signOf(flags, value.negative), digits, value.special === undefined);
 }

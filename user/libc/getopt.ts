@@ -16,7 +16,7 @@ export interface Option {
   readonly long?: string;
   /** Name of its argument; an option without one takes none. */
   readonly arg?: string;
-  /** The argument may be left out (long form only, as --color[=WHEN]). */
+  /** The argument may be left out; where it is given, it is joined (--color=WHEN, -iSUFFIX). */
   readonly optional?: true;
   readonly help: string;
 }
@@ -66,6 +66,10 @@ export function* getopt(p: Process, args: readonly string[], spec: OptionSpec): 
     yield* p.print(helpText(p.name, spec));
     throw new Exit(0);
   }
+  if (parsed.has('version')) {
+    yield* p.print(`${p.name} (skep)\n`);
+    throw new Exit(0);
+  }
   return parsed;
 }
 
@@ -90,8 +94,8 @@ export function parseOptions(args: readonly string[], spec: OptionSpec): Options
     }
     if (arg.startsWith('--')) {
       const [name, inline] = splitOnce(arg.slice(2), '=');
-      if (name === 'help') {
-        out.given.push({ name: 'help', value: '' });
+      if (name === 'help' || name === 'version') {
+        out.given.push({ name, value: '' });
         continue;
       }
       const matches = options.filter((option) => option.long?.startsWith(name));
@@ -127,11 +131,15 @@ export function parseOptions(args: readonly string[], spec: OptionSpec): Options
       const letter = arg[i]!;
       const option = options.find((candidate) => candidate.short === letter);
       if (!option) return `invalid option -- '${letter}'`;
-      if (option.arg === undefined || option.optional) {
+      if (option.arg === undefined) {
         out.given.push({ name: keyOf(option), value: '' });
         continue;
       }
       const rest = arg.slice(i + 1);
+      if (option.optional) {
+        out.given.push({ name: keyOf(option), value: rest });
+        break;
+      }
       const value = rest !== '' ? rest : args[++at];
       if (value === undefined) return `option requires an argument -- '${letter}'`;
       out.given.push({ name: keyOf(option), value });
@@ -144,7 +152,11 @@ export function parseOptions(args: readonly string[], spec: OptionSpec): Options
 
 export function helpText(name: string, spec: OptionSpec): string {
   const lines = [`Usage: ${name} ${spec.usage}`.trimEnd(), ...spec.about.split('\n')];
-  const rows = [...(spec.options ?? []), { long: 'help', help: 'display this help and exit' }];
+  const rows = [
+    ...(spec.options ?? []),
+    { long: 'help', help: 'display this help and exit' },
+    { long: 'version', help: 'output version information and exit' },
+  ];
   lines.push('');
   for (const option of rows as Option[]) {
     const argument = option.arg === undefined ? '' : option.arg;

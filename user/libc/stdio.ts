@@ -83,11 +83,11 @@ export class Stream {
     return this.#error;
   }
 
-  /** Bytes up to and with the next newline; undefined at the end of the file. */
-  *readLineBytes(): UserFlow<Uint8Array | undefined> {
+  /** Bytes up to and with the next newline (or `end`); undefined at the end of the file. */
+  *readLineBytes(end = NEWLINE): UserFlow<Uint8Array | undefined> {
     const parts: Uint8Array[] = [];
     for (;;) {
-      const at = this.#in.indexOf(NEWLINE);
+      const at = this.#in.indexOf(end);
       if (at >= 0) {
         parts.push(this.#in.subarray(0, at + 1));
         this.#in = this.#in.subarray(at + 1);
@@ -99,10 +99,10 @@ export class Stream {
     }
   }
 
-  *readLine(): UserFlow<string | undefined> {
-    const bytes = yield* this.readLineBytes();
+  *readLine(end = NEWLINE): UserFlow<string | undefined> {
+    const bytes = yield* this.readLineBytes(end);
     if (!bytes) return undefined;
-    return decodeText(bytes[bytes.length - 1] === NEWLINE ? bytes.subarray(0, -1) : bytes);
+    return decodeText(bytes[bytes.length - 1] === end ? bytes.subarray(0, -1) : bytes);
   }
 
   /** Buffered bytes, else what one read gives; empty at the end or on an error (see `error`). */

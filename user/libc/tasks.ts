@@ -6,12 +6,12 @@
  */
 import type { SignalHandler, UserFlow } from '../../kernel/syscall/abi.ts';
 import { errno } from '../../kernel/types/errno.ts';
-import { access, syscall, X_OK } from './files.ts';
+import { access, close, dup2, O_CLOEXEC, pipe, readToEnd, syscall, X_OK } from './files.ts';
 import { layout } from './layout.ts';
 import { NR } from './nr.ts';
 import type { Process } from './process.ts';
 import { runTool } from './process.ts';
-import { encodeText } from './text.ts';
+import { decodeText, encodeText } from './text.ts';
 
 /** UAPI asm/signal.h; index is the number. */
 export const SIGNALS = [
@@ -283,4 +283,26 @@ export function* signalFlag(p: Process, signal: number): UserFlow<{ raised: bool
     flag.raised = true;
   });
   return flag;
+}
+
+/** popen(3) for reading: what `sh -c COMMAND` prints; `status` gets its wait status. */
+export function* capture(
+  p: Process,
+  command: string,
+  status: { wait: number } = { wait: 0 },
+): UserFlow<string> {
+  const ends = yield* pipe(p, O_CLOEXEC);
+  if (typeof ends === 'number') return '';
+  const pid = yield* fork(p, function* (child) {
+    yield* dup2(ends.writeEnd, 1);
+    const failed = yield* execve(child, '/bin/sh', ['sh', '-c', command], child.env);
+    return failed === -errno.ENOENT ? 127 : 126;
+  });
+  yield* close(ends.writeEnd);
+  const bytes = yield* readToEnd(p, ends.readEnd);
+  yield* close(ends.readEnd);
+  let waited = yield* wait4(p, pid);
+  while (waited.pid === -errno.EINTR) waited = yield* wait4(p, pid);
+  status.wait = waited.status;
+  return typeof bytes === 'number' ? '' : decodeText(bytes);
 }

@@ -60,8 +60,7 @@ function* matching(
   return entries
     .map(({ name }) => name)
     .filter((name) => {
-      // `.*` finds these two, as in bash; nothing else does.
-      if (name === '.' || name === '..') return hidden && pattern.matches([...name]);
+      if (name === '.' || name === '..') return false;
       if (name.startsWith('.') && !hidden && !options.has('dotglob')) return false;
       return pattern.matches([...name]);
     });

@@ -278,9 +278,9 @@ function* exec(shell: Shell, argv: readonly string[]): UserFlow<number> {
     return 126;
   }
   if (failed === -errno.ENOENT && typeof status !== 'number') {
-    const interpreter = /^#! *(\S+)/.exec(yield* headOf(shell, path))?.[1] ?? '';
-    yield* shell.error(`${name}: ${interpreter}: bad interpreter: ${strerror(failed)}`);
-    return 126;
+    // The interpreter that its first line names.
+    yield* shell.error(`${name}: cannot execute: required file not found`);
+    return 127;
   }
   const isDir = typeof status !== 'number' && isDirectory(status.mode);
   yield* shell.error(`${name}: ${isDir ? 'Is a directory' : strerror(failed)}`);

@@ -33,7 +33,8 @@ export function* withExitTrap(shell: Shell, body: () => UserFlow<number>): UserF
   } catch (caught) {
     if (caught instanceof ShellError) {
       yield* shell.error(caught.message);
-      ({ status } = caught);
+      // What bash gives for an unset variable under -u and -c.
+      status = caught.fatal && shell.source === 'c' ? 127 : caught.status;
     } else status = statusOf(caught);
   }
   const trap = shell.traps.get('EXIT');

@@ -13,6 +13,8 @@ type Instruction =
   | { readonly op: 'assert'; readonly what: Assertion }
   /** Note the position: 2 * group where it starts, one more where it ends. */
   | { readonly op: 'save'; readonly slot: number }
+  /** Go no further where nothing was matched since `slot` was noted: a round that takes nothing. */
+  | { readonly op: 'progress'; readonly slot: number }
   | { readonly op: 'match' };
 
 /** Positions noted by a thread, the latest first. */
@@ -62,6 +64,8 @@ export function holds(
 
 export class Automaton {
   readonly #code: Instruction[] = [];
+  /** Slots below 0 are for the starts of rounds. */
+  #rounds = 0;
   readonly #lines: boolean;
 
   /** `lines`: ^ and $ also match at newlines. */
@@ -126,8 +130,16 @@ export class Automaton {
     const split: Instruction = { op: 'split', first: 0, second: 0 };
     const at = this.#add(split);
     split.first = at + 1;
-    this.#emit(item);
+    this.#emitRound(item);
     split.second = this.#add({ op: 'jump', to: at }) + 1;
+  }
+
+  #emitRound(item: Node): void {
+    if (item.kind === 'char') return this.#emit(item);
+    const slot = --this.#rounds;
+    this.#add({ op: 'save', slot });
+    this.#emit(item);
+    this.#add({ op: 'progress', slot });
   }
 
   #emitOptional(item: Node, count: number): void {
@@ -136,7 +148,7 @@ export class Automaton {
       const split: Instruction = { op: 'split', first: 0, second: 0 };
       split.first = this.#add(split) + 1;
       splits.push(split);
-      this.#emit(item);
+      this.#emitRound(item);
     }
     for (const split of splits) split.second = this.#code.length;
   }
@@ -166,6 +178,7 @@ export class Automaton {
               stack.push(instruction.to);
               break;
             case 'save':
+            case 'progress':
               stack.push(here + 1);
               break;
             case 'split':
@@ -200,7 +213,10 @@ export class Automaton {
     return start < 0 ? undefined : { start, end };
   }
 
-  /** What `count` groups match in a match from `start` to `end`, taking the first way there is. */
+  /**
+   * What `count` groups match in a match from `start` to `end`: of the ways to match, the one that
+   * takes earlier alternatives and more rounds, as glibc does.
+   */
   groups(
     text: readonly number[],
     start: number,
@@ -230,6 +246,9 @@ export class Automaton {
             case 'save':
               stack.push({ pc: pc + 1, saved: { slot: instruction.slot, at, before: saved } });
               break;
+            case 'progress':
+              if (savedAt(saved, instruction.slot) !== at) stack.push({ pc: pc + 1, saved });
+              break;
             case 'assert':
               if (holds(instruction.what, text, at, this.#lines)) stack.push({ pc: pc + 1, saved });
               break;
@@ -249,11 +268,19 @@ export class Automaton {
       threads = next;
     }
     const slots = new Array<number | undefined>(2 * count + 2).fill(undefined);
-    for (; result; result = result.before) slots[result.slot] ??= result.at;
+    for (; result; result = result.before) {
+      if (result.slot >= 0) slots[result.slot] ??= result.at;
+    }
     return Array.from({ length: count + 1 }, (_, group) => {
       const from = group === 0 ? start : slots[2 * group];
       const to = group === 0 ? end : slots[2 * group + 1];
       return from === undefined || to === undefined || from > to ? undefined : [from, to];
     });
   }
+}
+
+function savedAt(saved: Saved | undefined, slot: number): number {
+  let entry = saved;
+  while (entry && entry.slot !== slot) entry = entry.before;
+  return entry?.at ?? -1;
 }

@@ -5,9 +5,10 @@ import { compileRegex, RegexError } from './regex.ts';
 /** Expression, text, whole matches and groups as `<whole|1|2…>`. */
 const EXTENDED: readonly [source: string, text: string, marked: string][] = [
   ['ab|abcd', 'xabcd', 'x<abcd>'],
-  ['(foo|foobar)(bar)?', 'foobar', '<foobar|foobar|>'],
+  ['(foo|foobar)(bar)?', 'foobar', '<foobar|foo|bar>'],
   ['(a|ab)(c|bcd)?(ab)?', 'abab', '<abab|ab||ab>'],
-  ['(a|ab)(bc|c)?', 'abc', '<abc|ab|c>'],
+  ['(a|ab)(bc|c)?', 'abc', '<abc|a|bc>'],
+  ['a(b?){1,2}', 'ab', '<ab|b>'],
   ['(a*)(a*)', 'aaa', '<aaa|aaa|>'],
   ['a*', 'baaac', '<>b<aaa>c<>'],
   ['x*', 'abc', '<>a<>b<>c<>'],

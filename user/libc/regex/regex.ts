@@ -11,8 +11,6 @@
  */
 import type { Node } from './ast.ts';
 import { Automaton } from './automaton.ts';
-import type { Span } from './groups.ts';
-import { matchGroups } from './groups.ts';
 import { parseRegex, RegexError } from './parse.ts';
 
 export { RegexError };
@@ -36,18 +34,13 @@ export interface Match {
   readonly groups: readonly (string | undefined)[];
 }
 
-/** Finding the longest way for each group takes time quadratic in the match. */
-const MAX_EXACT_LENGTH = 512;
-
 export class Regex {
   readonly groups: number;
-  readonly #node: Node;
   readonly #multiline: boolean;
   readonly #native: RegExp | undefined;
   readonly #automaton: Automaton | undefined;
 
   constructor(node: Node, groups: number, options: RegexOptions) {
-    this.#node = node;
     this.groups = groups;
     this.#multiline = options.multiline ?? false;
     // differs: with a back-reference the first alternative that matches counts, not the longest.
@@ -79,23 +72,12 @@ export class Regex {
     if (!found) return undefined;
     const offset = (index: number): number =>
       isAligned ? index : String.fromCodePoint(...codes.slice(0, index)).length;
-    const whole = [found.start, found.end] as const;
-    const spans = this.#spans(codes, whole);
+    const spans = this.#automaton!.groups(codes, found.start, found.end, this.groups);
     return {
       start: offset(found.start),
       end: offset(found.end),
       groups: spans.map((span) => span && text.slice(offset(span[0]), offset(span[1]))),
     };
-  }
-
-  #spans(codes: readonly number[], whole: Span): readonly (Span | undefined)[] {
-    const [start, end] = whole;
-    if (this.groups === 0) return [whole];
-    // differs: in a long match a group takes its first way to match, not its longest.
-    if (end - start > MAX_EXACT_LENGTH) {
-      return this.#automaton!.groups(codes, start, end, this.groups);
-    }
-    return matchGroups(this.#node, this.groups, codes, whole, this.#multiline);
   }
 
   *matches(text: string): Generator<Match> {

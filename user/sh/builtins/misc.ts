@@ -2,11 +2,12 @@
 import type { UserFlow } from '../../../kernel/syscall/abi.ts';
 import { umask } from '../../libc/files.ts';
 import { columns } from '../../libc/format.ts';
+import { decodeText, encodeText } from '../../libc/text.ts';
 import { times } from '../../libc/time.ts';
 import { parseMode } from '../../coreutils/mode.ts';
 import { echoTool } from '../../coreutils/echo.ts';
 import { falseTool, trueTool } from '../../coreutils/true.ts';
-import { printfTool } from '../../coreutils/printf.ts';
+import { printFormatted, printfTool } from '../../coreutils/printf.ts';
 import { bracketTool, testTool } from '../../coreutils/test.ts';
 import type { Shell } from '../shell.ts';
 import type { Builtin, BuiltinRows } from './builtin.ts';
@@ -30,6 +31,21 @@ function* type(shell: Shell, args: readonly string[], rows: BuiltinRows): UserFl
     }
   }
   return status;
+}
+
+function* printfBuiltin(shell: Shell, args: readonly string[]): UserFlow<number> {
+  if (args[0] !== '-v' || args[1] === undefined) {
+    return yield* fromTool('printf', '', '', printfTool).run(shell, args);
+  }
+  const target = /^([A-Za-z_]\w*)(?:\[(.*)\])?$/s.exec(args[1]);
+  if (!target) return yield* complain(shell, 'printf', `\`${args[1]}': not a valid identifier`, 2);
+  const printed = yield* printFormatted(shell.p, args.slice(args[2] === '--' ? 3 : 2));
+  const text = decodeText(encodeText(printed.text));
+  const [, name = '', subscript] = target;
+  if (subscript === undefined) shell.set(name, text);
+  else shell.variables.assignElement(name, subscript, text);
+  for (const error of printed.errors) yield* complain(shell, 'printf', error);
+  return printed.status;
 }
 
 /** u=rwx,g=rx,o= */
@@ -159,7 +175,11 @@ export function miscBuiltins(rows: () => BuiltinRows): BuiltinRows {
       run: (shell, args) => help(shell, args, rows()),
     },
     echo: fromTool('echo', '[-neE] [TEXT]...', 'Print the arguments.', echoTool),
-    printf: fromTool('printf', 'FORMAT [ARGUMENT]...', 'Print formatted.', printfTool),
+    printf: {
+      usage: '[-v NAME] FORMAT [ARGUMENT]...',
+      help: 'Print formatted, or into a variable with -v.',
+      run: printfBuiltin,
+    },
     true: fromTool('true', '', 'Succeed.', trueTool),
     false: fromTool('false', '', 'Fail.', falseTool),
     test: fromTool('test', 'EXPRESSION', 'Tell by the status whether it holds.', testTool),
