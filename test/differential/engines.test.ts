@@ -11,6 +11,7 @@ import { programs, type GeneratorOptions } from './generator.ts';
 /** More of them, from another seed: SKEP_FUZZ_RUNS=20000 SKEP_FUZZ_SEED=7 npx vitest run … */
 const numRuns = Number(process.env.SKEP_FUZZ_RUNS ?? 500);
 const seed = Number(process.env.SKEP_FUZZ_SEED ?? 1);
+const timeout = 60_000 + 500 * numRuns;
 
 /** UAPI BPF_FUNC_*. */
 const KTIME_GET_NS = 5;
@@ -29,7 +30,7 @@ const wasm: Contestant = {
   traced: (onStep) => createWasmJit({ onStep: (slot, registers) => onStep({ slot, registers }) }),
 };
 
-describe('interpreter and WASM JIT agree', () => {
+describe('interpreter and WASM JIT agree', { timeout }, () => {
   let bench: DifferentialBench;
   beforeAll(async () => {
     bench = await differentialBench(interpreter, wasm);

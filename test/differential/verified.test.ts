@@ -14,36 +14,41 @@ import { MAPS } from './engines.ts';
 
 const numRuns = Number(process.env.SKEP_FUZZ_RUNS ?? 150);
 const seed = Number(process.env.SKEP_FUZZ_SEED ?? 1);
+const timeout = 60_000 + 500 * numRuns;
 
-describe('verified programs give the same answers in the interpreter and the JIT', () => {
-  let machines: readonly BatchMachine[];
-  beforeAll(async () => {
-    const assets = { core: await coreModule() };
-    const jit = createWasmJit();
-    machines = [new BatchMachine(assets), new BatchMachine(assets, { engine: jit })];
-  });
-
-  /** Most must be accepted, or nothing is compared. */
-  const agreeOn = (options: GeneratorOptions, minAccepted: number): void => {
-    let accepted = 0;
-    const wants = { maps: (options.maps ?? 0) > 0, tails: (options.tails ?? 0) > 0 };
-    const property = fc.property(programs({ ...options, level: '6.1' }), (tree) => {
-      const json = requestOf(tree, { id: 'generated', ...wants });
-      const [a, b] = machines.map((machine) => machine.answer(parseRequest(json)));
-      if (a!.ok) accepted++;
-      // The request is for pasting into a file for `skep batch`.
-      if (visible(a!) !== visible(b!)) {
-        throw new Error(`${visible(a!)}\n${visible(b!)}\n${JSON.stringify(json)}`);
-      }
+describe(
+  'verified programs give the same answers in the interpreter and the JIT',
+  { timeout },
+  () => {
+    let machines: readonly BatchMachine[];
+    beforeAll(async () => {
+      const assets = { core: await coreModule() };
+      const jit = createWasmJit();
+      machines = [new BatchMachine(assets), new BatchMachine(assets, { engine: jit })];
     });
-    fc.assert(property, { seed, numRuns });
-    expect(accepted / numRuns).toBeGreaterThan(minAccepted);
-  };
 
-  it('with packets and subprograms', () => agreeOn({ packets: true, subprogs: 3 }, 0.9));
-  it('with maps and helpers', () => agreeOn({ maps: MAPS.length, helpers: [5, 7, 8] }, 0.9));
-  it('with tail calls', () => agreeOn({ tails: 2, packets: true }, 0.9));
-});
+    /** Most must be accepted, or nothing is compared. */
+    const agreeOn = (options: GeneratorOptions, minAccepted: number): void => {
+      let accepted = 0;
+      const wants = { maps: (options.maps ?? 0) > 0, tails: (options.tails ?? 0) > 0 };
+      const property = fc.property(programs({ ...options, level: '6.1' }), (tree) => {
+        const json = requestOf(tree, { id: 'generated', ...wants });
+        const [a, b] = machines.map((machine) => machine.answer(parseRequest(json)));
+        if (a!.ok) accepted++;
+        // The request is for pasting into a file for `skep batch`.
+        if (visible(a!) !== visible(b!)) {
+          throw new Error(`${visible(a!)}\n${visible(b!)}\n${JSON.stringify(json)}`);
+        }
+      });
+      fc.assert(property, { seed, numRuns });
+      expect(accepted / numRuns).toBeGreaterThan(minAccepted);
+    };
+
+    it('with packets and subprograms', () => agreeOn({ packets: true, subprogs: 3 }, 0.9));
+    it('with maps and helpers', () => agreeOn({ maps: MAPS.length, helpers: [5, 7, 8] }, 0.9));
+    it('with tail calls', () => agreeOn({ tails: 2, packets: true }, 0.9));
+  },
+);
 
 /** What must be equal. */
 function visible({ ok, run, maps }: BatchAnswer): string {
