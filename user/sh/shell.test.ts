@@ -79,7 +79,7 @@ const LINES: readonly [line: string, output: string][] = [
   ['trap "echo caught" USR1; kill -USR1 $$; echo after; trap - USR1', 'caught\nafter\n'],
   ['sh -c \'trap "echo bye" EXIT; echo hi; exit 2\'; echo $?', 'hi\nbye\n2\n'],
   ['sh -ec "false; echo never"; echo $?', '1\n'],
-  ['sh -uc "echo \\$nope"; echo $?', 'sh: line 1: nope: unbound variable\n1\n'],
+  ['sh -uc "echo \\$nope"; echo $?', 'sh: line 1: nope: unbound variable\n127\n'],
   ['sh -xc "echo a"', '+ echo a\na\n'],
   ['echo "echo from stdin; exit 4" | sh; echo $?', 'from stdin\n4\n'],
   [
