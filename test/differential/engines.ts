@@ -54,8 +54,6 @@ const mapSpec = (type: MapType, maxEntries: number, valueBytes: number): MapSpec
   name: type,
 });
 
-/** What lies below the first page that may be used: the JIT would not notice an access. */
-
 /** Programs that are tail-called have the ids from 1 on. */
 const ENTRY_ID = 0;
 
