@@ -10,6 +10,7 @@ import {
   type FieldRule,
 } from '../bpf/ctx-fields.ts';
 import type { ProgContext, ProgTypeOps, ReturnRange } from '../bpf/prog-type.ts';
+import { convertSock } from '../bpf/sock-convert.ts';
 import { UapiCgroupDev, UapiSock, UapiSockAddr, UapiSockopt, UapiSysctl } from '../bpf/uapi-ctx.ts';
 import type { AttachType } from '../bpf/uapi.ts';
 import { SOCK_RULES } from '../bpf/verifier/sockets.ts';
@@ -70,6 +71,7 @@ export const cgroupSock: ProgTypeOps = {
     },
     { otherwise: whole },
   ),
+  convert: convertSock,
   packet: 'none',
   returnRange: allowOrRefuse,
   requires: 'net_admin',

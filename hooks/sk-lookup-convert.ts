@@ -4,7 +4,7 @@ import { ctxMemberAt } from '../bpf/ctx-fields.ts';
 import type { ProgTypeOps } from '../bpf/prog-type.ts';
 import { UapiSkBuff, UapiSkLookup } from '../bpf/uapi-ctx.ts';
 import { BpfFlowDissector, BpfSkLookupKern } from '../kernel/types/flow.ts';
-import { direct, through, type Convert } from './convert.ts';
+import { direct, through, type Convert } from '../bpf/ctx-convert.ts';
 
 /** One word of an IPv6 address; 0 for IPv4, which has none. */
 const ip6 =

@@ -1,8 +1,6 @@
 /**
  * BPF_PROG_TEST_RUN for programs on an sk_buff (bpf_prog_test_run_skb of 6.1): socket filters, tc
  * classifiers and actions, lightweight tunnels, cgroup_skb, on the loopback interface.
- *
- * differs: the skb of a test run has no socket (skb->sk is NULL).
  */
 import {
   finishContext,
@@ -27,6 +25,7 @@ import {
 import type { Ns, RamOffset } from '../kernel/types/units.ts';
 import { SKB_CB } from './skb-convert.ts';
 import { ETH_HLEN } from './test-run-xdp.ts';
+import { testSocket } from './test-socket.ts';
 
 /** NET_SKB_PAD + NET_IP_ALIGN on x86-64. */
 const HEADROOM = 64;
@@ -166,8 +165,9 @@ function withTestSkb(ram: Ram, packet: Uint8Array, use: (skb: SkBuffView) => num
   ram.u8.fill(0, page, page + PAGE_SIZE);
   const skb = SkBuff.alloc(ram);
   const dev = NetDeviceStruct.alloc(ram);
+  const view = new DataView(packet.buffer, packet.byteOffset, packet.byteLength);
+  const sk = testSocket(ram, view.getUint16(12), packet.subarray(ETH_HLEN));
   try {
-    const view = new DataView(packet.buffer, packet.byteOffset, packet.byteLength);
     dev.ifindex = LOOPBACK_IFINDEX;
     dev.mtu = LOOPBACK_MTU;
     dev.hard_header_len = ETH_HLEN;
@@ -177,6 +177,7 @@ function withTestSkb(ram: Ram, packet: Uint8Array, use: (skb: SkBuffView) => num
     skb.end = PAGE_SIZE - SHARED_INFO_BYTES;
     skb.len = packet.length;
     skb.dev = dev.offset;
+    skb.sk = sk;
     skb.protocol = protocolOf(view);
     skb.bits128 = packetType(packet);
     skb.mac_header = HEADROOM;
@@ -189,6 +190,6 @@ function withTestSkb(ram: Ram, packet: Uint8Array, use: (skb: SkBuffView) => num
   } finally {
     // A helper may have given the packet a larger buffer.
     ram.kfree(skb.head);
-    for (const each of [skb, dev]) ram.kfree(each.offset);
+    for (const each of [skb.offset, dev.offset, sk]) ram.kfree(each);
   }
 }

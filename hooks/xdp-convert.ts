@@ -4,7 +4,7 @@ import type { ProgTypeOps } from '../bpf/prog-type.ts';
 import { XdpMd } from '../bpf/uapi-ctx.ts';
 import { NetDeviceStruct } from '../kernel/types/net-device.ts';
 import { XdpBuff, XdpRxqInfo, XdpTxqInfo } from '../kernel/types/xdp.ts';
-import { direct, through, type Convert } from './convert.ts';
+import { direct, through, type Convert } from '../bpf/ctx-convert.ts';
 
 const { rxq, txq } = XdpBuff.offsets;
 const { ifindex } = NetDeviceStruct.offsets;

@@ -8,6 +8,7 @@ import { printImplementations } from './impl-print.ts';
 import { probeImplementations } from './impl-probe.ts';
 import { skbImplementations } from './impl-skb.ts';
 import { skbRoomImplementations } from './impl-skb-room.ts';
+import { sockImplementations } from './impl-sock.ts';
 import { stackImplementations } from './impl-stack.ts';
 import { storageImplementations } from './impl-storage.ts';
 import { systemImplementations } from './impl-system.ts';
@@ -25,6 +26,7 @@ export const implementations: Implementations = {
   ...xdpImplementations,
   ...skbImplementations,
   ...skbRoomImplementations,
+  ...sockImplementations,
   ...stackImplementations,
   ...storageImplementations,
   ...timerImplementations,

@@ -2,9 +2,11 @@
  * One load or store of the program as the kernel's structs need it: context members, sockets, and
  * loads through BTF pointers.
  */
-import { errno } from '../../kernel/types/errno.ts';
+import { Bug } from '../../kernel/types/units.ts';
 import type { Insn } from '../isa/insn.ts';
-import { reject, type Checker } from './checker.ts';
+import type { ProgTypeOps } from '../prog-type.ts';
+import { SOCKET_CONVERSIONS } from '../sock-convert.ts';
+import type { Checker } from './checker.ts';
 import { classOf, cls, mode, modeOf, sizeOf } from './opcode.ts';
 import { flag } from './reg.ts';
 
@@ -29,16 +31,13 @@ export function convertAccess(c: Checker, insn: Insn, slot: number, scratchOff: 
   switch (type.kind) {
     case 'ctx':
       if (c.env.checkOnly || !c.ops.convert || type.flags !== 0) return asIs;
-      return convertCtx(c, insn, slot, scratchOff);
+      return convertMember(c, insn, slot, scratchOff, c.ops.convert);
     case 'sock':
     case 'sock_common':
     case 'tcp_sock':
-    case 'xdp_sock': {
-      if (c.env.checkOnly) return asIs;
-      // differs: the kernel has no sockets of a known layout to read yet.
-      const line = `R${insn.src} ${type.kind} members cannot be read on this kernel yet`;
-      return reject(c, errno.EOPNOTSUPP, 'unsupported-member', line, { insn: slot });
-    }
+    case 'xdp_sock':
+      if (c.env.checkOnly || type.flags !== 0) return asIs;
+      return convertMember(c, insn, slot, scratchOff, SOCKET_CONVERSIONS[type.kind]!);
     case 'ptr_': {
       const known = type.flags === 0 || type.flags === flag.UNTRUSTED;
       if (!known || classOf(insn.code) !== cls.LDX) return asIs;
@@ -59,13 +58,19 @@ const signExtension = (dst: number, bytes: number): Insn => ({
   imm: 0,
 });
 
-function convertCtx(c: Checker, insn: Insn, slot: number, scratchOff: number): Converted {
+function convertMember(
+  c: Checker,
+  insn: Insn,
+  slot: number,
+  scratchOff: number,
+  convert: NonNullable<ProgTypeOps['convert']>,
+): Converted {
   const write = classOf(insn.code) !== cls.LDX;
   const bytes = sizeOf(insn.code);
   const fieldBytes = c.aux[slot]!.ctxFieldBytes as 0 | 1 | 2 | 4 | 8;
   const isNarrow = !write && bytes < fieldBytes;
   const off = isNarrow ? insn.off & ~(fieldBytes - 1) : insn.off;
-  const conversion = c.ops.convert!(
+  const conversion = convert(
     {
       off,
       bytes: isNarrow ? (fieldBytes as 2 | 4 | 8) : bytes,
@@ -77,8 +82,7 @@ function convertCtx(c: Checker, insn: Insn, slot: number, scratchOff: number): C
     c.context,
   );
   if (!conversion) {
-    const line = `context member at off=${insn.off} is not there on this kernel yet`;
-    return reject(c, errno.EOPNOTSUPP, 'unsupported-member', line, { insn: slot });
+    throw new Bug(`nothing stands for the context member at off=${insn.off}`);
   }
   const insns = [...conversion.insns];
   if (isNarrow && bytes < conversion.targetBytes) {

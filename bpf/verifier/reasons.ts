@@ -641,12 +641,6 @@ const table = {
     means: 'A __kptr member takes pointers to its declared struct only.',
     fix: 'Store a pointer of the declared type.',
   },
-  'unsupported-member': {
-    topic: 'kernel types',
-    title: 'a context member without a counterpart',
-    means: 'The member is allowed, but the kernel struct behind it lacks the field here.',
-    fix: 'Use another member.',
-  },
 
   // ---- limits
   'too-complex': {

@@ -12,12 +12,16 @@ import * as ptRegs from '../types/pt-regs.ts';
 import * as skbuff from '../types/skbuff.ts';
 import type { AnyStruct } from '../types/struct.ts';
 import * as task from '../types/task.ts';
+import * as progTest from '../types/prog-test.ts';
+import * as sock from '../types/sock.ts';
 import * as trace from '../types/trace.ts';
 import * as xdp from '../types/xdp.ts';
 import { Bug } from '../types/units.ts';
 
 const modules: readonly Readonly<Record<string, unknown>>[] = [
   task,
+  sock,
+  progTest,
   ptRegs,
   bpfMap,
   xdp,

@@ -16,7 +16,7 @@ import { ATTACH_TYPES, MAP_TYPES, PROG_TYPES } from '../../bpf/uapi.ts';
 import { verify, type VerifierEnv } from '../../bpf/verifier/verify.ts';
 import { progTypeOps } from '../../hooks/prog-types.ts';
 import { errnoName } from '../../kernel/types/errno.ts';
-import { kernelTypes } from './kernel-types.ts';
+import { kernelBtf } from '../../kernel/bpf/kernel-btf.ts';
 
 export interface MapRequest {
   readonly type: string | number;
@@ -108,6 +108,7 @@ function describedMap(request: MapRequest, index: number, others: readonly BpfMa
 }
 
 const FIRST_FD = 100;
+const KERNEL_TYPES = kernelBtf([]);
 
 export function runRequest(request: Request): Verdict {
   const { spec, env } = programOf(request);
@@ -150,7 +151,7 @@ export function programOf(request: Request): {
     level: '6.1',
     logLevel: request.log_level ?? 1,
     checkOnly: true,
-    kernelBtf: kernelTypes(),
+    kernelBtf: KERNEL_TYPES,
     mapAddress: (map) => 0xffff_8880_0000_0000n + BigInt(map.offset),
   };
   return { spec, env };

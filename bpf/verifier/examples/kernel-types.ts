@@ -173,17 +173,4 @@ export const kernelTypes: readonly Example[] = [
       r0 = 0
       exit`,
   },
-  {
-    code: 'unsupported-member',
-    about: 'A member of a socket that this kernel’s sockets do not have.',
-    setup: tc,
-    refused: `
-      r0 = 0
-      r1 = *(u64 *)(r1 +168)
-      if r1 == 0 goto out
-      r0 = *(u32 *)(r1 +4)
-      out: r0 = 0
-      exit`,
-    mended: RETURN,
-  },
 ];

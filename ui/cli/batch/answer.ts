@@ -6,6 +6,7 @@
  *   machine.answer(request)        the response, ready for JSON
  */
 import { errnoName } from '../../../kernel/types/errno.ts';
+import { kernelBtf } from '../../../kernel/bpf/kernel-btf.ts';
 import type { HostAssets } from '../../../kernel/config.ts';
 import { BPF_PROG_INFO } from '../../../bpf/info.ts';
 import type { BareCaller } from '../../../bpf/syscall/bare-caller.ts';
@@ -39,7 +40,8 @@ export class BatchMachine {
   readonly #caller: BareCaller;
 
   constructor(assets: HostAssets, options: Omit<BareOptions, 'level'> = {}) {
-    this.#machine = new BareMachine(assets, { level: '6.1', ...options });
+    const types = kernelBtf([]);
+    this.#machine = new BareMachine(assets, { level: '6.1', kernelBtf: types, ...options });
     this.#caller = this.#machine.caller;
   }
 

@@ -2,9 +2,9 @@
  * Building blocks of context conversions: loads and stores of members of the kernel's structs, in
  * place of accesses to the struct that programs see.
  */
-import { insn } from '../bpf/asm/build.ts';
-import type { Insn } from '../bpf/isa/insn.ts';
-import type { CtxConversion, CtxRequest } from '../bpf/prog-type.ts';
+import { insn } from './asm/build.ts';
+import type { Insn } from './isa/insn.ts';
+import type { CtxConversion, CtxRequest } from './prog-type.ts';
 import type { AnyStruct } from '../kernel/types/struct.ts';
 
 type Bytes = 1 | 2 | 4 | 8;
