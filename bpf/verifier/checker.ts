@@ -217,6 +217,10 @@ export class Checker {
   maxStatesPerInsn = 0;
   longestMarkWalk = 0;
 
+  /** Off: every path is explored to its end. The verdict is the same, but for the limits. */
+  prunes = true;
+  /** Off: a state covers only what it allows in every place, whether the exact value matters or not. */
+  relaxesNumbers = true;
   /** Follows the exploration, where an explanation or a record of it is wanted. */
   recorder: Recorder | undefined;
 

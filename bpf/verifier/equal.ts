@@ -48,7 +48,7 @@ function regCovered(c: Checker, oldSlot: Slot, curSlot: Slot, ids: IdMap): boole
     case 'scalar':
       if (c.exploreAluLimits) return false;
       if (!isPlain(cur, 'scalar')) return false;
-      return !oldSlot.precise || scalarCovered(old, cur);
+      return (!oldSlot.precise && c.relaxesNumbers) || scalarCovered(old, cur);
     case 'map_key':
     case 'map_value':
       if (!sameTarget(old, cur)) return false;
@@ -161,7 +161,7 @@ export function stateCovered(c: Checker, old: State, cur: State): boolean {
     if (!stackCovered(c, was, is, ids) || !referencesEqual(was, is)) return false;
     if (!entriesEqual(was, is)) return false;
   }
-  return equalitiesHold(old, cur);
+  return equalitiesHold(c, old, cur);
 }
 
 /**
@@ -171,7 +171,7 @@ export function stateCovered(c: Checker, old: State, cur: State): boolean {
  * differs: 6.1 does not look at this (fixed in 6.5), and accepts an unchecked number in the place
  * of one whose copy was checked.
  */
-function equalitiesHold(old: State, cur: State): boolean {
+function equalitiesHold(c: Checker, old: State, cur: State): boolean {
   const groups = new Map<number, { members: number; precise: boolean }>();
   const isMember = (slot: Slot) =>
     isPlain(slot.reg, 'scalar') && slot.reg.id !== 0 && (slot.live & live.READ) !== 0;
@@ -180,7 +180,7 @@ function equalitiesHold(old: State, cur: State): boolean {
     if (!isMember(slot)) return;
     const group = groups.get(slot.reg.id) ?? { members: 0, precise: false };
     group.members++;
-    group.precise ||= slot.precise;
+    group.precise ||= slot.precise || !c.relaxesNumbers;
     groups.set(slot.reg.id, group);
     if (group.members > 1 && group.precise) wanted = true;
   });

@@ -41,7 +41,7 @@ export function isCovered(c: Checker): boolean {
   const cur = c.state;
   const { insn } = c;
   cur.lastInsn = c.prevInsn;
-  if (!c.aux[insn]!.prunePoint) {
+  if (!c.aux[insn]!.prunePoint || !c.prunes) {
     recordJump(c);
     return false;
   }

@@ -8,6 +8,7 @@
 import { errnoName } from '../../../kernel/types/errno.ts';
 import { kernelBtf } from '../../../kernel/bpf/kernel-btf.ts';
 import type { HostAssets } from '../../../kernel/config.ts';
+import type { Ram } from '../../../kernel/ram/ram.ts';
 import { BPF_PROG_INFO } from '../../../bpf/info.ts';
 import type { BareCaller } from '../../../bpf/syscall/bare-caller.ts';
 import { ALL_CAPS, NO_CAPS } from '../../../bpf/syscall/caller.ts';
@@ -43,6 +44,10 @@ export class BatchMachine {
     const types = kernelBtf([]);
     this.#machine = new BareMachine(assets, { level: '6.1', kernelBtf: types, ...options });
     this.#caller = this.#machine.caller;
+  }
+
+  get ram(): Ram {
+    return this.#machine.bpf.host.runtime.ram;
   }
 
   /** The response, ready for JSON. Throws RequestError where the maps cannot be made. */

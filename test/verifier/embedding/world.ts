@@ -1,0 +1,152 @@
+/**
+ * The machine around a checked run, as far as pointers of the verifier lead into it: where frames,
+ * context, packet and map values are. It says whether a concrete value is one of those that the
+ * verifier's description of a register allows.
+ */
+import type { BpfMap } from '../../../bpf/maps/map.ts';
+import { flag, type Reg } from '../../../bpf/verifier/reg.ts';
+import type { Scalar } from '../../../bpf/verifier/scalar.ts';
+import { KERNEL_BASE, type Ram } from '../../../kernel/ram/ram.ts';
+import { SkBuff } from '../../../kernel/types/skbuff.ts';
+import type { RamOffset } from '../../../kernel/types/units.ts';
+import { XdpBuff } from '../../../kernel/types/xdp.ts';
+
+const u64 = (value: bigint): bigint => BigInt.asUintN(64, value);
+
+/** `value` (any representative modulo 2^64) is among what the scalar allows. */
+export function holds(s: Scalar, value: bigint): boolean {
+  const unsigned = u64(value);
+  const signed = BigInt.asIntN(64, value);
+  const low = Number(BigInt.asUintN(32, value));
+  return (
+    (unsigned & ~s.bits.mask) === s.bits.value &&
+    s.umin <= unsigned &&
+    unsigned <= s.umax &&
+    s.smin <= signed &&
+    signed <= s.smax &&
+    s.umin32 <= low &&
+    low <= s.umax32 &&
+    s.smin32 <= (low | 0) &&
+    (low | 0) <= s.smax32
+  );
+}
+
+/** A range of RAM that a pointer may point into, in kernel addresses. */
+export interface Region {
+  readonly start: bigint;
+  readonly end: bigint;
+}
+
+export class World {
+  readonly ram: Ram;
+  /** Kernel address of the sk_buff or xdp_buff; 0 before the run. */
+  context = 0n;
+  readonly #isXdp: boolean;
+  /** Addresses of objects that helpers and direct loads gave the program. */
+  readonly #bases = new Set<bigint>();
+
+  constructor(ram: Ram, isXdp: boolean) {
+    this.ram = ram;
+    this.#isXdp = isXdp;
+  }
+
+  found(base: bigint): void {
+    if (base >= KERNEL_BASE) this.#bases.add(base);
+  }
+
+  /** Start of metadata, start and end of the packet. */
+  packet(): { readonly meta: bigint; readonly start: bigint; readonly end: bigint } {
+    const at = Number(this.context - KERNEL_BASE) as RamOffset;
+    const address = (offset: RamOffset) => this.ram.kernelAddress(offset);
+    if (this.#isXdp) {
+      const { data_meta, data, data_end } = XdpBuff.at(this.ram, at);
+      return { meta: address(data_meta), start: address(data), end: address(data_end) };
+    }
+    const { data, len } = SkBuff.at(this.ram, at);
+    const start = address(data);
+    return { meta: start, start, end: start + BigInt(len) };
+  }
+
+  /** Starts of the values of a map, and of memory that was given out, that `pointer` may have. */
+  #basesOf(map: BpfMap | undefined): readonly bigint[] {
+    const bases = [...this.#bases];
+    if (map?.directValue === undefined || map.spec.type !== 'array') return bases;
+    const first = this.ram.kernelAddress(map.directValue);
+    for (let i = 0; i < map.spec.maxEntries; i++) {
+      bases.push(first + BigInt(i * map.elementBytes));
+    }
+    return bases;
+  }
+
+  /**
+   * The object that the pointer is said to point into, in its place in RAM; `unknown` where this
+   * world does not know where it is; undefined: no object fits.
+   *
+   * @param frames r10 of each frame, the outermost first
+   */
+  regionOf(reg: Reg, value: bigint, frames: readonly bigint[]): Region | 'unknown' | undefined {
+    const base = u64(value) - BigInt(reg.off);
+    const fits = (start: bigint) => holds(reg.scalar, base - start);
+    switch (reg.kind) {
+      case 'fp': {
+        const top = frames[reg.frame];
+        if (top === undefined) return 'unknown';
+        return fits(u64(top)) ? { start: u64(top) - 512n, end: u64(top) } : undefined;
+      }
+      case 'ctx':
+        return fits(this.context) ? { start: this.context, end: this.context + 4096n } : undefined;
+      case 'pkt': {
+        const { start, end } = this.packet();
+        if (!fits(start)) return undefined;
+        if (reg.range > 0 && base + BigInt(reg.range) > end) return undefined;
+        return { start, end };
+      }
+      case 'pkt_meta': {
+        const { meta, start } = this.packet();
+        if (!fits(meta)) return undefined;
+        if (reg.range > 0 && base + BigInt(reg.range) > start) return undefined;
+        return { start: meta, end: start };
+      }
+      case 'pkt_end': {
+        const { end } = this.packet();
+        return fits(end) ? { start: end, end } : undefined;
+      }
+      case 'map_value':
+      case 'map_key':
+      case 'mem': {
+        const { map } = reg;
+        const bytes =
+          reg.kind === 'mem'
+            ? reg.memBytes
+            : reg.kind === 'map_key'
+              ? map!.spec.keyBytes
+              : map!.spec.valueBytes;
+        const start = this.#basesOf(map).find(fits);
+        return start === undefined ? undefined : { start, end: start + BigInt(bytes) };
+      }
+      default:
+        return 'unknown';
+    }
+  }
+
+  /** The value is one that the register's description allows. */
+  allows(reg: Reg, value: bigint, frames: readonly bigint[]): boolean {
+    if (reg.kind === '?') return true;
+    if (reg.kind === 'scalar') return holds(reg.scalar, value);
+    if ((reg.flags & flag.NULLABLE) !== 0 && value === 0n) return true;
+    return this.regionOf(reg, value, frames) !== undefined;
+  }
+
+  bytesAt(address: bigint, count: number): Uint8Array {
+    return this.ram.bytes(Number(u64(address) - KERNEL_BASE) as RamOffset, count);
+  }
+
+  /** Little-endian, unsigned. */
+  read(address: bigint, count: number): bigint {
+    let value = 0n;
+    this.bytesAt(address, count).forEach((byte, i) => {
+      value |= BigInt(byte) << BigInt(8 * i);
+    });
+    return value;
+  }
+}
