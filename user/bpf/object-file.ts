@@ -12,11 +12,12 @@ import { ObjectError } from '../../bpf/elf/error.ts';
 import type { ObjectSpec } from '../../bpf/elf/object-spec.ts';
 import { readObject } from '../../bpf/elf/object.ts';
 import type { LoadFailure } from '../../bpf/loader/failure.ts';
-import type { KernelConfig } from '../../bpf/loader/kconfig.ts';
+import { kernelConfigOf, type KernelConfig } from '../../bpf/loader/kconfig.ts';
 import type { LoadedObject, LoadOptions } from '../../bpf/loader/load.ts';
 import { loadObject } from '../../bpf/loader/load.ts';
 import type { KernelKnowledge } from '../../bpf/loader/resolve.ts';
 import { readFile, readTextFile } from '../libc/files.ts';
+import { gunzip } from '../libc/gzip.ts';
 import type { Process } from '../libc/process.ts';
 import { strerror } from '../libc/strerror.ts';
 import { uname } from '../libc/system.ts';
@@ -86,18 +87,18 @@ export function* kernelBtf(p: Process): UserFlow<Btf | undefined> {
   }
 }
 
-/** /boot/config-RELEASE; libbpf tries /proc/config.gz after it. */
+/** /boot/config-RELEASE or else /proc/config.gz, in libbpf's order. */
 function* kernelConfig(p: Process): UserFlow<KernelConfig> {
   const { release } = yield* uname(p);
-  const [major = 0, minor = 0, patch = 0] = release.split(/[.-]/).map(Number);
-  const text = yield* readTextFile(p, `/boot/config-${release}`);
-  const options = new Map<string, string>();
-  for (const line of typeof text === 'number' ? [] : text.split('\n')) {
-    const match = /^(CONFIG_\w+)=(.*)$/.exec(line);
-    if (match) options.set(match[1]!, match[2]!);
+  for (const path of [`/boot/config-${release}`, '/proc/config.gz']) {
+    const bytes = yield* readFile(p, path);
+    // What is not compressed is read as it is.
+    if (typeof bytes !== 'number') return kernelConfigOf(utf8(gunzip(bytes) ?? bytes), release);
   }
-  return { options, versionCode: (major << 16) | (minor << 8) | Math.min(255, patch || 0) };
+  return kernelConfigOf(undefined, release);
 }
+
+const utf8 = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
 /** /sys/devices/system/cpu/possible: '0-3' or '0'. */
 export function* possibleCpus(p: Process): UserFlow<number> {

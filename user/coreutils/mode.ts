@@ -1,15 +1,30 @@
 /** File modes as chmod(1) reads them: octal, or symbolic like u+x,go-w. */
 
-/** The new permission bits; undefined if the text is no mode. */
-export function parseMode(text: string, current: number, isDirectory = false): number | undefined {
-  if (/^[0-7]{1,4}$/.test(text)) return parseInt(text, 8);
+/**
+ * The new permission bits; undefined if the text is no mode. `mask`: the umask, which says what an
+ * action for nobody in particular (+x) leaves alone.
+ */
+export function parseMode(
+  text: string,
+  current: number,
+  isDirectory = false,
+  mask = 0,
+): number | undefined {
+  if (/^[0-7]{1,5}$/.test(text)) {
+    const bits = parseInt(text, 8);
+    if (bits > 0o7777) return undefined;
+    // Four digits and fewer leave a directory its set-id bits.
+    return isDirectory && text.length < 5 ? bits | (current & 0o6000) : bits;
+  }
   let mode = current & 0o7777;
   for (const clause of text.split(',')) {
     const match = /^([ugoa]*)((?:[-+=](?:[rwxXst]*|[ugo]))+)$/.exec(clause);
     if (!match) return undefined;
     const who = match[1] === '' || match[1]!.includes('a') ? 'ugo' : match[1]!;
+    const kept = match[1] === '' ? mask : 0;
     for (const action of match[2]!.matchAll(/([-+=])([rwxXstugo]*)/g)) {
-      mode = applyAction(mode, who, action[1]!, action[2]!, isDirectory);
+      const changed = applyAction(mode, who, action[1]!, action[2]!, isDirectory);
+      mode = (changed & ~kept) | (mode & kept);
     }
   }
   return mode;

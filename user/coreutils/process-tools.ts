@@ -1,12 +1,23 @@
-/** killall(1), pidof(1), sleep(1), timeout(1), time(1), watch(1). */
+/** sleep(1), timeout(1), time(1), watch(1), and tools that run a command in some way: nice(1), renice(1), nohup(1), setsid(1), chroot(1). */
 import type { UserFlow } from '../../kernel/syscall/abi.ts';
 import { errno } from '../../kernel/types/errno.ts';
-import { basename, type Process, type Tool } from '../libc/process.ts';
+import type { Process, Tool } from '../libc/process.ts';
+import {
+  chdir,
+  chroot as changeRoot,
+  dup2,
+  O_APPEND,
+  O_CREAT,
+  O_WRONLY,
+  open,
+  syscall,
+} from '../libc/files.ts';
 import { getopt, usageError } from '../libc/getopt.ts';
+import { NR } from '../libc/nr.ts';
 import { uname } from '../libc/system.ts';
 import { strerror } from '../libc/strerror.ts';
 import * as tasks from '../libc/tasks.ts';
-import { windowSize } from '../libc/terminal.ts';
+import { isatty, windowSize } from '../libc/terminal.ts';
 import {
   CLOCK_MONOTONIC,
   CLOCK_REALTIME,
@@ -15,7 +26,6 @@ import {
   parseDuration,
   strftime,
 } from '../libc/time.ts';
-import { processes } from './proc.ts';
 
 export const sleep: Tool = function* (p, args) {
   const o = yield* getopt(p, args, {
@@ -31,59 +41,6 @@ export const sleep: Tool = function* (p, args) {
   }
   yield* nanosleep(p, total);
   return 0;
-};
-
-function* pidsOf(p: Process, name: string): UserFlow<number[]> {
-  const self = yield* tasks.getpid();
-  return (yield* processes(p))
-    .filter(
-      (info) => info.pid !== self && (info.comm === name || basename(info.argv[0] ?? '') === name),
-    )
-    .map((info) => info.pid);
-}
-
-export const pidof: Tool = function* (p, args) {
-  const o = yield* getopt(p, args, {
-    usage: 'NAME...',
-    about: 'Find the process IDs of running programs.',
-    options: [{ short: 's', long: 'single-shot', help: 'only one PID' }],
-  });
-  const found: number[] = [];
-  for (const name of o.operands) found.push(...(yield* pidsOf(p, name)).reverse());
-  if (found.length === 0) return 1;
-  yield* p.println((o.has('single-shot') ? found.slice(0, 1) : found).join(' '));
-  return 0;
-};
-
-export const killall: Tool = function* (p, args) {
-  let signal: number | undefined = tasks.SIGTERM;
-  const rest = [...args];
-  const first = rest[0] ?? '';
-  if (first === '-s') signal = tasks.signalNumber(rest.splice(0, 2)[1] ?? '');
-  else if (/^-[A-Z0-9]/.test(first)) signal = tasks.signalNumber(rest.shift()!.slice(1));
-  if (signal === undefined) return yield* p.die(1, `unknown signal; kill -l lists signals.`);
-  const o = yield* getopt(p, rest, {
-    usage: '[-SIGNAL] NAME...',
-    about: 'Kill processes by name, with TERM if no SIGNAL is given.',
-    options: [{ short: 'q', long: 'quiet', help: "don't print complaints" }],
-  });
-  if (o.operands.length === 0) return yield* usageError(p, 'missing operand');
-  let status = 0;
-  for (const name of o.operands) {
-    const pids = yield* pidsOf(p, name);
-    if (pids.length === 0) {
-      status = 1;
-      if (!o.has('quiet')) yield* p.stderr.write(`${name}: no process found\n`);
-    }
-    for (const pid of pids) {
-      const failed = yield* tasks.kill(pid, signal);
-      if (failed < 0) {
-        yield* p.stderr.write(`${name}(${pid}): ${strerror(failed)}\n`);
-        status = 1;
-      }
-    }
-  }
-  return status;
 };
 
 /** Fork and exec; the child's pid. */
@@ -222,4 +179,165 @@ export const watch: Tool = function* (p, args) {
     yield* tasks.run(p, argv);
     yield* nanosleep(p, interval * 1e9);
   }
+};
+
+/** setpriority(2)'s `which` for one process. */
+const PRIO_PROCESS = 0;
+/** The kernel gives 20 - nice, so that no result looks like an error. */
+const NICE_OFFSET = 20;
+
+function* niceOf(pid: number): UserFlow<number> {
+  const value = yield* syscall(NR.getpriority, PRIO_PROCESS, pid);
+  return value < 0 ? value : NICE_OFFSET - value;
+}
+
+export const nice: Tool = function* (p, args) {
+  // -5 is an adjustment of 5, --5 of -5.
+  const words = args.map((arg, at) =>
+    at === 0 && /^-{1,2}\d+$/.test(arg) ? `--adjustment=${arg.slice(1)}` : arg,
+  );
+  const o = yield* getopt(p, words, {
+    usage: '[OPTION] [COMMAND [ARG]...]',
+    about: 'Run COMMAND with an adjusted niceness, or print the current niceness.',
+    stopAtOperand: true,
+    badUsage: 125,
+    options: [
+      {
+        short: 'n',
+        long: 'adjustment',
+        arg: 'N',
+        help: 'add integer N to the niceness (default 10)',
+      },
+    ],
+  });
+  const current = yield* niceOf(0);
+  if (o.operands.length === 0) {
+    if (o.has('adjustment'))
+      return yield* usageError(p, 'a command must be given with an adjustment', 125);
+    yield* p.println(String(current));
+    return 0;
+  }
+  const text = o.value('adjustment') ?? '10';
+  if (!/^[-+]?\d+$/.test(text)) {
+    yield* p.error(`invalid adjustment '${text}'`);
+    return 125;
+  }
+  const wanted = Math.max(-20, Math.min(19, current + Number(text)));
+  const failed = yield* syscall(NR.setpriority, PRIO_PROCESS, 0, wanted);
+  if (failed < 0) yield* p.error(`cannot set niceness: ${strerror(failed)}`);
+  return yield* become(p, o.operands);
+};
+
+export const renice: Tool = function* (p, args) {
+  const words = args.filter((arg) => !['-n', '--priority', '-p', '--pid'].includes(arg));
+  if (words.includes('--help') || words.length < 2) {
+    yield* p.print(
+      'Usage: renice [-n] PRIORITY [-p] PID...\nAlter the priority of running processes.\n',
+    );
+    return words.includes('--help') ? 0 : 1;
+  }
+  const [value, ...pids] = words;
+  if (!/^[-+]?\d+$/.test(value!)) {
+    yield* p.error(`invalid priority '${value}'`);
+    return 1;
+  }
+  let status = 0;
+  for (const text of pids) {
+    const pid = Number(text);
+    const before = yield* niceOf(pid);
+    const failed = Number.isInteger(pid)
+      ? yield* syscall(NR.setpriority, PRIO_PROCESS, pid, Number(value))
+      : -errno.EINVAL;
+    if (failed < 0) {
+      yield* p.error(`failed to set priority for ${text} (process ID): ${strerror(failed)}`);
+      status = 1;
+    } else
+      yield* p.println(
+        `${pid} (process ID) old priority ${before}, new priority ${yield* niceOf(pid)}`,
+      );
+  }
+  return status;
+};
+
+/** exec, or the usual complaint and its status. */
+function* become(p: Process, argv: readonly string[]): UserFlow<number> {
+  const failed = yield* tasks.execvp(p, argv);
+  yield* p.error(`failed to run command '${argv[0]}': ${strerror(failed)}`);
+  return failed === -errno.ENOENT ? 127 : 126;
+}
+
+export const nohup: Tool = function* (p, args) {
+  const o = yield* getopt(p, args, {
+    usage: 'COMMAND [ARG]...',
+    about: 'Run COMMAND, ignoring hangup signals.',
+    stopAtOperand: true,
+    badUsage: 125,
+  });
+  if (o.operands.length === 0) return yield* usageError(p, 'missing operand', 125);
+  yield* tasks.sigaction(p, tasks.SIGHUP, tasks.SIG_IGN);
+  const ignoresInput = yield* isatty(p, 0);
+  if (ignoresInput) yield* dup2(yield* open(p, '/dev/null', O_WRONLY), 0);
+  const toFile = yield* isatty(p, 1);
+  if (toFile) {
+    let name = 'nohup.out';
+    let fd = yield* open(p, name, O_WRONLY | O_CREAT | O_APPEND, 0o600);
+    if (fd < 0) {
+      name = `${p.env.get('HOME') ?? ''}/nohup.out`;
+      fd = yield* open(p, name, O_WRONLY | O_CREAT | O_APPEND, 0o600);
+    }
+    if (fd < 0) {
+      yield* p.error(`failed to open '${name}': ${strerror(fd)}`);
+      return 125;
+    }
+    const what = ignoresInput ? 'ignoring input and appending output to' : 'appending output to';
+    yield* p.error(`${what} '${name}'`);
+    yield* dup2(fd, 1);
+  } else if (ignoresInput) yield* p.error('ignoring input');
+  if (yield* isatty(p, 2)) yield* dup2(1, 2);
+  return yield* become(p, o.operands);
+};
+
+export const setsid: Tool = function* (p, args) {
+  const o = yield* getopt(p, args, {
+    usage: '[OPTION]... PROGRAM [ARG]...',
+    about: 'Run a program in a new session.',
+    stopAtOperand: true,
+    options: [
+      { short: 'c', long: 'ctty', help: 'set the controlling terminal to the current one' },
+      { short: 'f', long: 'fork', help: 'always fork' },
+      { short: 'w', long: 'wait', help: 'wait program to exit, and use the same return' },
+    ],
+  });
+  if (o.operands.length === 0) return yield* usageError(p, 'no command specified');
+  const self = yield* tasks.getpid();
+  const isLeader = (yield* tasks.getpgid(0)) === self;
+  if (isLeader || o.has('fork')) {
+    const pid = yield* tasks.fork(p, function* (child) {
+      yield* tasks.setsid();
+      return yield* become(child, o.operands);
+    });
+    if (!o.has('wait')) return 0;
+    const { status } = yield* tasks.wait4(p, pid);
+    return tasks.exited(status) ? tasks.exitStatus(status) : 128 + tasks.termSignal(status);
+  }
+  yield* tasks.setsid();
+  return yield* become(p, o.operands);
+};
+
+export const chroot: Tool = function* (p, args) {
+  const o = yield* getopt(p, args, {
+    usage: 'NEWROOT [COMMAND [ARG]...]',
+    about: 'Run COMMAND with root directory set to NEWROOT.',
+    stopAtOperand: true,
+    badUsage: 125,
+  });
+  const [root, ...command] = o.operands;
+  if (root === undefined) return yield* usageError(p, 'missing operand', 125);
+  const failed = yield* changeRoot(p, root);
+  if (failed < 0) {
+    yield* p.error(`cannot change root directory to '${root}': ${strerror(failed)}`);
+    return 125;
+  }
+  yield* chdir(p, '/');
+  return yield* become(p, command.length > 0 ? command : [p.env.get('SHELL') ?? '/bin/sh', '-i']);
 };

@@ -1,12 +1,14 @@
 /** uname(1), hostname(1), date(1), uptime(1), free(1). */
 import type { UserFlow } from '../../kernel/syscall/abi.ts';
-import { readTextFile } from '../libc/files.ts';
+import type { Instant } from '../libc/date.ts';
+import { parseDate } from '../libc/date.ts';
+import { readTextFile, stat } from '../libc/files.ts';
 import { humanSize } from '../libc/format.ts';
-import { getopt, usageError } from '../libc/getopt.ts';
+import { getopt, usageError, type Options } from '../libc/getopt.ts';
 import type { Process, Tool } from '../libc/process.ts';
 import { strerror } from '../libc/strerror.ts';
 import { sethostname, sysinfo, uname as systemName } from '../libc/system.ts';
-import { CLOCK_REALTIME, clockGettime, daysFromCivil, strftime } from '../libc/time.ts';
+import { CLOCK_REALTIME, clockGettime, clockSettime, strftime } from '../libc/time.ts';
 
 export const uname: Tool = function* (p, args) {
   const o = yield* getopt(p, args, {
@@ -60,7 +62,7 @@ export const hostname: Tool = function* (p, args) {
 export const date: Tool = function* (p, args) {
   const o = yield* getopt(p, args, {
     usage: '[OPTION]... [+FORMAT]',
-    about: 'Display the current time in the given FORMAT.',
+    about: 'Display date and time in the given FORMAT.',
     options: [
       {
         short: 'd',
@@ -68,55 +70,103 @@ export const date: Tool = function* (p, args) {
         arg: 'STRING',
         help: "display time described by STRING, not 'now'",
       },
-      { short: 'u', long: 'utc', help: 'Coordinated Universal Time (always the case here)' },
-      { short: 'R', long: 'rfc-email', help: 'output date and time in RFC 5322 format' },
+      {
+        short: 'f',
+        long: 'file',
+        arg: 'DATEFILE',
+        help: 'like --date; once for each line of DATEFILE',
+      },
       {
         short: 'I',
         long: 'iso-8601',
         arg: 'FMT',
         optional: true,
-        help: 'date, hours, minutes, seconds or ns',
+        help: 'output in ISO 8601 format;\ndate, hours, minutes, seconds or ns',
       },
+      { short: 'R', long: 'rfc-email', help: 'output date and time in RFC 5322 format' },
+      { long: 'rfc-3339', arg: 'FMT', help: 'output in RFC 3339 format: date, seconds or ns' },
+      {
+        short: 'r',
+        long: 'reference',
+        arg: 'FILE',
+        help: 'display the last modification time of FILE',
+      },
+      { short: 's', long: 'set', arg: 'STRING', help: 'set time described by STRING' },
+      { short: 'u', long: 'utc', help: 'Coordinated Universal Time (always the case here)' },
     ],
-    more: 'STRING is @SECONDS, YYYY-MM-DD, or YYYY-MM-DD HH:MM[:SS].',
   });
+  const [operand, extra] = o.operands;
+  if (extra !== undefined) return yield* usageError(p, `extra operand '${extra}'`);
+  if (operand !== undefined && !operand.startsWith('+')) {
+    yield* p.error(`invalid date '${operand}'`);
+    return 1;
+  }
+  const format = operand === undefined ? defaultFormat(o) : operand.slice(1);
+  if (format === undefined) return yield* usageError(p, `invalid argument for '--rfc-3339'`);
   const now = yield* clockGettime(p, CLOCK_REALTIME);
-  let seconds = Number(now / 1_000_000_000n);
-  let ns = Number(now % 1_000_000_000n);
-  const text = o.value('date');
-  if (text !== undefined && text !== 'now') {
-    const parsed = parseDate(text);
-    if (parsed === undefined) {
-      yield* p.error(`invalid date '${text}'`);
+  const nowSeconds = Number(now / 1_000_000_000n);
+  const nowNs = Number(now % 1_000_000_000n);
+  const instants: Instant[] = [];
+  const texts = o.has('date') ? [o.value('date')!] : o.has('set') ? [o.value('set')!] : [];
+  const file = o.value('file');
+  if (file !== undefined) {
+    const content = yield* readTextFile(p, file);
+    if (typeof content === 'number') {
+      yield* p.error(`${file}: ${strerror(content)}`);
       return 1;
     }
-    seconds = parsed;
-    ns = 0;
+    texts.push(...content.replace(/\n$/, '').split('\n'));
   }
-  const [operand] = o.operands;
-  if (operand !== undefined && !operand.startsWith('+')) {
-    return yield* usageError(p, `invalid date '${operand}'`);
+  let status = 0;
+  for (const text of texts) {
+    const parsed = parseDate(text, nowSeconds, nowNs);
+    if (parsed) instants.push(parsed);
+    else {
+      yield* p.error(`invalid date '${text}'`);
+      status = 1;
+    }
   }
-  let format = operand?.slice(1) ?? '%a %b %e %H:%M:%S %Z %Y';
-  if (o.has('rfc-email')) format = '%a, %d %b %Y %H:%M:%S %z';
-  if (o.has('iso-8601')) {
-    const how = o.value('iso-8601') || 'date';
-    format = how === 'date' ? '%F' : how === 'ns' ? '%FT%T,%N+00:00' : '%FT%T+00:00';
+  const reference = o.value('reference');
+  if (reference !== undefined) {
+    const info = yield* stat(p, reference);
+    if (typeof info === 'number') {
+      yield* p.error(`${reference}: ${strerror(info)}`);
+      return 1;
+    }
+    instants.push({ seconds: info.mtimeSec, nanoseconds: info.mtimeNsec });
   }
-  yield* p.println(strftime(format, seconds, ns));
-  return 0;
+  if (texts.length === 0 && reference === undefined) {
+    instants.push({ seconds: nowSeconds, nanoseconds: nowNs });
+  }
+  if (o.has('set') && instants[0]) {
+    const failed = yield* clockSettime(p, CLOCK_REALTIME, instants[0].seconds);
+    if (failed < 0) {
+      yield* p.error(`cannot set date: ${strerror(failed)}`);
+      status = 1;
+    }
+  }
+  for (const { seconds, nanoseconds } of instants) {
+    yield* p.println(strftime(format, seconds, nanoseconds));
+  }
+  return status;
 };
 
-function parseDate(text: string): number | undefined {
-  const epoch = /^@(-?\d+)$/.exec(text);
-  if (epoch) return Number(epoch[1]);
-  const match = /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d))?)?(?: ?(?:Z|UTC))?$/.exec(
-    text,
-  );
-  if (!match) return undefined;
-  const [, year, month, day, hour = '0', minute = '0', second = '0'] = match.map((field) => field);
-  const days = daysFromCivil(Number(year), Number(month), Number(day));
-  return days * 86400 + Number(hour) * 3600 + Number(minute) * 60 + Number(second);
+function defaultFormat(o: Options): string | undefined {
+  if (o.has('rfc-email')) return '%a, %d %b %Y %H:%M:%S %z';
+  if (o.has('rfc-3339')) {
+    const formats = { date: '%F', seconds: '%F %T%:z', ns: '%F %T.%N%:z' };
+    return formats[o.value('rfc-3339') as keyof typeof formats];
+  }
+  if (!o.has('iso-8601')) return '%a %b %e %H:%M:%S %Z %Y';
+  const formats = {
+    '': '%F',
+    date: '%F',
+    hours: '%FT%H%:z',
+    minutes: '%FT%H:%M%:z',
+    seconds: '%FT%T%:z',
+    ns: '%FT%T,%N%:z',
+  };
+  return formats[(o.value('iso-8601') ?? '') as keyof typeof formats] ?? '%F';
 }
 
 /** '10:00:00 up 2 min,  1 user,  load average: 0.00, 0.00, 0.00', also top's first line. */

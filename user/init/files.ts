@@ -1,5 +1,4 @@
 /** The files that user space comes with, path to content. */
-import { KERNEL_RELEASE } from '../../kernel/version.ts';
 
 const PROFILE = `# Read by login shells.
 export PS1='\\u@\\h:\\w\\$ '
@@ -14,29 +13,6 @@ const MOTD = `
 
 `;
 
-/** What this kernel is made with, as far as Linux has a name for it. */
-const KERNEL_CONFIG = `CONFIG_64BIT=y
-CONFIG_SMP=y
-CONFIG_HZ_250=y
-CONFIG_HZ=250
-CONFIG_PREEMPT_DYNAMIC=y
-CONFIG_LOG_BUF_SHIFT=17
-CONFIG_PRINTK=y
-CONFIG_BPF=y
-CONFIG_BPF_SYSCALL=y
-CONFIG_BPF_JIT=y
-CONFIG_BPF_EVENTS=y
-CONFIG_NET=y
-CONFIG_INET=y
-CONFIG_PROC_FS=y
-CONFIG_SYSFS=y
-CONFIG_TMPFS=y
-CONFIG_TRACING=y
-CONFIG_FTRACE_SYSCALLS=y
-CONFIG_PERF_EVENTS=y
-CONFIG_DEBUG_INFO_BTF=y
-`;
-
 export function userFiles(): Record<string, string> {
   return {
     '/etc/passwd':
@@ -47,6 +23,5 @@ export function userFiles(): Record<string, string> {
     '/etc/profile': PROFILE,
     '/etc/motd': MOTD,
     '/etc/shells': '/bin/sh\n',
-    [`/boot/config-${KERNEL_RELEASE}`]: KERNEL_CONFIG,
   };
 }

@@ -30,6 +30,17 @@ const NAME_AT = 19;
 
 /** All entries in the kernel's order, '.' and '..' among them; or a negative errno. */
 export function* readDirectory(p: Process, path: string): UserFlow<DirectoryEntry[] | number> {
+  return yield* inDirectory(p, path, function* (entries) {
+    return entries;
+  });
+}
+
+/** The entries, while the directory is open. */
+export function* inDirectory<T>(
+  p: Process,
+  path: string,
+  body: (entries: DirectoryEntry[]) => UserFlow<T>,
+): UserFlow<T | number> {
   const fd = yield* open(p, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return fd;
   const mark = p.mark();
@@ -51,8 +62,9 @@ export function* readDirectory(p: Process, path: string): UserFlow<DirectoryEntr
     }
   }
   p.release(mark);
+  const result = got < 0 ? got : yield* body(entries);
   yield* close(fd);
-  return got < 0 ? got : entries;
+  return result;
 }
 
 /** Names without '.' and '..', sorted by bytes as in the C locale. */

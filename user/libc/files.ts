@@ -217,13 +217,50 @@ export function* getcwd(p: Process): UserFlow<string> {
   return path;
 }
 
-/** utimensat(2) with both times now. */
-export function* touchTimes(p: Process, path: string): UserFlow<number> {
+/** A time for utimensat(2): the present, what it was, or an instant. */
+export type FileTime = 'now' | 'omit' | { readonly seconds: number; readonly nanoseconds: number };
+
+const TimespecLayout = layout({ sec: 's64', nsec: 's64' });
+const UTIME_NOW = 0x3fffffff;
+const UTIME_OMIT = 0x3ffffffe;
+
+/** utimensat(2): access and modification time. */
+export function* setTimes(
+  p: Process,
+  path: string,
+  accessed: FileTime,
+  modified: FileTime,
+  flags = 0,
+): UserFlow<number> {
+  const encode = (time: FileTime): Uint8Array =>
+    TimespecLayout.encode(
+      typeof time === 'string'
+        ? { sec: 0, nsec: time === 'now' ? UTIME_NOW : UTIME_OMIT }
+        : { sec: time.seconds, nsec: time.nanoseconds },
+    );
   const mark = p.mark();
-  const result = yield* syscall(NR.utimensat, AT_FDCWD, yield* p.takeString(path), 0, 0);
+  const times = yield* p.takeBytes(concatBytes([encode(accessed), encode(modified)]));
+  const result = yield* syscall(NR.utimensat, AT_FDCWD, yield* p.takeString(path), times, flags);
   p.release(mark);
   return result;
 }
+
+/** `follow`: the file that a link names. */
+export function* chown(
+  p: Process,
+  path: string,
+  uid: number,
+  gid: number,
+  follow = true,
+): UserFlow<number> {
+  return yield* onPath(p, follow ? NR.chown : NR.lchown, path, uid, gid);
+}
+
+export const mknod = (p: Process, path: string, mode: number, device = 0): UserFlow<number> =>
+  onPath(p, NR.mknod, path, mode, device);
+export const truncate = (p: Process, path: string, size: number): UserFlow<number> =>
+  onPath(p, NR.truncate, path, size);
+export const chroot = (p: Process, path: string): UserFlow<number> => onPath(p, NR.chroot, path);
 
 /** A pipe's two ends. */
 export function* pipe(

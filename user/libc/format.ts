@@ -35,6 +35,36 @@ export function columns(
   }
 }
 
+/** Names in columns, across then down. */
+export function columnsAcross(
+  names: readonly string[],
+  width: number,
+  display: (index: number) => string = (index) => names[index]!,
+): string[] {
+  const widths = names.map(textWidth);
+  for (let count = names.length; count > 0; count--) {
+    const columnWidths = new Array<number>(count).fill(0);
+    for (const [index, cell] of widths.entries()) {
+      const column = index % count;
+      const gap = column === count - 1 ? 0 : 2;
+      columnWidths[column] = Math.max(columnWidths[column]!, cell + gap);
+    }
+    if (columnWidths.reduce((sum, w) => sum + w, 0) > width && count > 1) continue;
+    const lines: string[] = [];
+    for (let start = 0; start < names.length; start += count) {
+      let line = '';
+      for (let column = 0; column < count && start + column < names.length; column++) {
+        const index = start + column;
+        const isLast = column === count - 1 || index === names.length - 1;
+        line += display(index) + ' '.repeat(isLast ? 0 : columnWidths[column]! - widths[index]!);
+      }
+      lines.push(line);
+    }
+    return lines;
+  }
+  return [];
+}
+
 /** Rows with columns padded to their widest cell. `right` tells which are aligned to the right. */
 export function table(
   rows: readonly (readonly string[])[],
@@ -56,17 +86,17 @@ export function table(
   );
 }
 
-/** '4.0K', '12M': powers of 1024 as ls -h rounds, upwards. */
-export function humanSize(bytes: number): string {
-  if (bytes < 1024) return String(bytes);
+/** '4.0K', '12M': powers of 1024 (or 1000) as ls -h rounds, upwards. */
+export function humanSize(bytes: number, base = 1024): string {
+  if (bytes < base) return String(bytes);
   let value = bytes;
-  for (const unit of 'KMGTP') {
-    value /= 1024;
+  for (const unit of base === 1000 ? 'kMGTP' : 'KMGTP') {
+    value /= base;
     if (value < 10) {
       const rounded = Math.ceil(value * 10) / 10;
       if (rounded < 10) return `${rounded.toFixed(1)}${unit}`;
     }
-    if (Math.ceil(value) < 1024) return `${Math.ceil(value)}${unit}`;
+    if (Math.ceil(value) < base) return `${Math.ceil(value)}${unit}`;
   }
   return `${Math.ceil(value)}P`;
 }

@@ -21,6 +21,14 @@ export function* clockGettime(p: Process, clock: number): UserFlow<bigint> {
   return BigInt(sec) * 1_000_000_000n + BigInt(nsec);
 }
 
+export function* clockSettime(p: Process, clock: number, seconds: number): UserFlow<number> {
+  const mark = p.mark();
+  const address = yield* p.takeBytes(Timespec.encode({ sec: seconds, nsec: 0 }));
+  const result = yield* syscall(NR.clock_settime, clock, address);
+  p.release(mark);
+  return result;
+}
+
 /** 0, or -EINTR when a signal handler ran. */
 export function* nanosleep(p: Process, ns: number): UserFlow<number> {
   const mark = p.mark();
@@ -142,78 +150,150 @@ export const MONTHS = [
   'December',
 ] as const;
 
-/** strftime(3) in the C locale. */
+/** Monday-based ISO 8601 week, and the year that it belongs to. */
+function isoWeek(t: CalendarTime): { year: number; week: number } {
+  const weekday = t.weekday || 7;
+  const week = Math.floor((t.yearDay - weekday + 10) / 7);
+  if (week < 1) {
+    const last = gmtime(daysFromCivil(t.year - 1, 12, 31) * 86400);
+    return isoWeek(last);
+  }
+  const isNextYear =
+    week === 53 && (gmtime(daysFromCivil(t.year + 1, 1, 1) * 86400).weekday || 7) <= 4;
+  return isNextYear ? { year: t.year + 1, week: 1 } : { year: t.year, week };
+}
+
+/** Letter to value; numbers carry the width that they are padded to, and with what. */
+type Field = string | { readonly value: number; readonly width: number; readonly pad: '0' | ' ' };
+
+function fieldOf(
+  letter: string,
+  t: CalendarTime,
+  seconds: number,
+  nanoseconds: number,
+): Field | undefined {
+  const number = (value: number, width = 2, pad: '0' | ' ' = '0'): Field => ({ value, width, pad });
+  const again = (format: string): string => strftime(format, seconds, nanoseconds);
+  switch (letter) {
+    case 'Y':
+      return number(t.year, 1);
+    case 'C':
+      return number(Math.floor(t.year / 100));
+    case 'y':
+      return number(((t.year % 100) + 100) % 100);
+    case 'm':
+      return number(t.month);
+    case 'd':
+      return number(t.day);
+    case 'e':
+      return number(t.day, 2, ' ');
+    case 'H':
+      return number(t.hour);
+    case 'k':
+      return number(t.hour, 2, ' ');
+    case 'I':
+      return number(t.hour % 12 || 12);
+    case 'l':
+      return number(t.hour % 12 || 12, 2, ' ');
+    case 'M':
+      return number(t.minute);
+    case 'S':
+      return number(t.second);
+    case 's':
+      return number(Math.floor(seconds), 1);
+    case 'j':
+      return number(t.yearDay, 3);
+    case 'u':
+      return number(t.weekday || 7, 1);
+    case 'w':
+      return number(t.weekday, 1);
+    case 'U':
+      return number(Math.floor((t.yearDay + 6 - t.weekday) / 7));
+    case 'W':
+      return number(Math.floor((t.yearDay + 6 - ((t.weekday + 6) % 7)) / 7));
+    case 'V':
+      return number(isoWeek(t).week);
+    case 'G':
+      return number(isoWeek(t).year, 1);
+    case 'g':
+      return number(isoWeek(t).year % 100);
+    case 'q':
+      return number(Math.floor((t.month - 1) / 3) + 1, 1);
+    case 'p':
+      return t.hour < 12 ? 'AM' : 'PM';
+    case 'P':
+      return t.hour < 12 ? 'am' : 'pm';
+    case 'a':
+      return WEEKDAYS[t.weekday]!.slice(0, 3);
+    case 'A':
+      return WEEKDAYS[t.weekday]!;
+    case 'b':
+    case 'h':
+      return MONTHS[t.month - 1]!.slice(0, 3);
+    case 'B':
+      return MONTHS[t.month - 1]!;
+    case 'F':
+      return again('%Y-%m-%d');
+    case 'T':
+    case 'X':
+      return again('%H:%M:%S');
+    case 'R':
+      return again('%H:%M');
+    case 'r':
+      return again('%I:%M:%S %p');
+    case 'D':
+    case 'x':
+      return again('%m/%d/%y');
+    case 'c':
+      return again('%a %b %e %H:%M:%S %Y');
+    case 'Z':
+      return 'UTC';
+    case 'z':
+      return '+0000';
+    case 'n':
+      return '\n';
+    case 't':
+      return '\t';
+    case '%':
+      return '%';
+    default:
+      return undefined;
+  }
+}
+
+/** strftime(3) in the C locale, with GNU's flags `-_0^#` and widths, and %N. */
 export function strftime(format: string, epochSeconds: number, nanoseconds = 0): string {
   const t = gmtime(epochSeconds);
-  const two = (value: number): string => String(value).padStart(2, '0');
-  const expand = (letter: string): string => {
-    switch (letter) {
-      case 'Y':
-        return String(t.year);
-      case 'C':
-        return two(Math.floor(t.year / 100));
-      case 'y':
-        return two(t.year % 100);
-      case 'm':
-        return two(t.month);
-      case 'd':
-        return two(t.day);
-      case 'e':
-        return String(t.day).padStart(2, ' ');
-      case 'H':
-        return two(t.hour);
-      case 'I':
-        return two(t.hour % 12 || 12);
-      case 'M':
-        return two(t.minute);
-      case 'S':
-        return two(t.second);
-      case 'N':
-        return String(nanoseconds).padStart(9, '0');
-      case 's':
-        return String(Math.floor(epochSeconds));
-      case 'p':
-        return t.hour < 12 ? 'AM' : 'PM';
-      case 'j':
-        return String(t.yearDay).padStart(3, '0');
-      case 'u':
-        return String(t.weekday || 7);
-      case 'w':
-        return String(t.weekday);
-      case 'a':
-        return WEEKDAYS[t.weekday]!.slice(0, 3);
-      case 'A':
-        return WEEKDAYS[t.weekday]!;
-      case 'b':
-      case 'h':
-        return MONTHS[t.month - 1]!.slice(0, 3);
-      case 'B':
-        return MONTHS[t.month - 1]!;
-      case 'F':
-        return `${t.year}-${two(t.month)}-${two(t.day)}`;
-      case 'T':
-        return `${two(t.hour)}:${two(t.minute)}:${two(t.second)}`;
-      case 'R':
-        return `${two(t.hour)}:${two(t.minute)}`;
-      case 'D':
-        return `${two(t.month)}/${two(t.day)}/${two(t.year % 100)}`;
-      case 'c':
-        return strftime('%a %b %e %H:%M:%S %Y', epochSeconds);
-      case 'Z':
-        return 'UTC';
-      case 'z':
-        return '+0000';
-      case 'n':
-        return '\n';
-      case 't':
-        return '\t';
-      case '%':
-        return '%';
-      default:
-        return `%${letter}`;
-    }
-  };
-  return format.replace(/%(.)/gs, (_, letter: string) => expand(letter));
+  return format.replace(
+    /%([-_0^#+]*)(\d*)(:{0,3}z|[a-zA-Z%])/g,
+    (whole, flags: string, widthText: string, letter: string) => {
+      const width = Math.min(1024, Number(widthText));
+      if (letter.startsWith(':')) return { ':z': '+00:00', '::z': '+00:00:00' }[letter] ?? '+00';
+      if (letter === 'N') {
+        const digits = String(nanoseconds).padStart(9, '0');
+        if (flags.includes('-')) return digits.replace(/0+$/, '') || '0';
+        return width > 0 ? digits.slice(0, width).padEnd(width, '0') : digits;
+      }
+      const field = fieldOf(letter, t, epochSeconds, nanoseconds);
+      if (field === undefined) return whole;
+      if (typeof field === 'string') {
+        const upper = flags.includes('^') ? field.toUpperCase() : field;
+        const text = flags.includes('#')
+          ? letter === 'p'
+            ? field.toLowerCase()
+            : field.toUpperCase()
+          : upper;
+        return text.padStart(width, flags.includes('0') ? '0' : ' ');
+      }
+      const mark = /[-_0+]/.exec(flags)?.[0];
+      if (mark === '-') return String(field.value);
+      const pad = mark === '_' ? ' ' : mark === undefined ? field.pad : '0';
+      const columns = width || field.width;
+      const digits = String(Math.abs(field.value));
+      const sign = field.value < 0 ? '-' : '';
+      return sign + digits.padStart(columns - sign.length, pad);
+    },
+  );
 }
 
 /** '0.5', '2s', '3m', '1h', '1d' in nanoseconds; undefined if it is none of these. */

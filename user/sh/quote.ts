@@ -39,7 +39,8 @@ const NAMES: Readonly<Record<string, string>> = {
   '\\': '\\\\',
 };
 
-function quoteAnsi(text: string): string {
+/** $'…': for names with control characters. */
+export function quoteAnsi(text: string): string {
   const quoted = Array.from(text, (char) => {
     const name = NAMES[char];
     if (name !== undefined) return name;
