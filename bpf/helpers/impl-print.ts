@@ -19,7 +19,7 @@ function mix(address: bigint): number {
   return Number(BigInt.asUintN(64, hash * 0xbf58_476d_1ce4_e5b9n) >> 32n);
 }
 
-function printMemory(runtime: BpfRuntime): PrintMemory {
+export function printMemory(runtime: BpfRuntime): PrintMemory {
   // differs: Linux's key for %p is random; ours is none, so that runs agree.
   return {
     taskSize: TASK_SIZE,
@@ -35,13 +35,13 @@ function printMemory(runtime: BpfRuntime): PrintMemory {
 }
 
 /** The format up to its NUL; undefined where there is none within `limit`. */
-function formatAt({ ram }: BpfRuntime, at: number, limit: number): Uint8Array | undefined {
+export function formatAt({ ram }: BpfRuntime, at: number, limit: number): Uint8Array | undefined {
   const end = ram.u8.subarray(at, Math.min(at + limit, ram.sizeBytes)).indexOf(0);
   return end < 0 ? undefined : ram.u8.slice(at, at + end);
 }
 
 /** The 64-bit arguments that stand in an array; -EINVAL for a size that Linux refuses. */
-function argumentsAt(
+export function argumentsAt(
   { ram }: BpfRuntime,
   args: number,
   sizeBytes: number,

@@ -6,6 +6,7 @@ import { mapImplementations } from './impl-map.ts';
 import { perfImplementations } from './impl-perf.ts';
 import { printImplementations } from './impl-print.ts';
 import { probeImplementations } from './impl-probe.ts';
+import { seqImplementations } from './impl-seq.ts';
 import { skbImplementations } from './impl-skb.ts';
 import { skbRoomImplementations } from './impl-skb-room.ts';
 import { sockImplementations } from './impl-sock.ts';
@@ -32,4 +33,5 @@ export const implementations: Implementations = {
   ...timerImplementations,
   ...attachedImplementations,
   ...systemImplementations,
+  ...seqImplementations,
 };
