@@ -249,7 +249,10 @@ describe('externs and CO-RE', () => {
 
   it.each([
     [{ CONFIG_BPF_SYSCALL: 'y' }, "extern 'CONFIG_HZ' (strong): not resolved"],
-    [{ CONFIG_HZ: 'y' }, "extern (kcfg) 'CONFIG_HZ': value 'y' does not fit its type"],
+    [
+      { CONFIG_HZ: 'y' },
+      "extern (kcfg) 'CONFIG_HZ': value 'y' implies bool, tristate, or char type",
+    ],
   ])('says which of %j is missing', (options, message) => {
     const { outcome } = load('tracing.o', { kernel: kernelWith(options as never), wanted });
     expect(outcome.kind).toBe('failed');

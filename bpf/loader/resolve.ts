@@ -3,6 +3,7 @@
  */
 import { errno } from '../../kernel/types/errno.ts';
 import type { Btf } from '../btf/btf.ts';
+import { typesAreCompatible } from '../btf/core-match.ts';
 import type { ObjectExtern, ObjectSpec } from '../elf/object-spec.ts';
 import { LoadError } from './failure.ts';
 import type { KernelConfig } from './kconfig.ts';
@@ -30,6 +31,7 @@ export interface ResolvedExterns {
   readonly kconfig: Uint8Array | undefined;
 }
 
+/** Throws LoadError for the first extern that is needed and cannot be had. */
 export function resolveExterns(spec: ObjectSpec, kernel: KernelKnowledge): ResolvedExterns {
   const kconfigMap = spec.maps.find(({ name }) => name === '.kconfig');
   const kconfig = kconfigMap?.data?.slice();
@@ -46,32 +48,91 @@ function resolve(
   kernel: KernelKnowledge,
   kconfig: Uint8Array | undefined,
 ): ResolvedExtern {
-  const { name, kind, weak } = extern;
-  const missing = (what: string): ResolvedExtern => {
-    if (weak) return { kind: 'address', address: 0n };
-    throw new LoadError(errno.ESRCH, [`libbpf: extern (${what}) '${name}': not found in kernel`]);
-  };
-  if (kind === 'kconfig') {
-    const written = kernel.config && writeKconfig(extern, kernel.config, spec.btf!, kconfig!);
-    if (written === false) {
-      const value = kernel.config!.options.get(name);
-      throw new LoadError(errno.EINVAL, [
-        `libbpf: extern (kcfg) '${name}': value '${value}' does not fit its type`,
-      ]);
-    }
-    if (written === undefined && !weak) {
-      throw new LoadError(errno.ESRCH, [`libbpf: extern '${name}' (strong): not resolved`]);
-    }
-    return { kind: 'kconfig', offset: extern.offset };
+  switch (extern.kind) {
+    case 'kconfig':
+      resolveKconfig(extern, spec, kernel, kconfig!);
+      return { kind: 'kconfig', offset: extern.offset };
+    case 'kfunc':
+      return resolveFunction(extern, spec.btf!, kernel);
+    case 'ksym':
+      return extern.typeId === 0
+        ? resolveAddress(extern, kernel)
+        : resolveVariable(extern, spec.btf!, kernel);
   }
-  if (kind === 'kfunc') {
-    const typeId = kernel.btf?.find(name, 'func');
-    return typeId === undefined ? missing('func ksym') : { kind: 'btf', typeId };
-  }
-  if (extern.typeId !== 0) {
-    const typeId = kernel.btf?.find(name, 'var');
-    return typeId === undefined ? missing('var ksym') : { kind: 'btf', typeId };
-  }
+}
+
+const ABSENT = { kind: 'address', address: 0n } as const;
+
+function refuse(code: number, message: string): never {
+  throw new LoadError(code, [`libbpf: ${message}`]);
+}
+
+function resolveKconfig(
+  extern: ObjectExtern,
+  spec: ObjectSpec,
+  kernel: KernelKnowledge,
+  kconfig: Uint8Array,
+): void {
+  const { name, weak } = extern;
+  const config = kernel.config ?? refuse(errno.EINVAL, 'failed to open system Kconfig');
+  const known = writeKconfig(extern, config, spec.btf!, kconfig);
+  if (!known && !weak) refuse(errno.ESRCH, `extern '${name}' (strong): not resolved`);
+}
+
+function resolveAddress({ name, weak }: ObjectExtern, kernel: KernelKnowledge): ResolvedExtern {
   const address = kernel.symbol?.(name);
-  return address === undefined ? missing('ksym') : { kind: 'address', address };
+  if (address !== undefined) return { kind: 'address', address };
+  if (!weak) refuse(errno.ESRCH, `extern '${name}' (strong): not resolved`);
+  return ABSENT;
+}
+
+/** A typed variable: the kernel's must be of a type that can be read alike. */
+function resolveVariable(
+  { name, weak, typeId: localId }: ObjectExtern,
+  local: Btf,
+  { btf }: KernelKnowledge,
+): ResolvedExtern {
+  const id = btf?.find(name, 'var');
+  if (btf === undefined || id === undefined) {
+    if (!weak) refuse(errno.EINVAL, `extern (var ksym) '${name}': not found in kernel BTF`);
+    return ABSENT;
+  }
+  const targetId = btf.resolve(btf.typeAs(id, 'var')!.type);
+  if (!typesAreCompatible(local, localId, btf, targetId)) {
+    refuse(
+      errno.EINVAL,
+      `extern (var ksym) '${name}': incompatible types, expected ${described(local, localId)}, ` +
+        `but kernel has ${described(btf, targetId)}`,
+    );
+  }
+  return { kind: 'btf', typeId: id };
+}
+
+/** `[7] struct task_struct` */
+function described(btf: Btf, id: number): string {
+  const { kind, name } = btf.types[id]!;
+  return `[${id}] ${kind} ${name === '' ? '<anon>' : name}`;
+}
+
+function resolveFunction(
+  { name, weak, btfId }: ObjectExtern,
+  local: Btf,
+  { btf }: KernelKnowledge,
+): ResolvedExtern {
+  const id = btf?.find(name, 'func');
+  if (btf === undefined || id === undefined) {
+    if (!weak) {
+      refuse(errno.EINVAL, `extern (func ksym) '${name}': not found in kernel or module BTFs`);
+    }
+    return ABSENT;
+  }
+  const localId = local.typeAs(btfId, 'func')!.type;
+  const targetId = btf.typeAs(id, 'func')!.type;
+  if (!typesAreCompatible(local, localId, btf, targetId)) {
+    refuse(
+      errno.EINVAL,
+      `extern (func ksym) '${name}': func_proto [${localId}] incompatible with vmlinux [${targetId}]`,
+    );
+  }
+  return { kind: 'btf', typeId: id };
 }
