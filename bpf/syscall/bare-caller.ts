@@ -94,8 +94,9 @@ export class BareCaller implements BpfCaller {
     return this.#nextFd++ as Fd;
   }
 
-  handleOfFd(fd: number): BpfHandle | undefined {
-    return this.#handles.get(fd);
+  handleOfFd(fd: number): BpfHandle | null | undefined {
+    // Stdin, stdout and stderr are there, as every process has them.
+    return fd >= 0 && fd < FIRST_FD ? null : this.#handles.get(fd);
   }
 
   closeFd(fd: number): number {

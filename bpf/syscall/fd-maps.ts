@@ -6,6 +6,8 @@
 import { errno } from '../../kernel/types/errno.ts';
 import type { RamOffset } from '../../kernel/types/units.ts';
 import type { BpfMap } from '../maps/map.ts';
+import { permanentFlags } from '../maps/map-type.ts';
+import { uapi } from '../uapi.ts';
 import type { BpfCaller } from './caller.ts';
 import { mapOfFd, progOfFd } from './lookup.ts';
 import type { MapObject } from './objects.ts';
@@ -55,12 +57,14 @@ function innerFor(object: MapObject, fd: number, caller: BpfCaller) {
   if (typeof inner === 'number') return inner;
   const wanted = object.map.spec.innerMap!.spec;
   const { spec } = inner.map;
+  // An array's size is in the code that looks it up, unless it is made to be exchanged.
+  const needsSameSize = spec.type === 'array' && (spec.flags & uapi.BPF_F_INNER_MAP) === 0;
   const same =
     spec.type === wanted.type &&
     spec.keyBytes === wanted.keyBytes &&
     spec.valueBytes === wanted.valueBytes &&
-    spec.flags === wanted.flags &&
-    (spec.type !== 'array' || spec.maxEntries === wanted.maxEntries);
+    permanentFlags(spec.flags) === permanentFlags(wanted.flags) &&
+    (!needsSameSize || spec.maxEntries === wanted.maxEntries);
   return same ? inner : -errno.EINVAL;
 }
 

@@ -8,6 +8,7 @@ import type { BpfObject, IdTable } from './objects.ts';
 import type { Attr, BpfSubsystem } from './subsystem.ts';
 
 const PATH_MAX = 4096;
+const PINNABLE: ReadonlySet<BpfObject['kind']> = new Set(['map', 'prog', 'link'] as const);
 /** INT_MAX: a larger start_id or id is refused. */
 const MAX_ID = 0x7fff_ffff;
 
@@ -72,8 +73,7 @@ export function objPin(_bpf: BpfSubsystem, attr: Attr<'obj_pin'>, caller: BpfCal
   const path = userString(caller, attr.pathname, PATH_MAX);
   if (path === undefined) return -errno.EFAULT;
   const handle = caller.handleOfFd(attr.bpf_fd);
-  if (handle === undefined) return -errno.EBADF;
-  if (handle === null || handle.object.kind === 'btf') return -errno.EINVAL;
+  if (!handle || !PINNABLE.has(handle.object.kind)) return -errno.EINVAL;
   const result = caller.pin(path, handle.object.getUser());
   if (result < 0) handle.object.putUser();
   return result;

@@ -11,9 +11,11 @@ import {
   BPF_MAP_INFO,
   BPF_PROG_INFO,
 } from '../info.ts';
+import { permanentFlags } from '../maps/map-type.ts';
 import { LINK_TYPES, MAP_TYPES } from '../uapi.ts';
 import type { BpfCaller } from './caller.ts';
 import type { BtfObject, LinkObject, MapObject, ProgObject } from './objects.ts';
+import { userStruct } from './lookup.ts';
 import { progInfo } from './prog-info.ts';
 import type { Attr, BpfSubsystem } from './subsystem.ts';
 
@@ -23,8 +25,9 @@ export function objGetInfoByFd(
   caller: BpfCaller,
 ): number {
   const handle = caller.handleOfFd(attr.bpf_fd);
-  if (handle === undefined) return -errno.EBADF;
-  if (handle === null || handle.object.kind === 'stats') return -errno.EINVAL;
+  if (handle === undefined) return -errno.EBADFD;
+  if (handle === null) return -errno.EINVAL;
+  if (handle.object.kind === 'stats' || handle.object.kind === 'iter') return -errno.EINVAL;
   const { object } = handle;
   const sizeBytes = {
     prog: BPF_PROG_INFO.sizeBytes,
@@ -32,9 +35,8 @@ export function objGetInfoByFd(
     btf: BPF_BTF_INFO.sizeBytes,
     link: BPF_LINK_INFO_BYTES,
   }[object.kind];
-  const given = caller.copyFromUser(attr.info, attr.info_len);
-  if (!given) return -errno.EFAULT;
-  if (given.subarray(sizeBytes).some((byte) => byte !== 0)) return -errno.E2BIG;
+  const given = userStruct(caller, attr.info, attr.info_len, sizeBytes);
+  if (typeof given === 'number') return given;
   const wanted = given.subarray(0, sizeBytes);
   const answer = answerFor(bpf, object, wanted, caller);
   if (typeof answer === 'number') return answer;
@@ -70,7 +72,7 @@ function mapInfo({ map, btf }: MapObject): Uint8Array {
     key_size: spec.keyBytes,
     value_size: spec.valueBytes,
     max_entries: spec.maxEntries,
-    map_flags: spec.flags,
+    map_flags: permanentFlags(spec.flags),
     map_extra: spec.mapExtra ?? 0n,
     name: spec.name,
     btf_id: btf?.id ?? 0,
@@ -110,6 +112,7 @@ function linkInfo(link: LinkObject, wanted: Uint8Array, caller: BpfCaller): Uint
     prog_id: link.program.id,
   };
   if (name === undefined) return BPF_LINK_INFO.encode({ ...head, ...fields });
+  // Address and length of the name stand at the same place for all links that have one.
   const ask = BPF_LINK_INFO.decode(wanted);
   if ((ask.tp_name === 0n) !== (ask.tp_name_len === 0)) return -errno.EINVAL;
   if (ask.tp_name !== 0n) {
@@ -118,9 +121,9 @@ function linkInfo(link: LinkObject, wanted: Uint8Array, caller: BpfCaller): Uint
   }
   return BPF_LINK_INFO.encode({
     ...head,
-    ...fields,
     tp_name: ask.tp_name,
     tp_name_len: name.length + 1,
+    ...fields,
   });
 }
 

@@ -1,9 +1,16 @@
 /** Links, and the attach commands of the time before them. What is attached to is the kernel's. */
 import { errno } from '../../kernel/types/errno.ts';
-import { uapi } from '../uapi.ts';
+import { ATTACH_TYPES, uapi } from '../uapi.ts';
 import type { BpfCaller } from './caller.ts';
 import { install, linkOfFd, progOfFd, userString } from './lookup.ts';
-import { type Attachment, LinkObject, type ProgObject, StatsObject } from './objects.ts';
+import { attachIterator } from '../iter/attach.ts';
+import {
+  type Attachment,
+  IterObject,
+  LinkObject,
+  type ProgObject,
+  StatsObject,
+} from './objects.ts';
 import type { Attr, BpfSubsystem } from './subsystem.ts';
 
 /** Longest name of a raw tracepoint, with its NUL (bpf_raw_tracepoint_open). */
@@ -18,7 +25,14 @@ export function linkCreate(
 ): number {
   const program = progOfFd(caller, attr.prog_fd);
   if (typeof program === 'number') return program;
-  const attachment = bpf.host.attach?.createLink(program, attr, caller) ?? -errno.EINVAL;
+  const { expectedAttachType, type } = program.prog.verified.spec;
+  if (type === 'tracing' && ATTACH_TYPES[attr.attach_type] !== expectedAttachType) {
+    return -errno.EINVAL;
+  }
+  const attachment =
+    expectedAttachType === 'trace_iter' && type === 'tracing'
+      ? attachIterator(bpf, program, attr, caller)
+      : (bpf.host.attach?.createLink(program, attr, caller) ?? -errno.EINVAL);
   return installLink(bpf, program, attachment, caller);
 }
 
@@ -61,7 +75,7 @@ export function linkUpdate(
   if ((attr.flags & uapi.BPF_F_REPLACE) !== 0) {
     const old = progOfFd(caller, attr.old_prog_fd);
     if (typeof old === 'number') return old;
-    if (old !== link.program) return -errno.EPERM;
+    if (link.attachment.replace && old !== link.program) return -errno.EPERM;
   } else if (attr.old_prog_fd !== 0) {
     return -errno.EINVAL;
   }
@@ -82,29 +96,6 @@ export function linkDetach(
   return 0;
 }
 
-export function progAttach(
-  bpf: BpfSubsystem,
-  attr: Attr<'prog_attach'>,
-  caller: BpfCaller,
-): number {
-  const program = progOfFd(caller, attr.attach_bpf_fd);
-  if (typeof program === 'number') return program;
-  return bpf.host.attach?.progAttach(program, attr, caller) ?? -errno.EINVAL;
-}
-
-export function progDetach(
-  bpf: BpfSubsystem,
-  attr: Attr<'prog_detach'>,
-  caller: BpfCaller,
-): number {
-  return bpf.host.attach?.progDetach(attr, caller) ?? -errno.EINVAL;
-}
-
-export function progQuery(bpf: BpfSubsystem, attr: Attr<'prog_query'>, caller: BpfCaller): number {
-  if (!caller.caps.netAdmin) return -errno.EPERM;
-  return bpf.host.attach?.progQuery(attr, caller) ?? -errno.EINVAL;
-}
-
 export function taskFdQuery(
   bpf: BpfSubsystem,
   attr: Attr<'task_fd_query'>,
@@ -115,7 +106,7 @@ export function taskFdQuery(
   return bpf.host.attach?.taskFdQuery(attr, caller) ?? -errno.ENOTSUPP;
 }
 
-/** differs: no iterators yet, so no link is one that could be read. */
+/** A reading of an iterator: what its descriptor gives is what the program writes. */
 export function iterCreate(
   _bpf: BpfSubsystem,
   attr: Attr<'iter_create'>,
@@ -123,7 +114,16 @@ export function iterCreate(
 ): number {
   if (attr.flags !== 0) return -errno.EINVAL;
   const link = linkOfFd(caller, attr.link_fd);
-  return typeof link === 'number' ? link : -errno.EINVAL;
+  if (typeof link === 'number') return link;
+  const reading = newReading(link);
+  return typeof reading === 'number'
+    ? reading
+    : install(caller, reading, { canRead: true, canWrite: false });
+}
+
+export function newReading(link: LinkObject): IterObject | number {
+  const iteration = link.attachment.iterate?.(link.program);
+  return iteration ? new IterObject(link, iteration) : -errno.EINVAL;
 }
 
 export function enableStats(

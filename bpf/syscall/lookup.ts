@@ -62,6 +62,25 @@ export function releaseHandle(handle: BpfHandle): void {
   object.putUser();
 }
 
+/** A larger struct is refused outright. */
+const PAGE_BYTES = 4096;
+
+/**
+ * A struct of the user's that may be longer than the kernel's, if only zeros follow
+ * (bpf_check_uarg_tail_zero). -E2BIG otherwise, or -EFAULT.
+ */
+export function userStruct(
+  caller: BpfCaller,
+  address: bigint,
+  givenBytes: number,
+  knownBytes: number,
+): Uint8Array | number {
+  if (givenBytes > PAGE_BYTES) return -errno.E2BIG;
+  const given = caller.copyFromUser(address, givenBytes);
+  if (!given) return -errno.EFAULT;
+  return given.subarray(knownBytes).some((byte) => byte !== 0) ? -errno.E2BIG : given;
+}
+
 /** A NUL-terminated string of a user's, cut at `limit` bytes; undefined: not readable. */
 export function userString(caller: BpfCaller, address: bigint, limit: number): string | undefined {
   let text = '';

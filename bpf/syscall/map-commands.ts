@@ -6,12 +6,15 @@ import { ATTR } from '../attr.ts';
 import type { MapSpec } from '../maps/map.ts';
 import { MAP_TYPES, uapi } from '../uapi.ts';
 import type { BpfCaller } from './caller.ts';
+import { refuseOffload } from './offload.ts';
 import { btfOfFd, install, objectName, mapOfFd, openMap, type OpenMap } from './lookup.ts';
 import { MapObject } from './objects.ts';
 import type { Attr, BpfSubsystem } from './subsystem.ts';
 import { dropUserValue, setUserValue, userValueIsFd, userValueOfFdMap } from './fd-maps.ts';
 
 const NULL = 0 as RamOffset;
+/** NUMA_NO_NODE as a u32. */
+const NO_NODE = 0xffff_ffff;
 
 export function mapCreate(
   bpf: BpfSubsystem,
@@ -30,7 +33,16 @@ export function mapCreate(
   if (type !== 'bloom_filter' && attr.map_extra !== 0n) return -errno.EINVAL;
   const access = fdAccess(attr.map_flags);
   if (access === undefined) return -errno.EINVAL;
+  // One NUMA node, and NUMA_NO_NODE.
+  const wantsNode = (attr.map_flags & uapi.BPF_F_NUMA_NODE) !== 0;
+  if (wantsNode && attr.numa_node !== 0 && attr.numa_node !== NO_NODE) return -errno.EINVAL;
   if (type === undefined || type === 'unspec') return -errno.EINVAL;
+  if (attr.map_ifindex !== 0) {
+    if (!caller.caps.sysAdmin) return -errno.EPERM;
+    return type === 'array' || type === 'hash'
+      ? refuseOffload(bpf, attr.map_ifindex)
+      : -errno.EINVAL;
+  }
   const nameAt = ATTR.map_create.offsets.map_name;
   const name = objectName(raw.subarray(nameAt, nameAt + uapi.BPF_OBJ_NAME_LEN));
   if (name === undefined) return -errno.EINVAL;
@@ -57,6 +69,9 @@ export function mapCreate(
     name,
     mapExtra: attr.map_extra,
     ...(inner && { innerMap: inner.map }),
+    ...(attr.btf_vmlinux_value_type_id !== 0 && {
+      btfVmlinuxValueTypeId: attr.btf_vmlinux_value_type_id,
+    }),
     ...(btf && {
       btf: btf.btf,
       btfKeyTypeId: attr.btf_key_type_id,

@@ -9,6 +9,7 @@
 import type { Ns } from '../../kernel/types/units.ts';
 import { Bug } from '../../kernel/types/units.ts';
 import type { Btf } from '../btf/btf.ts';
+import type { BpfIteration } from '../iter/iterator.ts';
 import type { BpfMap } from '../maps/map.ts';
 import type { BpfProg } from '../prog.ts';
 import type { AttachType, LinkType } from '../uapi.ts';
@@ -240,6 +241,8 @@ export interface Attachment {
   detach(): void;
   /** Swap the program in place: 0 or a negative errno. Absent: links of this type cannot. */
   replace?(program: ProgObject): number;
+  /** Iterators: a new reading of what the link is attached to. */
+  iterate?(program: ProgObject): BpfIteration;
   /** The type's part of struct bpf_link_info, after `prog_id`. */
   info(): LinkInfo;
 }
@@ -247,7 +250,7 @@ export interface Attachment {
 /** Fields of the union in struct bpf_link_info by their names in bpf/info.ts; strings apart. */
 export interface LinkInfo {
   readonly fields: Readonly<Record<string, number | bigint>>;
-  /** A name that goes to the caller's buffer at `tp_name`. */
+  /** A name that goes to the caller's buffer: a tracepoint's, an iterator's target. */
   readonly name?: string;
 }
 
@@ -301,4 +304,22 @@ export class StatsObject extends Counted {
   }
 }
 
-export type BpfObject = MapObject | ProgObject | BtfObject | LinkObject | StatsObject;
+/** A reading of an iterator (BPF_ITER_CREATE). */
+export class IterObject extends Counted {
+  readonly kind = 'iter';
+  readonly iteration: BpfIteration;
+  readonly #link: LinkObject;
+
+  constructor(link: LinkObject, iteration: BpfIteration) {
+    super();
+    this.#link = link.get();
+    this.iteration = iteration;
+  }
+
+  protected override destroy(): void {
+    this.iteration.free();
+    this.#link.put();
+  }
+}
+
+export type BpfObject = IterObject | MapObject | ProgObject | BtfObject | LinkObject | StatsObject;

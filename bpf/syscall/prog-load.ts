@@ -12,6 +12,7 @@ import { type VerifierEnv, verify } from '../verifier/verify.ts';
 import type { BpfCaller } from './caller.ts';
 import { btfOfFd, install, mapOfFd, objectName, progOfFd, userString } from './lookup.ts';
 import { type BtfObject, ProgObject } from './objects.ts';
+import { refuseOffload } from './offload.ts';
 import type { Attr, BpfSubsystem } from './subsystem.ts';
 import { type UserLog, logIsValid, writeLog } from './user-log.ts';
 
@@ -44,13 +45,20 @@ export function progLoad(
   if (type !== 'socket_filter' && type !== 'cgroup_skb' && !caps.bpf) return -errno.EPERM;
   const ops = type && bpf.host.progType(type);
   if (ops?.requires === 'net_admin' && !caps.netAdmin) return -errno.EPERM;
-  if (ops?.requires === 'perfmon' && !caps.perfmon) return -errno.EPERM;
+  // What extends any program needs what any program needs.
+  const needsPerfmon = ops?.requires === 'perfmon' || type === 'ext';
+  if (needsPerfmon && !caps.perfmon) return -errno.EPERM;
   const attachType = attachTypeOf(attr, ops);
   if (attachType === undefined) return -errno.EINVAL;
   const target = attachTarget(bpf, attr, caller);
   if (typeof target === 'number') return target;
   const bytes = caller.copyFromUser(attr.insns, attr.insn_cnt * INSN_BYTES);
   if (!bytes) return -errno.EFAULT;
+  if (attr.prog_ifindex !== 0) {
+    const offloadable = type === 'sched_cls' || type === 'xdp';
+    if (!offloadable || attr.prog_flags !== 0) return -errno.EINVAL;
+    return refuseOffload(bpf, attr.prog_ifindex);
+  }
   if (type === undefined || !ops) return -errno.EINVAL;
   const nameAt = ATTR.prog_load.offsets.prog_name;
   const name = objectName(raw.subarray(nameAt, nameAt + uapi.BPF_OBJ_NAME_LEN));
@@ -75,7 +83,6 @@ export function progLoad(
     ...(debug.funcInfo && { funcInfo: debug.funcInfo }),
     ...(debug.lineInfo && { lineInfo: debug.lineInfo }),
     ...(attr.attach_btf_id !== 0 && { attachBtfId: attr.attach_btf_id }),
-    ...(attr.prog_ifindex !== 0 && { ifindex: attr.prog_ifindex }),
   };
   return verifyAndInstall(bpf, spec, ops, debug.btf, log, caller);
 }

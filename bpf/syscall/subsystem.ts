@@ -21,6 +21,7 @@ import type { ProgramSpec, Verdict, VerifiedProgram } from '../program.ts';
 import type { BpfRuntime, ProgramHold } from '../runtime.ts';
 import { BPF_COMMANDS, type BpfCommand, type ProgType } from '../uapi.ts';
 import type { VerifierEnv } from '../verifier/env.ts';
+import * as attachCommands from './attach-commands.ts';
 import * as btfCommands from './btf-commands.ts';
 import type { BpfCaller, BpfCaps } from './caller.ts';
 import * as idCommands from './id-commands.ts';
@@ -43,6 +44,8 @@ export interface BpfHost {
   progType(type: ProgType): ProgTypeOps | undefined;
   createMap(spec: MapSpec, caps: BpfCaps): BpfMap | number;
   nowNs(): Ns;
+  /** kernel.bpf_stats_enabled; without a kernel nobody sets it. */
+  statsEnabled?(): boolean;
   /** kernel.unprivileged_bpf_disabled is not 0. */
   unprivilegedDisabled(): boolean;
   /** Address of a kernel variable by name, for ksyms. */
@@ -65,10 +68,6 @@ export interface AttachPoints {
     caller: BpfCaller,
   ): Attachment | number;
   rawTracepoint(program: ProgObject, name: string | undefined): Attachment | number;
-  progAttach(program: ProgObject, attr: Attr<'prog_attach'>, caller: BpfCaller): number;
-  progDetach(attr: Attr<'prog_detach'>, caller: BpfCaller): number;
-  /** Fills the result members of `attr` and writes the ids through the caller. */
-  progQuery(attr: Attr<'prog_query'>, caller: BpfCaller): number;
   taskFdQuery(attr: Attr<'task_fd_query'>, caller: BpfCaller): number;
 }
 
@@ -110,9 +109,9 @@ const handlers: { readonly [C in BpfCommand]: Handler<C> } = {
   link_get_fd_by_id: idCommands.linkGetFdById,
   obj_get_info_by_fd: objGetInfoByFd,
   btf_load: btfCommands.btfLoad,
-  prog_attach: linkCommands.progAttach,
-  prog_detach: linkCommands.progDetach,
-  prog_query: linkCommands.progQuery,
+  prog_attach: attachCommands.progAttach,
+  prog_detach: attachCommands.progDetach,
+  prog_query: attachCommands.progQuery,
   raw_tracepoint_open: linkCommands.rawTracepointOpen,
   task_fd_query: linkCommands.taskFdQuery,
   link_create: linkCommands.linkCreate,
@@ -136,7 +135,8 @@ export class BpfSubsystem {
   /** The object of a program that engines know. */
   readonly progOf = new WeakMap<VerifiedProgram, ProgObject>();
   kernelBtf: BtfObject | undefined;
-  /** Holders of BPF_ENABLE_STATS, and kernel.bpf_stats_enabled. */
+  #iterSessions = 0n;
+  /** Holders of BPF_ENABLE_STATS. */
   statsUsers = 0;
   /** What programs see of all this. */
   readonly progHost: ProgHost;
@@ -147,7 +147,7 @@ export class BpfSubsystem {
       runtime: host.runtime,
       interpreter: host.interpreter,
       jit: () => host.jit(),
-      statsEnabled: () => this.statsUsers > 0,
+      statsEnabled: () => this.statsUsers > 0 || (host.statsEnabled?.() ?? false),
       reportOops: (prog, oops) => host.reportOops(prog, oops),
     };
     host.runtime.holdProgram = (program) => this.#holdProgram(program);
@@ -179,6 +179,11 @@ export class BpfSubsystem {
     const result = handler(this, attr, caller, raw);
     const written = writeBack(raw, encodeAttr(name, attr), attrAddress, caller);
     return written ? result : -errno.EFAULT;
+  }
+
+  /** A number for one reading of an iterator, which the program sees. */
+  nextIterSession(): bigint {
+    return ++this.#iterSessions;
   }
 
   #holdProgram(program: VerifiedProgram): ProgramHold | undefined {

@@ -4,7 +4,7 @@
  */
 import { errno } from '../../kernel/types/errno.ts';
 import type { BpfCaller } from './caller.ts';
-import { progOfFd } from './lookup.ts';
+import { progOfFd, userStruct } from './lookup.ts';
 import type { ProgObject } from './objects.ts';
 import type { Attr, BpfSubsystem } from './subsystem.ts';
 
@@ -82,9 +82,8 @@ export function testContext(
   if (attr.ctx_in === 0n && attr.ctx_out === 0n) return undefined;
   const context = new Uint8Array(sizeBytes);
   if (attr.ctx_in === 0n) return context;
-  const given = caller.copyFromUser(attr.ctx_in, attr.ctx_size_in);
-  if (!given) return -errno.EFAULT;
-  if (given.subarray(sizeBytes).some((byte) => byte !== 0)) return -errno.E2BIG;
+  const given = userStruct(caller, attr.ctx_in, attr.ctx_size_in, sizeBytes);
+  if (typeof given === 'number') return given;
   context.set(given.subarray(0, sizeBytes));
   return context;
 }

@@ -32,10 +32,6 @@ export function attachPoints(
     },
     rawTracepoint: (program, name) =>
       attachRawTracepoint(kernel.tracing.registry, program, name, kernel.bpf.kernelBtf?.btf),
-    // differs: no attach points of the time before links are here yet (cgroup, sockmap, lirc).
-    progAttach: () => -errno.EINVAL,
-    progDetach: () => -errno.EINVAL,
-    progQuery: () => -errno.EINVAL,
     taskFdQuery: (attr, caller) => taskFdQuery(kernel, attr, caller),
   };
 }

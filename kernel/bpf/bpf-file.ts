@@ -4,8 +4,9 @@
  */
 import type { BpfHandle } from '../../bpf/syscall/caller.ts';
 import { releaseHandle } from '../../bpf/syscall/lookup.ts';
-import type { BpfObject, ProgObject } from '../../bpf/syscall/objects.ts';
+import type { BpfObject, LinkObject, ProgObject } from '../../bpf/syscall/objects.ts';
 import type { BpfMap } from '../../bpf/maps/map.ts';
+import { permanentFlags } from '../../bpf/maps/map-type.ts';
 import { RingbufMap } from '../../bpf/maps/ringbuf.ts';
 import { MAP_TYPES, PROG_TYPES, uapi } from '../../bpf/uapi.ts';
 import type { FileOps, PollSource } from '../fs/vfs-types.ts';
@@ -25,6 +26,7 @@ const LINK_NAMES: Readonly<Record<BpfObject['kind'], string>> = {
   link: 'anon_inode:bpf_link',
   btf: 'anon_inode:btf',
   stats: 'anon_inode:bpf-stats',
+  iter: 'anon_inode:bpf_iter',
 };
 
 export class BpfFile implements FileOps, BpfHandle {
@@ -41,6 +43,11 @@ export class BpfFile implements FileOps, BpfHandle {
     this.canWrite = handle.canWrite;
     this.linkName = LINK_NAMES[handle.object.kind];
     this.#readersOf = readersOf;
+  }
+
+  /** Iterators: what the program writes. */
+  read(sizeBytes: number): Uint8Array | number {
+    return this.object.kind === 'iter' ? this.object.iteration.read(sizeBytes) : -errno.EINVAL;
   }
 
   /** Maps that wake readers can be waited for; everything else is always ready (as Linux's). */
@@ -89,7 +96,7 @@ export class BpfFile implements FileOps, BpfHandle {
           ['key_size', spec.keyBytes],
           ['value_size', spec.valueBytes],
           ['max_entries', spec.maxEntries],
-          ['map_flags', `0x${spec.flags.toString(16)}`],
+          ['map_flags', `0x${permanentFlags(spec.flags).toString(16)}`],
           ['map_extra', `0x${(spec.mapExtra ?? 0n).toString(16)}`],
           ['memlock', memoryBytes],
           ['map_id', id],
@@ -117,17 +124,37 @@ export class BpfFile implements FileOps, BpfHandle {
           ['link_id', id],
           ['prog_tag', program.prog.tag],
           ['prog_id', program.id],
+          ...linkRows(object),
         ]);
       }
       case 'btf':
         return table([['btf_id', object.id]]);
       case 'stats':
+      case 'iter':
         return '';
     }
   }
 
   release(): void {
     releaseHandle(this);
+  }
+}
+
+/** What a link's type adds (show_fdinfo). */
+function linkRows({ attachment }: LinkObject): readonly (readonly [string, unknown])[] {
+  const { fields, name } = attachment.info();
+  switch (attachment.type) {
+    case 'raw_tracepoint':
+      return [['tp_name', name]];
+    case 'xdp':
+      return [['ifindex', fields.xdp_ifindex]];
+    case 'iter':
+      return [
+        ['target_name', name],
+        ...(fields.iter_map_id === undefined ? [] : [['map_id', fields.iter_map_id] as const]),
+      ];
+    default:
+      return [];
   }
 }
 

@@ -40,6 +40,7 @@ export function createBpf(kernel: Kernel, { core, deviceByIndex }: BpfParts): Bp
       progType: progTypeOps,
       createMap: (spec, caps) => createMap(runtime, spec, caps),
       nowNs: () => kernel.clock(),
+      statsEnabled: () => kernel.settings.bpf.statsEnabled.value !== 0,
       unprivilegedDisabled: () => kernel.settings.bpf.unprivilegedDisabled.value !== 0,
       reportOops: (prog, oops) => reportOops(kernel, prog, oops),
       testRun: (type) => testRunOf(type, testDevice),

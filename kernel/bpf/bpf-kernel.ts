@@ -56,6 +56,7 @@ export function bpfKernel(kernel: Kernel): BpfKernel {
     mayDumpAddresses: () => sched.current.cred.capable(CAP_SYSLOG),
     callchain: (_ctx, user, maxDepth) =>
       (user ? userStackOf(sched.current) : runningStack(kernel))?.slice(0, maxDepth),
+    taskAfter: (pid) => kernel.processes.taskAfter(pid),
     taskCallchain(offset, user, maxDepth) {
       const task = taskAt(kernel, offset);
       if (!task) return undefined;

@@ -4,11 +4,14 @@
  */
 import type { Btf } from '../../bpf/btf/btf.ts';
 import { BtfBuilder } from '../../bpf/btf/builder.ts';
+import { ITER_ARGS, type IterArg } from '../../bpf/iter/args.ts';
 import { addStructs, CHAR, intType } from '../../bpf/btf/structs.ts';
 import type { AnyTraceEvent } from '../../hooks/trace-event.ts';
 import * as bpfMap from '../types/bpf-map.ts';
 import * as netDevice from '../types/net-device.ts';
+import * as bpfProg from '../types/bpf-prog.ts';
 import * as ptRegs from '../types/pt-regs.ts';
+import * as seqFile from '../types/seq-file.ts';
 import * as skbuff from '../types/skbuff.ts';
 import type { AnyStruct } from '../types/struct.ts';
 import * as task from '../types/task.ts';
@@ -24,6 +27,8 @@ const modules: readonly Readonly<Record<string, unknown>>[] = [
   progTest,
   ptRegs,
   bpfMap,
+  bpfProg,
+  seqFile,
   xdp,
   skbuff,
   netDevice,
@@ -36,6 +41,15 @@ export function kernelBtf(events: readonly AnyTraceEvent[]): Btf {
   const records = events.flatMap((event) => (event.record ? [event.record] : []));
   const unique = new Map([...structs, ...records].map((struct) => [struct.name, struct]));
   const ids = addStructs(builder, [...unique.values()]);
+  for (const [target, args] of Object.entries(ITER_ARGS)) {
+    const declarations = args.map((arg: IterArg) =>
+      'struct' in arg ? `struct ${arg.struct} *${arg.name}` : `void *${arg.name}`,
+    );
+    addFunction(builder, ids, `bpf_iter_${target}`, [
+      'struct bpf_iter_meta *meta',
+      ...declarations,
+    ]);
+  }
   const named = new Set<string>();
   for (const event of events) {
     if (event.system === 'syscalls' || event.system === 'ftrace' || named.has(event.name)) continue;
@@ -43,6 +57,19 @@ export function kernelBtf(events: readonly AnyTraceEvent[]): Btf {
     addTracepoint(builder, ids, event);
   }
   return builder.build();
+}
+
+/** int NAME(arguments …) */
+function addFunction(
+  builder: BtfBuilder,
+  structs: ReadonlyMap<string, number>,
+  name: string,
+  args: readonly string[],
+): void {
+  const params = args.map((declaration) => parameter(builder, structs, declaration));
+  const returnType = builder.intern(intType('int', 4, true));
+  const proto = builder.add({ kind: 'func_proto', name: '', returnType, params });
+  builder.add({ kind: 'func', name, type: proto, linkage: 'static' });
 }
 
 /** typedef void (*btf_trace_NAME)(void *, arguments …) */

@@ -1,8 +1,10 @@
 /** A task as a caller of bpf(2): its user memory, descriptors and capabilities. */
 import type { BpfCaller, BpfCaps, BpfHandle } from '../../bpf/syscall/caller.ts';
+import { newReading } from '../../bpf/syscall/link-commands.ts';
 import type { BpfObject } from '../../bpf/syscall/objects.ts';
 import { CAP_SYS_ADMIN } from '../fs/cred.ts';
 import { pinnedObject, pinObject } from '../fs/bpffs.ts';
+import type { OpenPinned } from '../fs/bpffs.ts';
 import { O_RDONLY, O_RDWR, O_WRONLY } from '../fs/fcntl.ts';
 import type { Kernel } from '../machine-types.ts';
 import { CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON } from '../sched/credentials.ts';
@@ -56,7 +58,18 @@ export class TaskCaller implements BpfCaller {
   }
 
   pin(path: string, object: BpfObject): number {
-    return pinObject(this.#kernel.vfs, this.#task, path, object);
+    return pinObject(this.#kernel.vfs, this.#task, path, object, this.#opener(object));
+  }
+
+  /** A pinned iterator is read like a file. */
+  #opener(object: BpfObject): OpenPinned | undefined {
+    if (object.kind !== 'link' || object.attachment.type !== 'iter') return undefined;
+    return () => {
+      const reading = newReading(object);
+      if (typeof reading === 'number') return reading;
+      const handle = { object: reading, canRead: true, canWrite: false };
+      return new BpfFile(handle, (map) => this.#kernel.bpfReaders.of(map));
+    };
   }
 
   pinned(path: string, write: boolean): BpfObject | number {
