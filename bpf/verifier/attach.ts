@@ -6,6 +6,7 @@ import { errno } from '../../kernel/types/errno.ts';
 import { SLEEPABLE_LSM_HOOKS } from '../helpers/lsm-hooks.ts';
 import type { Btf } from '../btf/btf.ts';
 import type { BtfFuncProto } from '../btf/types.ts';
+import { iterTargetOf } from '../iter/args.ts';
 import { reject, type Checker } from './checker.ts';
 
 export interface AttachTarget {
@@ -80,6 +81,9 @@ function findTarget(c: Checker, refuse: Refuse): AttachTarget {
       if (target.kind !== 'func') return refuse(`attach_btf_id ${id} is not a function`);
       if (type === 'lsm' && !target.name.startsWith('bpf_lsm_')) {
         return refuse(`attach_btf_id ${id} points to wrong type name ${target.name}`);
+      }
+      if (attach === 'trace_iter' && !iterTargetOf(target.name)) {
+        return reject(c, errno.EINVAL, 'attach-target');
       }
       const proto = btf.prototypeOf(target);
       return { btf, name: target.name, proto, skipsFirst: false };

@@ -6,7 +6,9 @@ import type { Btf } from '../btf/btf.ts';
 import type { BtfFuncProto, BtfType } from '../btf/types.ts';
 import type { CtxAccess } from '../prog-type.ts';
 import { tagFlags } from './btf-walk.ts';
+import { iterArgAt } from '../iter/args.ts';
 import type { Checker } from './checker.ts';
+import { flag } from './reg.ts';
 
 /** MAX_BPF_FUNC_ARGS (include/linux/bpf.h). */
 const MAX_ARGS = 12;
@@ -104,6 +106,10 @@ function valueOf(
     );
     return undefined;
   }
+  const given = c.spec.expectedAttachType === 'trace_iter' ? iterArgAt(name, index * 8) : undefined;
+  if (given && 'buffer' in given) {
+    return { kind: 'buf', flags: given.buffer === 'rdonly' ? flag.RDONLY : 0, nullable: true };
+  }
   const target = btf.resolve(type.type);
   const pointed = btf.type(target)!;
   // A pointer to no struct is a number: nothing can be read through it.
@@ -112,6 +118,7 @@ function valueOf(
     c.log.write(`func '${name}' arg${index} type ${kindName(pointed)} is not a struct\n`);
     return undefined;
   }
+  if (given) return { kind: 'ptr_', btf, btfId: target, nullable: true };
   c.log.write(
     `func '${name}' arg${index} has btf_id ${target} ` +
       `type ${kindName(pointed)} '${pointed.name}'\n`,

@@ -5,9 +5,11 @@
  *   const verdict = verify(spec, env);
  *   if (verdict.kind === 'rejected') explain(spec, env, verdict).headline
  *
- * The program is verified a second time, with a recorder; the first pass pays nothing for it.
+ * The program is verified a second time, with a recorder; the first pass pays nothing for it. Its
+ * maps must still be there.
  */
 import { errnoName } from '../../kernel/types/errno.ts';
+import { Bug } from '../../kernel/types/units.ts';
 import type { ProgramSpec, Rejection } from '../program.ts';
 import { Checker, Rejected } from './checker.ts';
 import type { VerifierEnv } from './env.ts';
@@ -114,10 +116,14 @@ export function explain(spec: ProgramSpec, env: VerifierEnv, verdict: Rejection)
       pathOmitted: 0,
     };
   }
+  if (outcome.reason !== verdict.reason && verdict.reason !== 'log-full') {
+    throw new Bug(`${spec.name} is not what it was when it was verified: are its maps gone?`);
+  }
   const scene = new Scene(c, trace, outcome);
   const told = tellers[outcome.reason]?.(scene) ?? tellPlainly(scene);
   const isOnPath = scene.at >= 0;
-  const firstListed = isOnPath ? Math.max(0, scene.at - MAX_PATH) : 0;
+  // The first step is the entry, which sets the state up.
+  const firstListed = isOnPath ? Math.max(1, scene.at - MAX_PATH) : 0;
   return {
     ...common,
     reason: outcome.reason,
@@ -132,7 +138,7 @@ export function explain(spec: ProgramSpec, env: VerifierEnv, verdict: Rejection)
       pathStart: stateView(trace.before(firstListed), trace.steps[firstListed]!),
     }),
     path: isOnPath ? pathOf(scene, trace.steps, firstListed) : [],
-    pathOmitted: trace.dropped + firstListed,
+    pathOmitted: isOnPath ? trace.dropped + firstListed - 1 : 0,
   };
 }
 
@@ -197,7 +203,7 @@ function pathOf(scene: Scene, steps: readonly TraceStep[], first: number): PathS
   const path: PathStep[] = [];
   for (let at = first; at <= scene.at; at++) {
     const { insn, frame, kind, changes } = steps[at]!;
-    if (kind === 'entry' && at > 0) continue;
+    if (kind === 'entry') continue;
     const taken = at < scene.at ? scene.story.taken(at) : undefined;
     path.push({
       insn,

@@ -151,11 +151,13 @@ export function checkMapValue(
   const touches = (field: number, fieldBytes: number) => first < field + fieldBytes && field < end;
   if (fields.spinLock >= 0 && touches(fields.spinLock, SPIN_LOCK_BYTES)) {
     const line = 'bpf_spin_lock cannot be accessed directly by load/store';
-    reject(c, errno.EACCES, 'kernel-field-access', line, { reg: regno, off, bytes });
+    const what = 'bpf_spin_lock';
+    reject(c, errno.EACCES, 'kernel-field-access', line, { reg: regno, off, bytes, what });
   }
   if (fields.timer >= 0 && touches(fields.timer, TIMER_BYTES)) {
     const line = 'bpf_timer cannot be accessed directly by load/store';
-    reject(c, errno.EACCES, 'kernel-field-access', line, { reg: regno, off, bytes });
+    const what = 'bpf_timer';
+    reject(c, errno.EACCES, 'kernel-field-access', line, { reg: regno, off, bytes, what });
   }
   if (typeof fields.kptrs === 'number') return;
   const kptr = fields.kptrs.find(({ offset }) => touches(offset, 8));

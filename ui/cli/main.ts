@@ -51,7 +51,7 @@ export async function main(
     .option('--explain', 'show why: source lines, the steps that led there, the fix')
     .option('--log-level <n>', 'show the log: 1 state, 2 every step, 4 statistics', '0')
     .option('--record <file>', 'write the whole exploration as JSON')
-    .option('--unprivileged', 'as a process without capabilities')
+    .option('--caps <list>', 'loaded with all, none, or some of bpf,perfmon,net_admin', 'all')
     .option('--json', 'one JSON object, explanations included')
     .action(async (file, options) => {
       status = await (await import('./prog-verify.ts')).verifyCommand(file, options);

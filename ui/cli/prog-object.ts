@@ -6,7 +6,7 @@ import { readObject } from '../../bpf/elf/object.ts';
 import type { LoadFailure } from '../../bpf/loader/failure.ts';
 import { type LoadedObject, loadObject } from '../../bpf/loader/load.ts';
 import type { KernelKnowledge } from '../../bpf/loader/resolve.ts';
-import { runDirect } from '../../bpf/loader/user.ts';
+import { type BpfUser, runDirect } from '../../bpf/loader/user.ts';
 import type { BareMachine } from './bare-machine.ts';
 import { UsageError } from './usage.ts';
 
@@ -31,9 +31,10 @@ export function load(
   name: string,
   logLevel: number,
   kernel: KernelKnowledge = {},
+  user: BpfUser<never> = machine.loaderUser(),
 ): LoadedObject | LoadFailure {
   const wanted = (program: { readonly name: string }) => program.name === name;
-  return runDirect(loadObject(machine.loaderUser(), spec, { wanted, logLevel, kernel }));
+  return runDirect(loadObject(user, spec, { wanted, logLevel, kernel }));
 }
 
 /** Programs asked for; all of them where none is named. */

@@ -4,16 +4,21 @@
  *   --explain         the cause as a compiler would print it: source lines, the steps, the fix
  *   --log-level N     the verifier's log as Linux prints it
  *   --record FILE     the whole exploration as JSON, for pictures of it
+ *   --caps LIST       as a process with these capabilities
  *   --json            everything as one JSON object
  */
 import { writeFileSync } from 'node:fs';
 import type { Btf } from '../../bpf/btf/btf.ts';
 import type { ObjectSpec } from '../../bpf/elf/object-spec.ts';
 import type { ProgramSpec, Verdict } from '../../bpf/program.ts';
-import { ALL_CAPS, NO_CAPS } from '../../bpf/syscall/caller.ts';
+import type { LoadFailure } from '../../bpf/loader/failure.ts';
+import type { LoadedObject } from '../../bpf/loader/load.ts';
+import type { BpfUser } from '../../bpf/loader/user.ts';
+import { ALL_CAPS, type BpfCaps, NO_CAPS } from '../../bpf/syscall/caller.ts';
 import { explain, type Explanation } from '../../bpf/verifier/explain.ts';
 import { ansiPaint, headlineOf, renderExplanation } from '../../bpf/verifier/explain/render.ts';
 import { recordExploration, type Exploration } from '../../bpf/verifier/exploration.ts';
+import { BPF_COMMANDS } from '../../bpf/uapi.ts';
 import type { VerifierEnv } from '../../bpf/verifier/verify.ts';
 import { bootMachine } from '../../kernel/machine.ts';
 import { errnoName } from '../../kernel/types/errno.ts';
@@ -25,7 +30,7 @@ import { EXIT, UsageError } from './usage.ts';
 export interface VerifyOptions extends ProgOptions {
   readonly explain?: boolean;
   readonly record?: string;
-  readonly unprivileged?: boolean;
+  readonly caps?: string;
 }
 
 /** What `--json` prints of a program. */
@@ -66,45 +71,103 @@ interface Outcome {
 
 type Verifier = (object: ObjectSpec, name: string, logLevel: number) => Outcome;
 
-/** A bare machine of the kernel's types, which keeps what it was last asked to verify. */
+/** What was seen of a verification while the maps of the program were there. */
+interface Seen {
+  readonly verdict: Verdict;
+  readonly explanation?: Explanation;
+  readonly exploration?: Exploration;
+}
+
+/** A bare machine with the kernel's types, which keeps what it last saw of a verification. */
 async function createVerifier(options: VerifyOptions): Promise<Verifier> {
-  let last: { spec: ProgramSpec; env: VerifierEnv; verdict: Verdict } | undefined;
+  // The loader may try twice, for the log: the first verdict is the same.
+  let seen: Seen | undefined;
   const assets = await hostAssets();
   const btf = await kernelTypes(assets);
   const machine = new BareMachine(assets, {
     level: levelOf(options),
-    caps: options.unprivileged ? NO_CAPS : ALL_CAPS,
+    caps: capsOf(options),
     kernelBtf: btf,
-    verified: (spec, env, verdict) => (last = { spec, env, verdict }),
+    verified: (spec, env, verdict) => (seen ??= look(spec, env, verdict, options)),
   });
   return (object, name, logLevel) => {
     machine.caller.reset();
-    last = undefined;
-    const loaded = load(machine, object, name, logLevel, { btf });
-    const { section } = object.programs.find((program) => program.name === name)!;
-    // The loader may have tried twice, for the log: the last verdict counts.
-    const seen = last as { spec: ProgramSpec; env: VerifierEnv; verdict: Verdict } | undefined;
-    const accepted = loaded.kind === 'loaded';
-    const rejection = seen?.verdict.kind === 'rejected' ? seen.verdict : undefined;
-    const processed =
-      seen?.verdict.kind === 'accepted'
-        ? seen.verdict.program.verifiedInsns
-        : seen?.verdict.verifiedInsns;
-    const verdict: ProgramVerdict = {
-      program: name,
-      section,
-      accepted,
-      ...(!accepted && { errno: errnoName(loaded.errno) ?? String(loaded.errno) }),
-      ...(processed !== undefined && { processed }),
-      log: accepted ? loaded.programs[0]!.log : logLevel > 0 ? (loaded.log ?? '') : '',
-      messages: accepted ? [] : loaded.messages,
-      ...(rejection && { explanation: explain(seen!.spec, seen!.env, rejection) }),
-    };
-    const wantsRecord = options.record !== undefined && seen !== undefined;
-    return wantsRecord
-      ? { verdict, exploration: recordExploration(seen.spec, seen.env) }
-      : { verdict };
+    seen = undefined;
+    const user = machine.loaderUser();
+    const once = logLevel > 0 ? user : answeredOnce(user, () => seen);
+    const loaded = load(machine, object, name, logLevel, { btf }, once);
+    return outcomeOf(object, name, logLevel > 0, loaded, seen);
   };
+}
+
+/**
+ * The loader tries a refused program again and again, with ever larger logs. Where no log is
+ * wanted, the first answer stands for all.
+ */
+function answeredOnce(user: BpfUser<never>, seen: () => Seen | undefined): BpfUser<never> {
+  const progLoad = BPF_COMMANDS.indexOf('prog_load');
+  return {
+    ...user,
+    *bpf(command, attr) {
+      const before = seen()?.verdict;
+      if (command === progLoad && before?.kind === 'rejected') return -before.errno;
+      return yield* user.bpf(command, attr);
+    },
+  };
+}
+
+function look(spec: ProgramSpec, env: VerifierEnv, verdict: Verdict, options: VerifyOptions): Seen {
+  return {
+    verdict,
+    ...(verdict.kind === 'rejected' && { explanation: explain(spec, env, verdict) }),
+    ...(options.record !== undefined && { exploration: recordExploration(spec, env) }),
+  };
+}
+
+function outcomeOf(
+  object: ObjectSpec,
+  name: string,
+  wantsLog: boolean,
+  loaded: LoadedObject | LoadFailure,
+  seen: Seen | undefined,
+): Outcome {
+  const { section } = object.programs.find((program) => program.name === name)!;
+  const accepted = loaded.kind === 'loaded';
+  // The verifier's own, where it was the verifier: the loader's second try is for the log.
+  const errno =
+    seen?.verdict.kind === 'rejected' ? seen.verdict.errno : accepted ? 0 : loaded.errno;
+  const verdict: ProgramVerdict = {
+    program: name,
+    section,
+    accepted,
+    ...(!accepted && { errno: errnoName(errno) ?? String(errno) }),
+    ...(seen && { processed: processedOf(seen.verdict) }),
+    log: accepted ? loaded.programs[0]!.log : wantsLog ? (loaded.log ?? '') : '',
+    messages: accepted ? [] : loaded.messages,
+    ...(seen?.explanation && { explanation: seen.explanation }),
+  };
+  return { verdict, ...(seen?.exploration && { exploration: seen.exploration }) };
+}
+
+const processedOf = (verdict: Verdict): number =>
+  verdict.kind === 'accepted' ? verdict.program.verifiedInsns : verdict.verifiedInsns;
+
+const CAPS = { bpf: 'bpf', perfmon: 'perfmon', net_admin: 'netAdmin', sys_admin: 'sysAdmin' };
+
+/** `all`, `none`, or a list like `bpf,net_admin`. */
+function capsOf({ caps = 'all' }: VerifyOptions): BpfCaps {
+  if (caps === 'all') return ALL_CAPS;
+  if (caps === 'none') return NO_CAPS;
+  const given: Record<string, boolean> = { ...NO_CAPS };
+  for (const name of caps.split(',')) {
+    const cap = CAPS[name.trim() as keyof typeof CAPS] as string | undefined;
+    if (!cap) {
+      const known = Object.keys(CAPS).join(', ');
+      throw new UsageError(`--caps takes all, none or some of ${known}, not '${name}'`);
+    }
+    given[cap] = true;
+  }
+  return given as unknown as BpfCaps;
 }
 
 /** The BTF of the kernel that a machine boots: programs attach to it and read its structs. */

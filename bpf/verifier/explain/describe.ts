@@ -166,7 +166,9 @@ export function describe(c: Checker, reg: Reg): string {
     case 'pkt_meta':
       return `${objectText(c, reg)}${atOffset(reg)}, ${checkedText(reg)}`;
     case 'map_value': {
-      const member = reg.map && isConst(reg.scalar.bits) && memberOfValue(reg.map, reg);
+      // At offset 0 it is the value as much as its first member.
+      const named = reg.map && (atOffset(reg) !== '' || isGlobalData(reg.map));
+      const member = named && isConst(reg.scalar.bits) && memberOfValue(reg.map!, reg);
       return `${objectText(c, reg)}${member ? ` (${member})` : atOffset(reg)}${nullable}`;
     }
     case 'pkt_end':

@@ -2,6 +2,7 @@
 import { helperFor } from '../../helpers/allow.ts';
 import type { ArgType, Helper } from '../../helpers/helper.ts';
 import { PROG_TYPES } from '../../uapi.ts';
+import { constStringAt } from '../args-special.ts';
 import { callerOf } from '../helper-call.ts';
 import { isSubprogCall } from '../opcode.ts';
 import { isConst } from '../tnum.ts';
@@ -18,6 +19,7 @@ import {
 import { capital, type Scene, type Teller } from './scene.ts';
 import type { Event } from './story.ts';
 import { merge } from './tell-memory.ts';
+import { lost } from './tell-pointers.ts';
 import { frameOfPlace } from './trace.ts';
 
 const ALL_CAPS = { bpf: true, perfmon: true, sysAdmin: true };
@@ -137,7 +139,10 @@ export const argumentType: Teller = (scene) => {
     };
   }
   const reg = scene.reg(regno);
-  const { events } = scene.follow(regno, 'pointer');
+  const { events, root } = scene.follow(regno, 'pointer');
+  if (root?.kind === 'lost') {
+    return { ...lost(scene, root), here: `R${regno} is ${describe(c, reg)}`, events };
+  }
   const wanted = wantedText(helper?.args[regno - 1], helper) ?? about.wanted ?? 'something else';
   return {
     headline: `Argument ${regno} of ${scene.callee} must be ${wanted}, but is ${argumentText(scene, regno)}.`,
@@ -206,6 +211,19 @@ export const constantString = argumentRule(
   (scene, regno) =>
     `argument ${regno} of ${scene.callee} must be a constant string, and is in ${objectText(scene.c, scene.reg(regno))}.`,
 );
+
+export const formatString: Teller = (scene) => {
+  const format = constStringAt(scene.c, scene.reg(3));
+  const bytes = scene.reg(5).scalar.bits.value;
+  const events = merge(scene.follow(3, 'pointer').events, scene.follow(5, 'number').events);
+  if (bytes % 8n !== 0n) {
+    return { headline: `The arguments of the format take ${bytes} bytes, not 8 each.`, events };
+  }
+  return {
+    headline: `The format ${JSON.stringify(format ?? '')} does not fit its ${plural(bytes / 8n, 'argument')}.`,
+    events,
+  };
+};
 
 export const helperFlags = argumentRule(
   (scene, regno) => `${scene.callee} knows no flags, but argument ${regno} is not 0.`,

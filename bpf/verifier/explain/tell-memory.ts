@@ -273,7 +273,7 @@ export const kernelField: Teller = (scene) => {
   const regno = pointerRegno(scene);
   const { map } = scene.reg(regno);
   return {
-    headline: `The access touches a field of ${map ? mapName(map) : 'the map'} that belongs to the kernel.`,
+    headline: `The access touches the ${scene.about.what ?? 'kernel’s field'} in a value of ${map ? mapName(map) : 'the map'}, which only its helpers may use.`,
     here: `${scene.accessText} at offset ${scene.about.off ?? 0} of the value`,
     events: scene.follow(regno, 'pointer').events,
   };

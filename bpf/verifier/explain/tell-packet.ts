@@ -1,4 +1,5 @@
 /** Packet bytes that no comparison with the end of the packet covers. */
+import { conditionOf } from '../opcode.ts';
 import { isPacketPointer, isPlain, type Reg } from '../reg.ts';
 import { isConst } from '../tnum.ts';
 import { isConditionalJump } from './changes.ts';
@@ -18,7 +19,7 @@ export const invalidPacketAccess: Teller = (scene) => {
   const behind = variable ? ' behind a variable offset' : '';
   const done = `${bytes > 1 ? 'are' : 'is'} ${verbOf(scene)}${callNote(scene)}`;
   const access = `${capital(last)} of the packet${behind} ${done}`;
-  const { outside, elsewhere } = comparisons(scene, reg);
+  const { outside, elsewhere, equality } = comparisons(scene, reg);
   const pointer = scene.follow(regno, 'pointer');
   const told = (headline: string, fix: string): Told => ({
     headline,
@@ -26,7 +27,7 @@ export const invalidPacketAccess: Teller = (scene) => {
     events: merge(
       pointer.events,
       variable ? scene.follow(regno, 'number').events : [],
-      limit === 0 ? [...outside, ...elsewhere] : [],
+      limit === 0 ? [...outside, ...elsewhere, ...equality] : [],
       branchEvents(scene, pointer.root?.at ?? 0, 2),
     ),
     fix,
@@ -55,6 +56,12 @@ export const invalidPacketAccess: Teller = (scene) => {
     return told(
       'The packet was checked before a variable offset was added to the pointer, not after.',
       `Check again with the new pointer: ${check}`,
+    );
+  }
+  if (equality.length > 0) {
+    return told(
+      `${access}, but a comparison for equality does not say that the packet is that long.`,
+      `Compare with <, <=, > or >=: ${check}`,
     );
   }
   return told(
@@ -86,10 +93,11 @@ function losesCheck(scene: Scene, regno: number): boolean {
 function comparisons(
   scene: Scene,
   reg: Reg,
-): { readonly outside: readonly Event[]; readonly elsewhere: readonly Event[] } {
+): Readonly<Record<'outside' | 'elsewhere' | 'equality', readonly Event[]>> {
   const { story } = scene;
   const outside: Event[] = [];
   const elsewhere: Event[] = [];
+  const equality: Event[] = [];
   for (let at = 0; at < scene.at; at++) {
     const insn = story.insnAt(at);
     if (!isConditionalJump(insn) || (insn.code & 8) === 0) continue;
@@ -107,7 +115,10 @@ function comparisons(
     } else if (after < 0) {
       const says = 'from here the packet is known to be too short';
       outside.push({ at, role: 'missed', place, says });
+    } else if (conditionOf(insn.code) === 'eq' || conditionOf(insn.code) === 'ne') {
+      const says = 'a comparison for equality: it tells nothing of the length';
+      equality.push({ at, role: 'missed', place, says });
     }
   }
-  return { outside, elsewhere };
+  return { outside, elsewhere, equality };
 }

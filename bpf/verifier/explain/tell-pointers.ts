@@ -3,9 +3,10 @@ import { alu, classOf, cls, isRegSource, opOf } from '../opcode.ts';
 import { isAnyPacketPointer, isNull, isPointer, isScalar, mayBeNull, typeText } from '../reg.ts';
 import { calledFunction } from './calls.ts';
 import { contextMember, describe, objectText, plural, rangeText, structName } from './describe.ts';
+import { memberAt } from './members.ts';
 import { capital, type Scene, type Teller, type Told } from './scene.ts';
-import type { Root } from './story.ts';
-import { merge, pointerRegno } from './tell-memory.ts';
+import type { Event, Root } from './story.ts';
+import { branchEvents, merge, pointerRegno } from './tell-memory.ts';
 import { regPlace } from './trace.ts';
 import { isConst } from '../tnum.ts';
 import { signOf } from '../alu.ts';
@@ -32,16 +33,7 @@ export const invalidPointer: Teller = (scene) => {
     };
   }
   const name = scene.phrase(root, `R${regno}`, reg);
-  if (isConst(reg.scalar.bits)) {
-    return {
-      headline: isNull(reg)
-        ? `R${regno} is NULL (the constant 0), and is used as a pointer.`
-        : `R${regno} is the number ${rangeText(reg.scalar)}, and is used as a pointer.`,
-      here,
-      events,
-      fix: 'Use a pointer that the kernel gave: an address written as a number is none.',
-    };
-  }
+  if (isConst(reg.scalar.bits)) return constantPointer(scene, regno, events, here);
   const moved = events.some(({ at }) => isPointerArithmetic(scene, at));
   return {
     headline: `${capital(name)} is a number to the verifier, and is used as a pointer.`,
@@ -53,6 +45,36 @@ export const invalidPointer: Teller = (scene) => {
   };
 };
 
+/** Compilers know a NULL where it was compared, and write what is read through it as a constant. */
+function constantPointer(
+  scene: Scene,
+  regno: number,
+  events: readonly Event[],
+  here: string,
+): Told {
+  const reg = scene.reg(regno);
+  const value = reg.scalar.bits.value;
+  const told = (what: string, fix: string): Told => ({
+    headline: `R${regno} is ${what}, and is used as a pointer.`,
+    here,
+    events: merge(events, branchEvents(scene, 0, 3)),
+    fix,
+  });
+  if (value >= NULL_PAGE) {
+    return told(
+      `the number ${rangeText(reg.scalar)}`,
+      'Use a pointer that the kernel gave: an address written as a number is none.',
+    );
+  }
+  return told(
+    isNull(reg) ? 'NULL' : `NULL with an offset of ${value}`,
+    'Use the pointer on the side of the NULL check where it is not NULL.',
+  );
+}
+
+/** Members of a struct at NULL lie below this. */
+const NULL_PAGE = 4096n;
+
 const isPointerArithmetic = (scene: Scene, at: number): boolean => {
   const insn = scene.story.insnAt(at);
   if (classOf(insn.code) !== cls.ALU64 && classOf(insn.code) !== cls.ALU) return false;
@@ -62,7 +84,7 @@ const isPointerArithmetic = (scene: Scene, at: number): boolean => {
 };
 
 /** A helper made it invalid: moved the packet, or released what it points at. */
-function lost(scene: Scene, root: Root): Told {
+export function lost(scene: Scene, root: Root): Told {
   const { story } = scene;
   const change = story.lastChange(root.place, root.at + 1)!.change;
   const helper = calledFunction(scene.c, story.insnAt(root.at), story.steps[root.at]!.insn);
@@ -82,8 +104,8 @@ function lost(scene: Scene, root: Root): Told {
 
 /** A comparison on the path told that the pointer is NULL. */
 function becameNull(scene: Scene, regno: number): boolean {
-  for (const { kind, change } of scene.story.walk(regPlace(scene.frame, regno), scene.at)) {
-    if (kind === 'arithmetic' || kind === 'unary') return false;
+  const walk = scene.story.walk(regPlace(scene.frame, regno), scene.at, 'pointer');
+  for (const { kind, change } of walk) {
     const { before, after } = change;
     if (kind === 'check' && before && mayBeNull(before.reg) && isScalar(after!.reg)) return true;
   }
@@ -229,6 +251,13 @@ export const stackEscape: Teller = (scene) => {
 export const contextAccess: Teller = (scene) => {
   const { off = 0, bytes = 1, write } = scene.about;
   const member = contextMember(scene.c, off);
+  if (scene.c.ops.access === 'btf') {
+    const target = scene.c.attach?.name ?? 'the function';
+    return {
+      headline: `${target} has no argument ${Math.floor(off / 8) + 1} that ${scene.programKind} may ${write ? 'write' : 'read'} like this.`,
+      events: scene.follow(pointerRegno(scene), 'pointer').events,
+    };
+  }
   const name = scene.c.ops.ctxStruct ? `struct ${scene.c.ops.ctxStruct}` : 'the context';
   const where = member ? `${member} (offset ${off})` : `offset ${off}`;
   return {
@@ -251,11 +280,27 @@ export const atomicTarget: Teller = (scene) => {
   };
 };
 
+export const btfWrite: Teller = (scene) => {
+  const regno = pointerRegno(scene);
+  const reg = scene.reg(regno);
+  const member = reg.btf && memberAt(reg.btf, reg.btfId, reg.off + scene.insn.off);
+  return {
+    headline: `struct ${structName(reg)}${member ? ` (${member})` : ''} is written, but kernel structs may only be read.`,
+    events: scene.follow(regno, 'pointer').events,
+  };
+};
+
 /** Reads through BTF pointers, sockets and map structs that do not fit. */
 export const kernelStruct: Teller = (scene) => {
   const regno = pointerRegno(scene);
   const reg = scene.reg(regno);
   const { off, bytes } = scene.about;
+  if (reg.kind === 'map_ptr') {
+    return {
+      headline: `${capital(objectText(scene.c, reg))} itself is ${scene.isWrite ? 'written' : 'read'}, not one of its values.`,
+      events: scene.follow(regno, 'pointer').events,
+    };
+  }
   const name = reg.kind === 'ptr_' ? `struct ${structName(reg)}` : objectText(scene.c, reg);
   const what = reg.flags === 0 ? '' : ` (${typeText(reg)})`;
   const where = off === undefined ? '' : ` at offset ${off}`;

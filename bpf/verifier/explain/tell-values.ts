@@ -176,8 +176,12 @@ export const stackOutOfBounds: Teller = (scene) => {
     };
   }
   const above = at + bytes > 0;
+  const where = `fp${at >= 0 ? '+' : ''}${at}`;
   return {
-    headline: `${plural(bytes, 'byte')} ${are} ${verb} at fp${at >= 0 ? '+' : ''}${at}, outside of the stack frame (fp-${MAX_STACK} to fp-1).`,
+    headline:
+      at < 0 && above
+        ? `${plural(bytes, 'byte')} ${are} ${verb} at ${where}, and reach past the end of the stack frame (fp-1).`
+        : `${plural(bytes, 'byte')} ${are} ${verb} at ${where}, outside of the stack frame (fp-${MAX_STACK} to fp-1).`,
     here: `${scene.accessText} through R${regno}`,
     events,
     fix: above
@@ -196,9 +200,9 @@ export const variableStackOffset: Teller = (scene) => {
   };
 };
 
-/** Accesses of a part of a pointer on the stack. */
+/** Accesses of a part of a pointer on the stack; `ofNumber`: what to say where it is none. */
 export const partialPointer =
-  (headline: string): Teller =>
+  (ofPointer: string, ofNumber = ofPointer): Teller =>
   (scene) => {
     const { stackByte } = scene.about;
     const base = scene.reg(pointerRegno(scene));
@@ -207,6 +211,8 @@ export const partialPointer =
       stackByte ?? base.off + scene.insn.off + Number(BigInt.asIntN(32, base.scalar.bits.value));
     const place = slotPlace(frame, slotOf(off));
     const events = off < 0 ? scene.story.follow(place, scene.at, 'pointer').events : [];
+    const content = scene.story.contentAt(place, scene.at);
+    const headline = content?.reg.kind === 'scalar' ? ofNumber : ofPointer;
     return { headline, here: scene.accessText, events };
   };
 

@@ -38,7 +38,7 @@ export const tellers: Partial<Record<ReasonCode, Teller>> = {
   'atomic-target': pointers.atomicTarget,
   'invalid-context-access': pointers.contextAccess,
   'btf-access': pointers.kernelStruct,
-  'btf-write': pointers.kernelStruct,
+  'btf-write': pointers.btfWrite,
   'map-struct-access': pointers.kernelStruct,
   'invalid-socket-access': pointers.kernelStruct,
 
@@ -54,6 +54,7 @@ export const tellers: Partial<Record<ReasonCode, Teller>> = {
   ),
   'spilled-pointer-overwrite': values.partialPointer(
     'A pointer on the stack is overwritten in part, without CAP_PERFMON.',
+    'A number that was saved whole on the stack is overwritten in part, without CAP_PERFMON.',
   ),
   'return-value': values.returnValue,
 
@@ -66,6 +67,7 @@ export const tellers: Partial<Record<ReasonCode, Teller>> = {
   'helper-flags': calls.helperFlags,
   'map-helper': calls.mapHelper,
   'constant-string': calls.constantString,
+  'format-string': calls.formatString,
   dynptr: calls.dynptr,
   callback: calls.callbackFunction,
   'callback-changes-caller': calls.callbackChanges,
