@@ -65,6 +65,10 @@ export interface BpfKernel {
   skbCloneRedirect?(skb: RamOffset, ifindex: number, ingress: boolean): number;
   /** Key of the cgroup storage of the program that runs (CgroupStorageMap.keyText). */
   cgroupStorageKey?(): string;
+  /** The task with the smallest pid above `pid`. */
+  taskAfter?(
+    pid: number,
+  ): { readonly pid: number; readonly tgid: number; readonly offset: RamOffset } | undefined;
   /** Stack of any task, in kernel or user mode; undefined where there is none to walk. */
   taskCallchain?(task: RamOffset, user: boolean, maxDepth: number): readonly bigint[] | undefined;
   /** Address of a kernel symbol. */

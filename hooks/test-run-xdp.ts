@@ -30,7 +30,7 @@ import {
 /** Frames of a live run at a time, at most (net/bpf/test_run.c). */
 const LIVE_BATCH_MAX = 256;
 /** sizeof(struct xdp_page_head): room that a live frame's page has less. */
-const LIVE_HEAD_BYTES = 112;
+const LIVE_HEAD_BYTES = 152;
 export const ETH_HLEN = 14;
 /** Largest metadata, and its granularity (xdp_metalen_invalid). */
 const MAX_META_BYTES = 32;
@@ -60,11 +60,13 @@ export function xdpTestRun(deviceByIndex: DeviceByIndex): TestRun {
     if (attr.data_size_in < ETH_HLEN) return -errno.EINVAL;
     const room = PAGE_SIZE - XDP_PACKET_HEADROOM - SKB_SHARED_INFO_BYTES + (metaBytes ?? 0);
     if (isLive && attr.data_size_in > room - LIVE_HEAD_BYTES) return -errno.EINVAL;
-    if (attr.data_size_in > room + MAX_SKB_FRAGS * PAGE_SIZE) return -errno.ENOMEM;
+    // The context may say that less of the packet is in the first buffer.
+    const linearBytes = context ? Math.min(room, mdOf(context).data_end) : room;
+    if (attr.data_size_in > linearBytes + MAX_SKB_FRAGS * PAGE_SIZE) return -errno.ENOMEM;
     const packet = caller.copyFromUser(attr.data_in, attr.data_size_in);
     if (!packet) return -errno.EFAULT;
 
-    const place = { packet, metaBytes: metaBytes ?? 0, linearBytes: room };
+    const place = { packet, metaBytes: metaBytes ?? 0, linearBytes };
     return withTestBuffer(ram, place, (xdp, rxq) => {
       const placed = context && placeOnDevice(context, rxq, deviceByIndex);
       if (placed !== undefined && placed < 0) return placed;
@@ -78,7 +80,7 @@ export function xdpTestRun(deviceByIndex: DeviceByIndex): TestRun {
       }
       const durationNs = Math.floor((kernel.nowNs() - start) / repeat);
       if (context) {
-        const md = XdpMd.over(context as Uint8Array<ArrayBuffer>);
+        const md = mdOf(context);
         md.data = xdp.data - xdp.data_meta;
         md.data_end = xdp.data_end - xdp.data_meta;
       }
@@ -115,13 +117,15 @@ function runLive(
   placePacket(xdp, place);
 }
 
+const mdOf = (context: Uint8Array) => XdpMd.over(context as Uint8Array<ArrayBuffer>);
+
 /** Bytes of metadata that the context puts in front of the packet, or -EINVAL. */
 function metadataBytes(context: Uint8Array, attr: TestRunAttr, isLive: boolean): number {
   if (isLive && attr.ctx_out !== 0n) return -errno.EINVAL;
-  const md = XdpMd.over(context as Uint8Array<ArrayBuffer>);
+  const md = mdOf(context);
   const invalid =
     md.data_meta !== 0 ||
-    md.data_end !== attr.data_size_in ||
+    md.data_end > attr.data_size_in ||
     md.data > md.data_end ||
     md.data % 4 !== 0 ||
     md.data > MAX_META_BYTES;
@@ -134,10 +138,14 @@ function placeOnDevice(
   rxq: ReturnType<typeof XdpRxqInfo.at>,
   deviceByIndex: DeviceByIndex,
 ): number {
-  const md = XdpMd.over(context as Uint8Array<ArrayBuffer>);
+  const md = mdOf(context);
   if (md.egress_ifindex !== 0) return -errno.EINVAL;
   if (md.ingress_ifindex === 0) return md.rx_queue_index === 0 ? 0 : -errno.EINVAL;
   const device = deviceByIndex(md.ingress_ifindex);
+  // Without a kernel there is still the loopback's stand-in.
+  if (!device && md.ingress_ifindex === LOOPBACK_IFINDEX) {
+    return md.rx_queue_index === 0 ? 0 : -errno.EINVAL;
+  }
   if (!device) return -errno.ENODEV;
   if (md.rx_queue_index >= device.queues) return -errno.EINVAL;
   rxq.dev = device.offset;

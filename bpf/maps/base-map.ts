@@ -12,7 +12,7 @@ import type { RamOffset } from '../../kernel/types/units.ts';
 import { MAP_TYPES, uapi } from '../uapi.ts';
 import type { BpfMap, MapSpec } from './map.ts';
 import type { MapHost } from './map-type.ts';
-import { roundUp } from './map-type.ts';
+import { permanentFlags, roundUp } from './map-type.ts';
 import { findSpecialFields, NO_SPECIAL_FIELDS, offArrayFor } from './special-fields.ts';
 import type { SpecialFields } from './special-fields.ts';
 
@@ -32,8 +32,7 @@ export function allocStruct(
   map.value_size = spec.valueBytes;
   map.max_entries = spec.maxEntries;
   map.map_extra = spec.mapExtra ?? 0n;
-  // These two say what the descriptor may do, not what the map is.
-  map.map_flags = spec.flags & ~(uapi.BPF_F_RDONLY | uapi.BPF_F_WRONLY);
+  map.map_flags = permanentFlags(spec.flags);
   map.numa_node = (spec.flags & uapi.BPF_F_NUMA_NODE) !== 0 ? 0 : -1;
   map.name = spec.name;
   map.btf_key_type_id = spec.btfKeyTypeId ?? 0;

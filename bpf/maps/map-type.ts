@@ -35,7 +35,7 @@ export interface MapTypeRow {
   /** map_alloc_check and the checks of map_alloc: 0 or -errno. */
   check(spec: MapSpec, caps: MapCaps): number;
   /** The map, or -errno. `spec` has passed `check`. */
-  create(host: MapHost, spec: MapSpec): BpfMap | number;
+  create(host: MapHost, spec: MapSpec, caps: MapCaps): BpfMap | number;
 }
 
 /** Largest kmalloc on x86-64 (KMALLOC_MAX_SIZE, 6.1). */
@@ -61,6 +61,11 @@ export function accessIsOk(flags: number): boolean {
 
 export function hasOnly(flags: number, allowed: number): boolean {
   return (flags & ~allowed) === 0;
+}
+
+/** What a map's flags say of the map, and not of its first descriptor (map_flags of struct bpf_map). */
+export function permanentFlags(flags: number): number {
+  return flags & ~(uapi.BPF_F_RDONLY | uapi.BPF_F_WRONLY);
 }
 
 export const mayBpf = (caps: MapCaps) => caps.bpf || caps.sysAdmin;

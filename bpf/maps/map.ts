@@ -19,6 +19,8 @@ export interface MapSpec {
   readonly btf?: Btf;
   readonly btfKeyTypeId?: number;
   readonly btfValueTypeId?: number;
+  /** struct_ops: the type in the kernel's BTF. */
+  readonly btfVmlinuxValueTypeId?: number;
   readonly mapExtra?: bigint;
 }
 

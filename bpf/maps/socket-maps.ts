@@ -51,10 +51,14 @@ class SockArray extends IndexedMap {
 
   override updateFromUser(key: RamOffset, value: RamOffset, flags: number): number {
     const index = this.index(key);
-    if (flags > uapi.BPF_EXIST) return -errno.EINVAL;
-    if (index >= this.spec.maxEntries) return -errno.E2BIG;
+    const isSockmap = this.spec.type === 'sockmap';
+    if (!isSockmap && flags > uapi.BPF_EXIST) return -errno.EINVAL;
+    if (!isSockmap && index >= this.spec.maxEntries) return -errno.E2BIG;
     const sock = sockAt(this.host, this.spec, value);
     if (sock < 0) return sock;
+    // A sockmap looks at the socket first (sock_map_update_elem_sys).
+    if (flags > uapi.BPF_EXIST) return -errno.EINVAL;
+    if (index >= this.spec.maxEntries) return -errno.E2BIG;
     const old = this.#socks[index] ?? NULL;
     if (old !== 0 && flags === uapi.BPF_NOEXIST) return -errno.EEXIST;
     if (old === 0 && flags === uapi.BPF_EXIST) return -errno.ENOENT;

@@ -68,6 +68,7 @@ function isKptr(btf: Btf, typeId: number): boolean {
 }
 
 export function findSpecialFields(btf: Btf, valueTypeId: number): SpecialFields {
+  if (!btf.type(valueTypeId)) return NO_SPECIAL_FIELDS;
   const where = places(btf, valueTypeId);
   if (!where) return NO_SPECIAL_FIELDS;
   return {
@@ -88,12 +89,17 @@ const LOCK_MAPS = [
 const TIMER_MAPS = ['hash', 'lru_hash', 'array'];
 const KPTR_MAPS = ['hash', 'lru_hash', 'array', 'percpu_array'];
 
+/** Undefined for an id that there is not, and for types without a size. */
+function sizeOf(btf: Btf, id: number): number | undefined {
+  return btf.type(id) && btf.sizeOf(id);
+}
+
 /** map_check_btf: whether BTF's key and value fit the map, and its special fields are allowed. */
 export function checkBtf(spec: MapSpec, fields: SpecialFields, mayBpf: boolean): number {
   const { btf, btfKeyTypeId = 0, btfValueTypeId = 0, type, flags } = spec;
   if (!btf || btfValueTypeId === 0) return 0;
-  if (btfKeyTypeId !== 0 && btf.sizeOf(btfKeyTypeId) !== spec.keyBytes) return -errno.EINVAL;
-  if (btf.sizeOf(btfValueTypeId) !== spec.valueBytes) return -errno.EINVAL;
+  if (btfKeyTypeId !== 0 && sizeOf(btf, btfKeyTypeId) !== spec.keyBytes) return -errno.EINVAL;
+  if (sizeOf(btf, btfValueTypeId) !== spec.valueBytes) return -errno.EINVAL;
   if (fields.spinLock >= 0) {
     if ((flags & uapi.BPF_F_RDONLY_PROG) !== 0) return -errno.EACCES;
     if (!LOCK_MAPS.includes(type)) return -errno.ENOTSUPP;

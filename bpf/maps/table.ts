@@ -22,6 +22,7 @@ import { queueMap, stackMap } from './queue-stack.ts';
 import { ringbufMap, userRingbufMap } from './ringbuf.ts';
 import { reuseportSockarrayMap, sockhashMap, sockmapMap, xskmapMap } from './socket-maps.ts';
 import { checkBtf } from './special-fields.ts';
+import { structOpsMap } from './struct-ops.ts';
 import { stackTraceMap } from './stack-trace.ts';
 import {
   cgroupStorageMap,
@@ -58,6 +59,7 @@ const rows: readonly MapTypeRow[] = [
   stackMap,
   skStorageMap,
   devmapHashMap,
+  structOpsMap,
   ringbufMap,
   inodeStorageMap,
   taskStorageMap,
@@ -75,5 +77,5 @@ export function createMap(host: MapHost, spec: MapSpec, caps: MapCaps = ALL_CAPS
   const row = mapTypes.get(spec.type);
   if (!row) return -errno.EINVAL;
   const refused = row.check(spec, caps) || checkBtf(spec, specialFieldsOf(spec), mayBpf(caps));
-  return refused < 0 ? refused : row.create(host, spec);
+  return refused < 0 ? refused : row.create(host, spec, caps);
 }

@@ -15,6 +15,8 @@ import { ConsoleTty } from '../tty/console.ts';
 import type { JobControl } from '../tty/job-control.ts';
 import { Ptys } from '../tty/pty.ts';
 import type { TtyEnvironment } from '../tty/tty.ts';
+import { kernelConfigText } from '../ikconfig.ts';
+import { KERNEL_RELEASE } from '../version.ts';
 import { registerDevices } from './devices.ts';
 import { populate } from './populate.ts';
 import { Procfs } from './proc/procfs.ts';
@@ -70,7 +72,7 @@ export function bootFileSystems(kernel: Kernel, options: FileSystemsOptions): Fi
     tracefs: tracefs.fs,
     hostname: config.hostname,
     programs: config.programs.keys(),
-    files: config.files,
+    files: { [`/boot/config-${KERNEL_RELEASE}`]: kernelConfigText(config.arch), ...config.files },
   });
   return { vfs, console, ptys, procfs, sysfs, tracefs };
 }

@@ -22,9 +22,10 @@ const BPF_FS_MAGIC = 0xcafe4a11;
 /** What can be pinned: a reference-counted object. */
 export interface Pinnable {
   putUser(): void;
-  /** Reading the pinned file, for objects that have something to show (iterators). */
-  openPinned?(flags: number): FileOps | number;
 }
+
+/** Opens a pinned file, for objects that have something to show (iterators). */
+export type OpenPinned = (flags: number) => FileOps | number;
 
 export class Bpffs implements FileSystem {
   readonly type = 'bpf';
@@ -49,14 +50,17 @@ export class Bpffs implements FileSystem {
 class PinnedInode extends BaseInode {
   readonly object: Pinnable;
 
-  constructor(fs: Bpffs, mode: number, object: Pinnable) {
+  readonly #open: OpenPinned | undefined;
+
+  constructor(fs: Bpffs, mode: number, object: Pinnable, open: OpenPinned | undefined) {
     super(fs, fs.nextIno(), S_IFREG | mode, fs.now());
     this.object = object;
+    this.#open = open;
   }
 
   /** Objects are reached through bpf(2), not by opening the file. */
   open(flags: number): FileOps | number {
-    return this.object.openPinned?.(flags) ?? -errno.EIO;
+    return this.#open?.(flags) ?? -errno.EIO;
   }
 }
 
@@ -101,8 +105,8 @@ export class BpffsDirectory extends BaseInode {
     return this.#add(name, new BpffsSymlink(this.fs, target));
   }
 
-  pin(name: string, mode: number, object: Pinnable): Inode {
-    return this.#add(name, new PinnedInode(this.fs, mode, object));
+  pin(name: string, mode: number, object: Pinnable, open?: OpenPinned): Inode {
+    return this.#add(name, new PinnedInode(this.fs, mode, object, open));
   }
 
   link(name: string, inode: Inode): number {
@@ -156,7 +160,13 @@ export class BpffsDirectory extends BaseInode {
   }
 }
 
-export function pinObject(vfs: Vfs, task: FsTask, path: string, object: Pinnable): number {
+export function pinObject(
+  vfs: Vfs,
+  task: FsTask,
+  path: string,
+  object: Pinnable,
+  open?: OpenPinned,
+): number {
   const resolved = resolve(vfs.walkOf(task), task.fs!.cwd, path, { follow: false });
   if (typeof resolved === 'number') return resolved;
   const { found, parent, last } = resolved;
@@ -166,7 +176,7 @@ export function pinObject(vfs: Vfs, task: FsTask, path: string, object: Pinnable
   if (refused < 0) return refused;
   const directory = parent.dentry.inode;
   if (!(directory instanceof BpffsDirectory)) return -errno.EPERM;
-  const inode = directory.pin(last, 0o600 & ~task.fs!.umask, object);
+  const inode = directory.pin(last, 0o600 & ~task.fs!.umask, object, open);
   setNewOwner(inode, directory, task.cred);
   return 0;
 }

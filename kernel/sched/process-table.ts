@@ -37,6 +37,15 @@ export class ProcessTable {
     return this.#tasks.get(pid as Pid);
   }
 
+  /** The one with the smallest pid above `pid`. */
+  taskAfter(pid: number): Task | undefined {
+    let next: Task | undefined;
+    for (const task of this.#tasks.values()) {
+      if (task.pid > pid && (!next || task.pid < next.pid)) next = task;
+    }
+    return next;
+  }
+
   process(tgid: number): Process | undefined {
     return this.#processes.get(tgid as Pid);
   }

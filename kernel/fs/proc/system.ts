@@ -1,4 +1,5 @@
 /** Files of /proc about the machine as a whole. Formats as Linux 6.1 prints them (proc(5)). */
+import { kernelConfigGzip } from '../../ikconfig.ts';
 import { SOFTIRQS } from '../../trace/events.ts';
 import { TASK_RUNNING, TASK_UNINTERRUPTIBLE } from '../../types/task.ts';
 import { CAP_SYSLOG } from '../../sched/credentials.ts';
@@ -57,6 +58,10 @@ export function addSystemFiles(procfs: Procfs): void {
     return [...types].map((type) => `nodev\t${type}\n`).join('');
   });
   text('devices', () => DEVICES);
+  root.add(
+    'config.gz',
+    fs.binary(() => kernelConfigGzip(kernel.config.arch)),
+  );
 }
 
 /** Majors of devices.ts and pty.ts. */
