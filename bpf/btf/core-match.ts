@@ -42,6 +42,16 @@ export function candidates(
   return named.filter((id) => sameKind(target.types[id]!, type));
 }
 
+/** Both can be used by the same code: of one kind all the way, whatever structs hold. */
+export function typesAreCompatible(
+  local: Btf,
+  localId: number,
+  target: Btf,
+  targetId: number,
+): boolean {
+  return new Comparison(local, target).compatible(localId, targetId, 0);
+}
+
 /** The path of `spec` in the candidate, or undefined where it does not have it. */
 export function matchSpec(
   local: Btf,

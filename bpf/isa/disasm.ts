@@ -26,7 +26,7 @@ export interface DisasmNames {
   readonly level?: '6.1' | 'latest';
 }
 
-const ALU_SIGN: Readonly<Record<AluOperation, string>> = {
+export const ALU_SIGN: Readonly<Record<AluOperation, string>> = {
   add: '+=',
   sub: '-=',
   mul: '*=',
@@ -43,7 +43,7 @@ const ALU_SIGN: Readonly<Record<AluOperation, string>> = {
   arsh: 's>>=',
 };
 
-const CONDITION_SIGN: Readonly<Record<Condition, string>> = {
+export const CONDITION_SIGN: Readonly<Record<Condition, string>> = {
   eq: '==',
   ne: '!=',
   gt: '>',
@@ -57,7 +57,7 @@ const CONDITION_SIGN: Readonly<Record<Condition, string>> = {
   set: '&',
 };
 
-const ATOMIC_SIGN = { add: '+=', or: '|=', and: '&=', xor: '^=' } as const;
+export const ATOMIC_SIGN = { add: '+=', or: '|=', and: '&=', xor: '^=' } as const;
 const CLASS_NAMES = ['ld', 'ldx', 'st', 'stx', 'alu', 'jmp', 'jmp32', 'alu64'] as const;
 
 /** `%+d` */

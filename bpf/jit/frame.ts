@@ -30,7 +30,7 @@ export class FunctionCode extends CodeWriter {
   readonly #params: number;
   /** Local of each of r0 to r5, as far as there is one yet. */
   readonly #registers: number[] = [];
-  readonly #temporaries: Partial<Record<ValueType | 'label', number>> = {};
+  readonly #temporaries: Partial<Record<ValueType, number>> = {};
   #scope: Scope;
 
   constructor({ args, takesStack, takesTailCalls }: Shape, stackBytes: number) {
@@ -86,11 +86,6 @@ export class FunctionCode extends CodeWriter {
   /** A local for use within one instruction. */
   temporary(type: ValueType): number {
     return (this.#temporaries[type] ??= this.local(type));
-  }
-
-  /** The local that a dispatcher of blocks keeps the next one in. */
-  labelLocal(): number {
-    return (this.#temporaries.label ??= this.local('i32'));
   }
 
   get(register: number): void {

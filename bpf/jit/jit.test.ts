@@ -64,6 +64,32 @@ describe('the WASM JIT', () => {
     expect(sizes[0]! + sizes[1]!).toBeLessThan(image.length);
   });
 
+  it('enters a subprogram with a loop of two entries anew each time', () => {
+    const text = `
+      r6 = 3
+      r7 = 0
+    again:
+      r1 = r6
+      call sum
+      r7 += r0
+      r6 += -1
+      if r6 != 0 goto again
+      r0 = r7
+      exit
+    sum:
+      r0 = 0
+      if r1 == 2 goto middle
+    top:
+      r0 += 10
+    middle:
+      r0 += 1
+      r1 += -1
+      if r1 s> 0 goto top
+      exit`;
+    // From the top: 3 × 11 and 1 × 11, from the middle: 1 + 11.
+    expect(compile(assemble(text)).run(NULL)).toBe(33 + 12 + 11);
+  });
+
   it('does not grow without bounds where small subprograms call each other', () => {
     const calls = (name: string) => Array.from({ length: 38 }, () => `call ${name}`).join('\n');
     const text = `

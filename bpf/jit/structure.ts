@@ -129,7 +129,10 @@ class Nesting {
 
 /** loop { br_table to the block whose index is in a local; each sets it and goes round again } */
 function dispatch(f: FunctionCode, blocks: readonly Block[], code: BlockCode): void {
-  const target = f.labelLocal();
+  const target = f.local('i32');
+  // The code may be an inlined subprogram's, which is entered again.
+  f.i32(0);
+  f.localSet(target);
   const again = f.loop();
   const labels = blocks.map(() => f.block()).reverse();
   f.localGet(target);
