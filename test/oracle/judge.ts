@@ -14,6 +14,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -33,6 +34,7 @@ const BATCH = 2000;
 /** Wall time without a new byte of answer after which the kernel counts as hung, ms. */
 const SILENCE_MS = 60_000;
 const GRACE_MS = 1000;
+const BOOT_ATTEMPTS = 3;
 
 export type Answer = BatchAnswer | { readonly id: unknown; readonly error: string };
 
@@ -92,8 +94,12 @@ function ensureInit(): string | { missing: string } {
   const binary = join(HOME, 'init');
   if (existsSync(binary) && statSync(binary).mtimeMs > statSync(source).mtimeMs) return binary;
   if (!has('gcc')) return { missing: 'there is no gcc to build the judge’s init with' };
-  const built = run('gcc', ['-O2', '-Wall', '-static', source, '-o', binary]);
-  return built.status === 0 ? binary : { missing: `gcc: ${built.stderr}` };
+  // Several processes may build it at once: nobody must see half of it.
+  const half = `${binary}-${process.pid}`;
+  const built = run('gcc', ['-O2', '-Wall', '-static', source, '-o', half]);
+  if (built.status !== 0) return { missing: `gcc: ${built.stderr}` };
+  renameSync(half, binary);
+  return binary;
 }
 
 async function ask(
@@ -103,23 +109,42 @@ async function ask(
   progress?: (done: number) => void,
 ): Promise<Answer[]> {
   const answers: Answer[] = [];
+  let suspect = -1;
   while (answers.length < requests.length) {
     const batch = requests.slice(answers.length, answers.length + BATCH);
-    const output = decodeAnswers(await boot(kernel, init, encodeRequests(batch)), batch);
+    const output = decodeAnswers(await heardOf(kernel, init, encodeRequests(batch)), batch);
     const end = output.stoppedAt ?? batch.length;
     for (let i = 0; i < end; i++) {
       answers.push(output.answers.get(i) ?? { id: batch[i]!.id, error: 'no answer' });
     }
-    if (output.stoppedAt !== undefined) {
+    if (output.stoppedAt !== undefined && answers.length === suspect) {
       answers.push({ id: batch[end]!.id, error: 'the kernel crashed or hung on this request' });
     }
+    // On a busy machine a kernel may only seem to hang: the request is put to another one first.
+    suspect = answers.length;
     progress?.(answers.length);
   }
   return answers;
 }
 
+/** What a boot says; one that says nothing at all is tried again. */
+async function heardOf(kernel: string, init: string, requests: string): Promise<Uint8Array> {
+  let errors = '';
+  for (let attempt = 0; attempt < BOOT_ATTEMPTS; attempt++) {
+    const heard = await boot(kernel, init, requests);
+    if (heard.output.length > 0) return heard.output;
+    errors = heard.errors;
+  }
+  throw new Error(`the judge said nothing: ${errors}`);
+}
+
+interface Heard {
+  readonly output: Uint8Array;
+  readonly errors: string;
+}
+
 /** One boot: what came out of the second serial port. */
-function boot(kernel: string, init: string, requests: string): Promise<Uint8Array> {
+function boot(kernel: string, init: string, requests: string): Promise<Heard> {
   const place = mkdtempSync(join(HOME, 'boot-'));
   const initrd = join(place, 'initrd.gz');
   const files = { init: readFileSync(init), requests: Buffer.from(requests) };
@@ -149,9 +174,7 @@ function boot(kernel: string, init: string, requests: string): Promise<Uint8Arra
     qemu.on('close', () => {
       clearTimeout(silence);
       rmSync(place, { recursive: true, force: true });
-      const output = Buffer.concat(chunks);
-      if (output.length === 0) reject(new Error(`the judge said nothing: ${errors}`));
-      else resolve(output);
+      resolve({ output: Buffer.concat(chunks), errors });
     });
   });
 }

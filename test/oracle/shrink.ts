@@ -15,6 +15,8 @@ import { insnsOf, type RequestJson } from './request.ts';
 
 /** Rounds of asking at most; each takes a boot or two. */
 const ROUNDS = 40;
+/** Wall time after which the smallest so far is good enough. */
+const SHRINK_MS = 240_000;
 /** Candidates that one program may put to the judge in a round. */
 const CANDIDATES = 60;
 /** Wall time that skep may spend on one program's candidates; some verify for seconds. */
@@ -37,7 +39,8 @@ export async function shrink(
     const chunk = Math.ceil(insnsOf(best.request).length / 2);
     return { best, chunk, done: false, skepMs: 0 };
   });
-  for (let round = 0; round < ROUNDS; round++) {
+  const start = Date.now();
+  for (let round = 0; round < ROUNDS && Date.now() - start < SHRINK_MS; round++) {
     const active = all.filter(({ done }) => !done);
     if (active.length === 0) break;
     progress?.(round, active.length);

@@ -45,9 +45,11 @@ export function loop(w: FunctionWriter, body: Body): void {
   const rounds = random.between(1, random.chance(0.1) ? 40 : 6);
   const form = random.below(3);
   w.nesting++;
+  w.loops++;
   if (form === 0) counterOnStack(w, rounds, body);
   else counterInRegister(w, rounds, form === 2, body);
   w.nesting--;
+  w.loops--;
   w.program.packetStays = packetStays;
   w.pinned = pinned;
   w.pinnedStack = pinnedStack;
@@ -148,6 +150,7 @@ export function callSubprogram(w: FunctionWriter, body: Body): void {
   w.budget -= 5;
   arguments_.forEach((value, i) => callee.set(i + 1, value));
   callee.nesting = 1;
+  callee.loops = w.loops;
   if (random.chance(0.5)) {
     const keep = arguments_.findIndex((value) => value.kind === 'context');
     if (keep >= 0) {
@@ -200,6 +203,7 @@ function addCallback(w: FunctionWriter, body: Body, given: readonly Value[]): Fu
   const callee = w.program.addFunction(CALLEE_STACK);
   callee.budget = 12;
   callee.nesting = 2;
+  callee.loops = 1;
   given.forEach((value, i) => callee.set(i + 1, value));
   for (const [i, value] of given.entries()) {
     if (value.kind === 'memory' && w.random.chance(0.7)) access(callee, i + 1, value);

@@ -163,7 +163,8 @@ function reserve(w: FunctionWriter, map: number, size: number, then: () => void)
 
 /** A dynptr on a map's value: written, read, and a slice of it. */
 export function dynptr(w: FunctionWriter): void {
-  if (!w.program.offers(ID.dynptr_from_mem)) return;
+  // A second round of a loop would find the slots taken.
+  if (!w.program.offers(ID.dynptr_from_mem) || w.loops > 0) return;
   const { random } = w;
   const map = w.program.map({ type: 'array', key_size: 4, value_size: 40, max_entries: 1 });
   const [dynptr, buffer] = [w.scratch(16), w.scratch(8)];

@@ -91,7 +91,7 @@ const LWT: Omit<ProgramKind, 'type'> = {
 const TRACING: Omit<ProgramKind, 'type'> = {
   ...base,
   contextBytes: 64,
-  fields: [0, 8, 16, 24, 32].map((offset) => ({ offset, bytes: 8, writable: false })),
+  fields: [8, 16, 24, 32, 40].map((offset) => ({ offset, bytes: 8, writable: false })),
   runs: false,
   family: 'tracing',
 };

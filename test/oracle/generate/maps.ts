@@ -147,7 +147,8 @@ export function useFound(w: FunctionWriter, value: Value, then: () => void): voi
 export function change(w: FunctionWriter): void {
   const { random } = w;
   const map = keyedMap(random);
-  const index = w.program.map({ ...map });
+  if (map.map_flags === RDONLY_PROG && random.chance(0.95)) return;
+  const index = w.program.map(map);
   const key = putKey(w, map);
   if (random.chance(0.3)) {
     w.loadMap(1, index);

@@ -85,7 +85,10 @@ export function contextAccess(w: FunctionWriter): void {
     return;
   }
   // Narrow loads read a part of the member.
-  const size = random.chance(0.25) ? random.pick([1, 2] as const) : field.bytes;
+  const isNarrow = random.chance(
+    w.program.kind.family === 'skb' && field.bytes === 4 ? 0.25 : 0.01,
+  );
+  const size = isNarrow ? random.pick([1, 2] as const) : field.bytes;
   const dst = w.target();
   const off = field.offset + (size < field.bytes ? random.below(field.bytes / size) * size : 0);
   w.emit(`ldx${(8 * size) as Bits}`, { dst, src, off });
@@ -95,7 +98,7 @@ export function contextAccess(w: FunctionWriter): void {
 /** Loads data and data_end, checks the length, and goes on where it suffices. */
 export function packetCheck(w: FunctionWriter, then: () => void): void {
   const { random } = w;
-  const { packet } = w.program.kind;
+  const { packet } = w.program;
   const contexts = w.registersOf(({ kind }) => kind === 'context');
   if (!packet || contexts.length === 0) return contextAccess(w);
   const context = random.pick(contexts);
@@ -159,7 +162,7 @@ export function access(w: FunctionWriter, pointer: number, value: Value): void {
   if (size === undefined) return;
   const isWritable =
     value.kind === 'packet'
-      ? w.program.kind.packet?.writable === true
+      ? w.program.packet?.writable === true
       : value.kind === 'memory' && value.access !== 'r';
   const isReadable = value.kind !== 'memory' || value.access !== 'w';
   const aligned = stack || random.chance(0.7);
@@ -258,7 +261,7 @@ function variableAccess(
 
 /** A packet pointer with a variable part is checked anew; the jumps that skip its use. */
 function packetRecheck(w: FunctionWriter, pointer: number, bytes: number): number[] | undefined {
-  const { packet } = w.program.kind;
+  const { packet } = w.program;
   const contexts = w.registersOf(({ kind }) => kind === 'context');
   const end = w.target(pointer);
   const limit = w.target(pointer, end);
@@ -288,7 +291,7 @@ export function classicLoad(w: FunctionWriter): void {
 
 /** Differences of pointers are numbers. */
 export function packetLength(w: FunctionWriter): void {
-  const { packet } = w.program.kind;
+  const { packet } = w.program;
   const contexts = w.registersOf(({ kind }) => kind === 'context');
   if (!packet || contexts.length === 0 || w.program.kind.family === 'tracing') {
     return contextAccess(w);

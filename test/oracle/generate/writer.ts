@@ -53,6 +53,12 @@ export class ProgramWriter {
     this.unprivileged = unprivileged;
   }
 
+  /** Direct access to the packet, where there is one. */
+  get packet(): ProgramKind['packet'] {
+    // cgroup_skb has it for those with capabilities only.
+    return this.unprivileged ? undefined : this.kind.packet;
+  }
+
   /** Whether programs of this type get the helper at all. */
   offers(id: number): boolean {
     const caps = { bpf: !this.unprivileged, perfmon: !this.unprivileged, sysAdmin: false };
@@ -87,6 +93,8 @@ export class FunctionWriter {
   pinned = new Set<number>();
   pinnedStack = new Set<number>();
   nesting = 0;
+  /** Loops around what is being written. */
+  loops = 0;
   /** May still be written: statements stop when it is used up. */
   budget = 60;
   /** What the function's r0 must be when it returns. */
