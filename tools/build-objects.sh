@@ -25,6 +25,14 @@ for object in *.o; do
   [ "$object" = counters.o ] || llvm-strip-19 -g "$object"
 done
 
+(
+  cd mistakes
+  for source in *.bpf.c; do
+    build clang-19 "${source%.bpf.c}.o" "$source" -g -mcpu=v3 -Wno-unused-variable
+    llvm-strip-19 -g "${source%.bpf.c}.o"
+  done
+)
+
 build clang-19 core_target.tmp core_target.c -g
 llvm-objcopy-19 --dump-section .BTF=core_target.btf core_target.tmp
 rm core_target.tmp

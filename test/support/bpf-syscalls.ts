@@ -142,18 +142,11 @@ export class BpfSyscalls {
     };
   }
 
-  /** BTF of static functions at those slots, which callbacks must have. */
   #functions(starts: readonly number[]): AttrInput<'prog_load'> {
-    const builder = new BtfBuilder();
-    const int = builder.intern(intType('int', 4, true));
-    const proto = builder.add({ kind: 'func_proto', name: '', returnType: int, params: [] });
-    const rows = starts.flatMap((slot, i) => {
-      const name = i === 0 ? 'main' : `f${i}`;
-      return [slot, builder.add({ kind: 'func', name, type: proto, linkage: 'static' })];
-    });
+    const { btf, rows } = functionBtf(starts);
     return {
-      prog_btf_fd: this.btf(builder.build().bytes),
-      func_info: this.caller.place(u32(...rows)),
+      prog_btf_fd: this.btf(btf),
+      func_info: this.caller.place(rows),
       func_info_cnt: starts.length,
       func_info_rec_size: 8,
     };
@@ -215,13 +208,25 @@ export async function bpfSyscalls(options: BpfSyscallOptions = {}): Promise<BpfS
 }
 
 /** Slots at which functions start: the first, and what calls and addresses of functions name. */
-function functionStarts(insns: readonly Insn[]): readonly number[] {
+export function functionStarts(insns: readonly Insn[]): readonly number[] {
   const starts = new Set([0]);
   insns.forEach((insn, slot) => {
     const name = rowOf(insn)?.name;
     if (name === 'ld_func' || name === 'call_subprog') starts.add(slot + insn.imm + 1);
   });
   return [...starts].sort((a, b) => a - b);
+}
+
+/** BTF of static functions at those slots, which callbacks must have, and their func_info. */
+export function functionBtf(starts: readonly number[]): { btf: Uint8Array; rows: Uint8Array } {
+  const builder = new BtfBuilder();
+  const int = builder.intern(intType('int', 4, true));
+  const proto = builder.add({ kind: 'func_proto', name: '', returnType: int, params: [] });
+  const rows = starts.flatMap((slot, i) => {
+    const name = i === 0 ? 'main' : `f${i}`;
+    return [slot, builder.add({ kind: 'func', name, type: proto, linkage: 'static' })];
+  });
+  return { btf: builder.build().bytes, rows: u32(...rows) };
 }
 
 function checked(result: number, what: string): number {
