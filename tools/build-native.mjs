@@ -49,6 +49,8 @@ const LINK_FLAGS = [
   '-Wl,--import-undefined',
   '-Wl,--export-table',
   '-Wl,--growable-table',
+  // Not below the data, which would be in the NULL guard.
+  '-Wl,--no-stack-first',
   `-Wl,--global-base=${DATA_BASE}`,
   `-Wl,-z,stack-size=${STACK_BYTES}`,
   '-Wl,--export=__heap_base',

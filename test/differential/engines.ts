@@ -16,7 +16,7 @@ import { CORE_RESERVED_BYTES } from '../../bpf/native/core.ts';
 import { BpfOops, type InsnFact, type VerifiedProgram } from '../../bpf/program.ts';
 import type { BpfRuntime } from '../../bpf/runtime.ts';
 import type { MapType } from '../../bpf/uapi.ts';
-import { KERNEL_BASE } from '../../kernel/ram/ram.ts';
+import { KERNEL_BASE, NULL_GUARD_BYTES } from '../../kernel/ram/ram.ts';
 import type { RamOffset } from '../../kernel/types/units.ts';
 import { bareMachine, type BareMachine } from '../support/assets.ts';
 import { unverifiedProgram } from '../support/unverified.ts';
@@ -54,6 +54,9 @@ const mapSpec = (type: MapType, maxEntries: number, valueBytes: number): MapSpec
   name: type,
 });
 
+/** What lies below the first page that may be used: an access there is not seen by the JIT. */
+const NO_BYTES = new Uint8Array(NULL_GUARD_BYTES);
+
 /** Programs that are tail-called have the ids from 1 on. */
 const ENTRY_ID = 0;
 
@@ -90,6 +93,10 @@ insns ${hex}\npacket ${packet}`;
   #difference([a, b]: [Outcome, Outcome]): string | undefined {
     const [first, second] = this.#contestants.map(({ engine }) => engine.name);
     if (a.r0 !== b.r0) return `r0: ${first} ${show(a.r0)}, ${second} ${show(b.r0)}`;
+    const guard = this.#machines.findIndex(
+      ({ ram }) => Buffer.compare(ram.u8.subarray(0, NULL_GUARD_BYTES), NO_BYTES) !== 0,
+    );
+    if (guard >= 0) return `${guard === 0 ? first : second} wrote through NULL`;
     const [ramA, ramB] = this.#machines.map(({ ram }) => Buffer.from(ram.u8.buffer));
     if (ramA!.compare(ramB!, CORE_RESERVED_BYTES, undefined, CORE_RESERVED_BYTES) === 0) {
       return undefined;
