@@ -14,6 +14,7 @@ import type { BpfMap } from './maps/map.ts';
 import type { NativeCore } from './native/core.ts';
 import type { VerifiedProgram } from './program.ts';
 import type { BpfTimers } from './timers.ts';
+import type { TraceBuffer } from './trace-buffer.ts';
 import { timersOf } from './timers.ts';
 import type { MapType } from './uapi.ts';
 
@@ -194,6 +195,8 @@ export interface BpfRuntime {
   holdProgram?: (program: VerifiedProgram) => ProgramHold | undefined;
   /** What the engines share: BPF stack and callbacks. Made by the first that compiles. */
   engineState?: EngineState;
+  /** What traced engines note; made by the first that compiles. */
+  trace?: TraceBuffer;
   /** The executable that a prog_array slot denotes, for tail calls; by program id. */
   executableOf(progId: number): Executable | undefined;
 }

@@ -12,8 +12,11 @@ import { emitAtomic, emitLoad, emitStore } from './memory.ts';
 import { emitPacketLoad } from './packet.ts';
 import { structure } from './structure.ts';
 
-/** Code to put before each instruction. */
-export type BeforeEach = (slot: number, f: FunctionCode) => void;
+/** Code to put before and behind each instruction; behind a jump there is none. */
+export interface AroundEach {
+  before(slot: number, f: FunctionCode): void;
+  after?(slot: number, f: FunctionCode): void;
+}
 
 /** Of a subprogram that is written in place of calls: its slots, and how deep in each other. */
 const MAX_INLINED_SLOTS = 40;
@@ -21,9 +24,9 @@ const MAX_INLINED_DEPTH = 3;
 /** Slots that may come into one function so. */
 const MAX_ADDED_SLOTS = 2000;
 
-export function functionCode(c: CodeContext, subprog: number, before?: BeforeEach): FunctionCode {
+export function functionCode(c: CodeContext, subprog: number, around?: AroundEach): FunctionCode {
   const f = new FunctionCode(c.shapes[subprog]!, c.program.subprogs[subprog]!.stackBytes);
-  new Body(c, f, before).write(subprog);
+  new Body(c, f, around).write(subprog);
   f.end();
   return f;
 }
@@ -32,14 +35,14 @@ export function functionCode(c: CodeContext, subprog: number, before?: BeforeEac
 class Body {
   readonly #c: CodeContext;
   readonly #f: FunctionCode;
-  readonly #before: BeforeEach | undefined;
+  readonly #around: AroundEach | undefined;
   #depth = 0;
   #roomSlots = MAX_ADDED_SLOTS;
 
-  constructor(c: CodeContext, f: FunctionCode, before: BeforeEach | undefined) {
+  constructor(c: CodeContext, f: FunctionCode, around: AroundEach | undefined) {
     this.#c = c;
     this.#f = f;
-    this.#before = before;
+    this.#around = around;
   }
 
   write(subprog: number): void {
@@ -47,8 +50,9 @@ class Body {
       body: ({ slots }) => {
         slots.forEach((slot, i) => {
           this.#f.mark(slot);
-          this.#before?.(slot, this.#f);
+          this.#around?.before(slot, this.#f);
           this.#insn(slot, () => slots.slice(0, i));
+          this.#around?.after?.(slot, this.#f);
         });
       },
       condition: ({ slots }) => {

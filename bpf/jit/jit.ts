@@ -16,14 +16,16 @@ import { asOops, moduleName } from '../oops.ts';
 import { firstUnhandled } from '../refusal.ts';
 import type { VerifiedProgram } from '../program.ts';
 import type { BpfRuntime } from '../runtime.ts';
+import { traceBuffer } from '../trace-buffer.ts';
 import type { CodeContext } from './calls.ts';
 import { mapFunction, slotAt, type MappedFunction } from './code-map.ts';
 import { CodeWriter, type ValueType } from './code-writer.ts';
-import { functionCode, type BeforeEach } from './function.ts';
+import { functionCode, type AroundEach } from './function.ts';
 import { listing } from './listing.ts';
 import { ModuleWriter } from './module-writer.ts';
 import type { ProgramTable } from './program-table.ts';
 import { shapesOf, signatureOf } from './shape.ts';
+import { tracing, type TraceOptions } from './trace.ts';
 
 export interface WasmJitOptions {
   /** Inline helpers where the verifier's facts allow it; true by default. */
@@ -32,6 +34,8 @@ export interface WasmJitOptions {
   readonly tailCalls?: boolean;
   /** Called before each instruction with r0 to r10, to find where engines part. Slow. */
   readonly onStep?: (slot: number, registers: readonly bigint[]) => void;
+  /** Note what runs do in the runtime's trace buffer, for models of hardware. */
+  readonly trace?: TraceOptions;
 }
 
 /** A function's code must stay below V8's 7,654,321 bytes (wasm-limits.h); this is far below. */
@@ -41,6 +45,7 @@ export function createWasmJit(options: WasmJitOptions = {}): Engine {
   const jit: Jit = {
     inline: options.inline ?? true,
     onStep: options.onStep,
+    trace: options.trace,
     hasTailCalls: options.tailCalls ?? hostHasTailCalls(),
   };
   return {
@@ -58,6 +63,7 @@ export function createWasmJit(options: WasmJitOptions = {}): Engine {
 interface Jit {
   readonly inline: boolean;
   readonly onStep: WasmJitOptions['onStep'];
+  readonly trace: WasmJitOptions['trace'];
   readonly hasTailCalls: boolean;
 }
 
@@ -96,9 +102,11 @@ function generate(jit: Jit, program: VerifiedProgram, runtime: BpfRuntime, index
   const facts = { program, runtime, state, module, shapes, hasTailCalls, inline };
   const c: CodeContext = { ...facts, callsOut: jit.onStep !== undefined };
   program.subprogs.forEach(({ name }, i) => module.declare(name, signatureOf(shapes[i]!)));
-  const before = traced(jit, module);
+  const around = jit.trace
+    ? tracing(traceBuffer(runtime), program, shapes, jit.trace)
+    : stepping(jit, module);
   const codes = shapes.map((_, subprog) => {
-    const code = functionCode(c, subprog, before);
+    const code = functionCode(c, subprog, around);
     module.define(subprog, code.locals, code);
     return code;
   });
@@ -113,17 +121,19 @@ function generate(jit: Jit, program: VerifiedProgram, runtime: BpfRuntime, index
   };
 }
 
-function traced({ onStep }: Jit, module: ModuleWriter): BeforeEach | undefined {
+function stepping({ onStep }: Jit, module: ModuleWriter): AroundEach | undefined {
   if (onStep === undefined) return undefined;
   const all = Array.from({ length: 11 }, (_, register) => register);
   const params: readonly ValueType[] = ['i32', ...all.map(() => 'i64' as const)];
   const func = module.importFunction('on_step', { params, results: [] }, () => {
     return (slot: number, ...registers: bigint[]) => onStep(slot, registers);
   });
-  return (slot, f) => {
-    f.i32(slot);
-    for (const register of all) f.get(register);
-    f.callImport(func);
+  return {
+    before(slot, f) {
+      f.i32(slot);
+      for (const register of all) f.get(register);
+      f.callImport(func);
+    },
   };
 }
 
