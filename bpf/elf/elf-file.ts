@@ -119,6 +119,29 @@ export function readElf(bytes: Uint8Array, fileName: string): ElfFile {
   };
 }
 
+/** What stands at the start of `bytes` is a 64-bit little-endian BPF object. */
+export function isElfImage(bytes: Uint8Array): boolean {
+  if (bytes.length < EHDR_BYTES || bytes[4] !== 2 || bytes[5] !== 1) return false;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  return view.getUint32(0, false) === 0x7f454c46 && view.getUint16(18, true) === EM_BPF;
+}
+
+/** Size of the image that starts at `bytes`: up to the end of the last of its parts. */
+export function elfImageBytes(bytes: Uint8Array): number | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const tableOffset = u64(view, 40);
+  const count = view.getUint16(60, true);
+  let end = tableOffset + count * SHDR_BYTES;
+  if (end > bytes.length) return undefined;
+  for (let index = 0; index < count; index++) {
+    const at = tableOffset + index * SHDR_BYTES;
+    const type = view.getUint32(at + 4, true);
+    if (type === SHT.NOBITS || type === SHT.NULL) continue;
+    end = Math.max(end, u64(view, at + 24) + u64(view, at + 32));
+  }
+  return end <= bytes.length ? end : undefined;
+}
+
 type Fail = (reason: string, section?: string) => never;
 
 function checkHeader(bytes: Uint8Array, view: DataView, fail: Fail): void {

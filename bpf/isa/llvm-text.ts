@@ -1,9 +1,11 @@
 /**
  * Instructions in LLVM's spelling, as `llvm-objdump -d --mcpu=v4` prints them and its assembler
  * takes them: `*(u64 *)(r10 - 0x8) = r1`. Numbers are hexadecimal, with their sign; what is loaded
- * or stored up to 32 bits wide is a w register.
+ * or stored up to 32 bits wide is a w register, unless the processor is told to have none
+ * (`llvm-objdump -d` alone).
  *
- *   llvmText(insns, slot)     one instruction; `<unknown>` for what is none
+ *   llvmText(insns, slot)                       one instruction; `<unknown>` for what is none
+ *   llvmText(insns, slot, { alu32: false })
  */
 import { imm64At } from './codec.ts';
 import type { Insn } from './insn.ts';
@@ -11,7 +13,17 @@ import { ALU_SIGN, ATOMIC_SIGN, CONDITION_SIGN } from './disasm.ts';
 import type { RowOf } from './row.ts';
 import { rowOf } from './table.ts';
 
-export function llvmText(insns: readonly Insn[], slot: number): string {
+export interface LlvmSpelling {
+  /** LLVM's feature of that name: loads and stores of up to 32 bits use w registers. */
+  readonly alu32: boolean;
+}
+
+export function llvmText(
+  insns: readonly Insn[],
+  slot: number,
+  { alu32 }: LlvmSpelling = { alu32: true },
+): string {
+  const held = (bytes: number, number: number) => reg(bytes < 8 && alu32 ? 32 : 64, number);
   const insn = insns[slot]!;
   const { dst, src, off, imm } = insn;
   const row = rowOf(insn);
@@ -40,7 +52,7 @@ export function llvmText(insns: readonly Insn[], slot: number): string {
       return `*(u${row.bytes * 8} *)${place(dst, off)} = ${value}`;
     }
     case 'atomic':
-      return atomicText(row, insn);
+      return atomicText(row, insn, alu32);
     case 'goto':
       return row.long ? `gotol ${distance(imm)}` : `goto ${distance(off)}`;
     case 'branch': {
@@ -58,16 +70,19 @@ export function llvmText(insns: readonly Insn[], slot: number): string {
 }
 
 const reg = (width: 32 | 64, number: number) => `${width === 32 ? 'w' : 'r'}${number}`;
-const held = (bytes: number, number: number) => reg(bytes < 8 ? 32 : 64, number);
 const hex = (value: number | bigint) =>
   value < 0 ? `-0x${(-value).toString(16)}` : `0x${value.toString(16)}`;
 const distance = (slots: number) => (slots < 0 ? hex(slots) : `+${hex(slots)}`);
 const place = (base: number, off: number) =>
   `(r${base} ${off < 0 ? '-' : '+'} ${hex(Math.abs(off))})`;
 
-function atomicText(row: RowOf<'atomic'>, { dst, src, off }: Insn): string {
+function atomicText(row: RowOf<'atomic'>, { dst, src, off }: Insn, alu32: boolean): string {
   const { operation, fetch, bytes } = row;
   const value = (number: number) => reg(bytes === 4 ? 32 : 64, number);
+  // Without w registers LLVM 19 knows only the oldest one of 32 bits, and takes a fetch for it.
+  if (bytes === 4 && !alu32) {
+    return operation === 'add' ? `lock *(u32 *)${place(dst, off)} += r${src}` : '<unknown>';
+  }
   if (!fetch && operation in ATOMIC_SIGN) {
     const sign = ATOMIC_SIGN[operation as keyof typeof ATOMIC_SIGN];
     return `lock *(u${bytes * 8} *)${place(dst, off)} ${sign} ${value(src)}`;
