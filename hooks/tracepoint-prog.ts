@@ -8,6 +8,7 @@ export const tracepointProg: ProgTypeOps = {
   type: 'tracepoint',
   ctxStruct: undefined,
   // The first 8 bytes are the kernel's own.
+  // differs: 6.1 takes a negative offset for a large one, and lets programs read what lies before.
   access: (off, bytes, write) =>
     off >= 8 && off < MAX_RECORD_BYTES && off % bytes === 0 && !write
       ? { kind: 'scalar' }
