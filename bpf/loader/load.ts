@@ -44,6 +44,8 @@ export interface LoadOptions {
   readonly replaces?: ProgramContext['replaces'];
   /** Text of an error number; the symbol's name by default. */
   readonly strerror?: (errno: number) => string;
+  /** Told of a program that cannot be loaded; the rest of the object then loads without it. */
+  readonly refused?: (program: ObjectProgram, failure: LoadFailure) => void;
 }
 
 export interface LoadedProgram {
@@ -131,12 +133,10 @@ function* loadSteps<Y>(
   const wanted = options.wanted ?? ((program) => program.autoload);
   const programs: LoadedProgram[] = [];
   for (const program of spec.programs.filter(wanted)) {
-    const kind = options.kindOf?.(program) ?? program;
-    const { fd, log } = yield* loadProgram(user, program, kind, context);
-    opened.push(fd);
-    const { name, section } = program;
-    const { type, attachType } = kind;
-    programs.push({ name, section, kind: { type, attachType }, fd, program, log });
+    const loaded = yield* loadOne(user, program, options, context);
+    if (loaded === undefined) continue;
+    opened.push(loaded.fd);
+    programs.push(loaded);
   }
   const fds = new Map(programs.map(({ name, fd }) => [name, fd]));
   yield* setPrograms(user, maps, fds, mapContext);
@@ -147,6 +147,25 @@ function* loadSteps<Y>(
     btfFd: btfFd > 0 ? btfFd : undefined,
     messages,
   };
+}
+
+function* loadOne<Y>(
+  user: BpfUser<Y>,
+  program: ObjectProgram,
+  options: LoadOptions,
+  context: ProgramContext,
+): BpfFlow<Y, LoadedProgram | undefined> {
+  const { name, section } = program;
+  const { type, attachType } = options.kindOf?.(program) ?? program;
+  const kind = { type, attachType };
+  try {
+    const { fd, log } = yield* loadProgram(user, program, kind, context);
+    return { name, section, kind, fd, program, log };
+  } catch (error) {
+    if (!(error instanceof LoadError) || options.refused === undefined) throw error;
+    options.refused(program, error.failure);
+    return undefined;
+  }
 }
 
 const loadedMap = ({ map, kernelName, fd }: CreatedMap): LoadedMap => ({

@@ -105,6 +105,7 @@ function verifyAndInstall(
     logBytes: log.bytes,
     mapAddress: (map) => ram.kernelAddress(map.offset),
     readFrozen: (map, offset, bytes) => readFrozen(bpf, map, offset, bytes),
+    ...(host.checkOnly && { checkOnly: host.checkOnly }),
     ...(bpf.kernelBtf && { kernelBtf: bpf.kernelBtf.btf }),
     ...(host.symbolAddress && { symbolAddress: (name: string) => host.symbolAddress!(name) }),
   };

@@ -48,6 +48,8 @@ export interface BpfHost {
   statsEnabled?(): boolean;
   /** kernel.unprivileged_bpf_disabled is not 0. */
   unprivilegedDisabled(): boolean;
+  /** Programs are only judged, never run: see VerifierEnv. */
+  readonly checkOnly?: true;
   /** Address of a kernel variable by name, for ksyms. */
   symbolAddress?(name: string): bigint | undefined;
   /** A program faulted while it ran: the kernel prints its oops. */

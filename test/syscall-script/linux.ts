@@ -8,13 +8,27 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { ATTR } from '../../bpf/attr.ts';
 import { initramfs } from '../oracle/cpio.ts';
-import { bufferOf, callOf, fromHex, masked, toHex, type Answer, type Script } from './script.ts';
+import {
+  bufferOf,
+  callOf,
+  fromHex,
+  masked,
+  sysOf,
+  toHex,
+  type Answer,
+  type Script,
+} from './script.ts';
 
 /** Where a test run says how long it took. */
 const DURATION = ATTR.prog_test_run.offsets.duration;
 const HOME = join(import.meta.dirname, '../../.build/oracle');
 
 export function runInLinux(scripts: readonly Script[]): Answer[][] {
+  return answersOf(scripts, heardFrom(scripts.map(linesOf).join('')).toString());
+}
+
+/** What init.c writes when it is given these lines. */
+export function heardFrom(lines: string, timeoutMs = 300_000): Buffer {
   const place = mkdtempSync(join(HOME, 'script-'));
   try {
     const init = join(place, 'init');
@@ -23,23 +37,22 @@ export function runInLinux(scripts: readonly Script[]): Answer[][] {
       encoding: 'utf8',
     });
     if (built.status !== 0) throw new Error(built.stderr);
-    const files = { init: readFileSync(init), script: Buffer.from(scripts.map(linesOf).join('')) };
+    const files = { init: readFileSync(init), script: Buffer.from(lines) };
     const initrd = join(place, 'initrd.gz');
     writeFileSync(initrd, gzipSync(initramfs(files, ['dev', 'proc', 'sys']), { level: 1 }));
     const boot = join(HOME, 'kernel/boot');
     const kernel = readdirSync(boot).find((name) => name.startsWith('vmlinuz'))!;
     const args = [
-      ...['-accel', 'tcg', '-m', '512', '-smp', '2', '-display', 'none', '-no-reboot'],
+      ...['-accel', 'tcg', '-m', '1024', '-smp', '2', '-display', 'none', '-no-reboot'],
       ...['-kernel', join(boot, kernel), '-initrd', initrd, '-nodefaults'],
       ...['-serial', 'null', '-serial', 'stdio'],
       ...['-append', 'console=ttyS0 quiet panic=-1 mitigations=off rdinit=/init'],
     ];
     const ran = spawnSync('qemu-system-x86_64', args, {
-      encoding: 'utf8',
-      timeout: 300_000,
+      timeout: timeoutMs,
       maxBuffer: 2 ** 28,
     });
-    return answersOf(scripts, ran.stdout);
+    return ran.stdout;
   } finally {
     rmSync(place, { recursive: true, force: true });
   }
@@ -53,10 +66,15 @@ export function linesOf({ steps }: Script): string {
       return `buf ${step.buf} ${bytes.length} ${toHex(bytes) || '-'}${places}`;
     }
     if ('dump' in step) return `dump ${index} ${step.dump}`;
+    if ('text' in step) return `text ${index} ${step.text}`;
     if ('close' in step) return `close ${step.close}`;
     if ('caps' in step) return `caps ${step.caps}`;
+    if ('uid' in step) return `uid ${step.uid}`;
+    if ('sysctl' in step) return `sysctl ${step.sysctl} ${step.value}`;
+    if ('sys' in step) return `sys ${index} ${sysOf(step).number} ${step.args.join(' ')}`;
     const { number, attr, references } = callOf(step);
-    const places = references.map(({ at, to }) => ` ${at}:${to}`).join('');
+    const base = 'base' in step && step.base ? ` base:${step.base}` : '';
+    const places = references.map(({ at, to }) => ` ${at}:${to}`).join('') + base;
     return `call ${index} ${number} ${toHex(attr) || '-'}${places}`;
   });
   return ['begin', ...lines, ''].join('\n');
@@ -77,12 +95,13 @@ function answersOf(scripts: readonly Script[], output: string): Answer[][] {
     }
     if (words[0] !== 'result') continue;
     const result = Number(words[2]);
-    const step = steps[index] as Parameters<typeof callOf>[0];
+    const step = steps[index] as Parameters<typeof callOf>[0] | { readonly sys: string; args: [] };
     const changed: Record<number, number> = Object.fromEntries(
       words.slice(3).map((word) => word.split(':').map(Number)),
     );
     if ('call' in step && step.call === 'prog_test_run') delete changed[DURATION];
-    const r = callOf(step).givesFd && result >= 0 ? 'fd' : result;
+    const { givesFd } = 'sys' in step ? sysOf(step) : callOf(step);
+    const r = givesFd && result >= 0 ? 'fd' : result;
     current[index] = { r, ...(Object.keys(changed).length > 0 && { changed }) };
   }
   if (!output.includes('bye')) throw new Error(`the kernel stopped: ${output.slice(-500)}`);
