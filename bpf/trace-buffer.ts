@@ -34,6 +34,7 @@ export class TraceBuffer {
   /** The first word; an event goes to `base + (count & mask)`. */
   readonly base: RamOffset;
   readonly mask = CAPACITY_WORDS * 4 - 1;
+  readonly words: Uint32Array;
   readonly #u32: Uint32Array;
   readonly #programs: { readonly program: VerifiedProgram; readonly base: number }[] = [];
   #places = 0;
@@ -42,6 +43,7 @@ export class TraceBuffer {
     this.countAt = ram.kzalloc(8);
     this.base = ram.kzalloc(CAPACITY_WORDS * 4 + SLACK_BYTES);
     this.#u32 = ram.u32;
+    this.words = ram.u32.subarray(this.base >>> 2, (this.base >>> 2) + CAPACITY_WORDS);
   }
 
   /** Places of a program are its slots plus the number returned. */
@@ -66,11 +68,15 @@ export class TraceBuffer {
 
   /** The events since the last take, valid until the next run; undefined if there were too many. */
   take(): Uint32Array | undefined {
+    const words = this.takeLength();
+    return words === undefined ? undefined : this.words.subarray(0, words);
+  }
+
+  /** The same without an object: how many words there are, from the first of `words` on. */
+  takeLength(): number | undefined {
     const bytes = this.#u32[this.countAt >>> 2]!;
     this.#u32[this.countAt >>> 2] = 0;
-    if (bytes > CAPACITY_WORDS * 4) return undefined;
-    const first = this.base >>> 2;
-    return this.#u32.subarray(first, first + (bytes >>> 2));
+    return bytes > CAPACITY_WORDS * 4 ? undefined : bytes >>> 2;
   }
 }
 

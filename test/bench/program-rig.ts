@@ -21,7 +21,7 @@ import { readCapture } from '../../hw/nic/pcap.ts';
 import type { HostAssets } from '../../kernel/config.ts';
 import type { RamOffset } from '../../kernel/types/units.ts';
 import { XDP_PACKET_HEADROOM, XdpBuff, XdpRxqInfo } from '../../kernel/types/xdp.ts';
-import { BareMachine } from '../../ui/cli/bare-machine.ts';
+import { BareMachine } from '../../hooks/bare-machine.ts';
 
 /** What only computes: no map, no helper. */
 export const COMPUTE_PROGRAMS = [
@@ -37,8 +37,16 @@ export interface ProgramRig {
   readonly verified: VerifiedProgram;
   readonly runtime: BpfRuntime;
   readonly executable: Executable;
-  readonly packets: number;
+  /** Packets of real traffic, each with the xdp_buff that describes it. */
+  readonly frames: readonly Frame[];
+  /** All packets once. */
   run(): number;
+}
+
+export interface Frame {
+  readonly ctx: RamOffset;
+  readonly data: RamOffset;
+  readonly bytes: number;
 }
 
 const readFile = (path: string): Uint8Array => readFileSync(join(import.meta.dirname, path));
@@ -57,25 +65,25 @@ export function loadProgram(assets: HostAssets, name: ProgramName, engine: Engin
   const { runtime } = machine.bpf.host;
   const maps = new Map(verified.usedMaps.map((map) => [map.spec.name, map]));
   const beforeEach = PREPARE[name]?.({ runtime, maps, programs });
-  const packets = placeCapture(runtime);
+  const frames = placeCapture(runtime);
+  const contexts = Uint32Array.from(frames, ({ ctx }) => ctx);
   return {
     verified,
     runtime,
     executable,
-    packets: packets.length,
+    frames,
     run: () => {
       let sum = 0;
-      for (let i = 0; i < packets.length; i++) {
+      for (let i = 0; i < contexts.length; i++) {
         if (beforeEach) beforeEach();
-        sum += executable.run(packets[i]!);
+        sum += executable.run(contexts[i] as RamOffset);
       }
       return sum;
     },
   };
 }
 
-/** Real traffic, each frame in an xdp_buff of its own. */
-function placeCapture({ ram }: BpfRuntime): RamOffset[] {
+function placeCapture({ ram }: BpfRuntime): Frame[] {
   const { frames } = readCapture(readFile('../../scenarios/first-light/traffic.pcap'), 'traffic');
   const rxq = XdpRxqInfo.alloc(ram);
   return frames.map(({ data }) => {
@@ -88,7 +96,7 @@ function placeCapture({ ram }: BpfRuntime): RamOffset[] {
     xdp.rxq = rxq.offset;
     xdp.frame_sz = frameBytes;
     ram.u8.set(data, xdp.data);
-    return xdp.offset;
+    return { ctx: xdp.offset, data: xdp.data, bytes: data.length };
   });
 }
 

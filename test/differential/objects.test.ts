@@ -13,7 +13,7 @@ import { loadObject } from '../../bpf/loader/load.ts';
 import { runDirect } from '../../bpf/loader/user.ts';
 import { CORE_RESERVED_BYTES } from '../../bpf/native/core.ts';
 import { readCapture } from '../../hw/nic/pcap.ts';
-import { BareMachine } from '../../ui/cli/bare-machine.ts';
+import { BareMachine } from '../../hooks/bare-machine.ts';
 import { COMPUTE_PROGRAMS, HELPER_PROGRAMS, loadProgram } from '../bench/program-rig.ts';
 import { coreModule } from '../support/assets.ts';
 

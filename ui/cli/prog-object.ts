@@ -7,7 +7,7 @@ import type { LoadFailure } from '../../bpf/loader/failure.ts';
 import { type LoadedObject, loadObject } from '../../bpf/loader/load.ts';
 import type { KernelKnowledge } from '../../bpf/loader/resolve.ts';
 import { type BpfUser, runDirect } from '../../bpf/loader/user.ts';
-import type { BareMachine } from './bare-machine.ts';
+import type { BareMachine } from '../../hooks/bare-machine.ts';
 import { UsageError } from './usage.ts';
 
 export interface ProgOptions {

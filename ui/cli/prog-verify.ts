@@ -23,7 +23,7 @@ import type { VerifierEnv } from '../../bpf/verifier/verify.ts';
 import { bootMachine } from '../../kernel/machine.ts';
 import { errnoName } from '../../kernel/types/errno.ts';
 import { hostAssets } from './assets.ts';
-import { BareMachine } from './bare-machine.ts';
+import { BareMachine } from '../../hooks/bare-machine.ts';
 import { chosen, levelOf, load, readSpec, type ProgOptions } from './prog-object.ts';
 import { EXIT, UsageError } from './usage.ts';
 

@@ -17,7 +17,7 @@ import { XDP_ACTIONS } from '../../bpf/uapi.ts';
 import { CaptureError } from '../../hw/nic/capture.ts';
 import { readCapture } from '../../hw/nic/pcap.ts';
 import { hostAssets } from './assets.ts';
-import { BareMachine } from './bare-machine.ts';
+import { BareMachine } from '../../hooks/bare-machine.ts';
 import { chosen, levelOf, load, readHost, readSpec, type ProgOptions } from './prog-object.ts';
 import { EXIT, UsageError } from './usage.ts';
 

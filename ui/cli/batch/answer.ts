@@ -13,7 +13,7 @@ import { BPF_PROG_INFO } from '../../../bpf/info.ts';
 import type { BareCaller } from '../../../bpf/syscall/bare-caller.ts';
 import { ALL_CAPS, NO_CAPS } from '../../../bpf/syscall/caller.ts';
 import { MAP_TYPES } from '../../../bpf/uapi.ts';
-import { BARE_CPUS, BareMachine, type BareOptions } from '../bare-machine.ts';
+import { BARE_CPUS, BareMachine, type BareOptions } from '../../../hooks/bare-machine.ts';
 import { type BatchRequest, type MapRequest, RequestError } from './request.ts';
 
 /** Large enough for the log of a million instructions at level 1 to be cut, as the judge's is. */

@@ -2,23 +2,22 @@
  * BPF on a bare RAM, for commands that need no kernel: bpf(2) all the way, one process that calls
  * it, one CPU.
  */
-import type { HostAssets } from '../../kernel/config.ts';
-import { Ram } from '../../kernel/ram/ram.ts';
-import { type AttrInput, type AttrOf, decodeAttr, encodeAttr } from '../../bpf/attr.ts';
-import type { Btf } from '../../bpf/btf/btf.ts';
-import type { Engine } from '../../bpf/engine.ts';
-import { createInterpreter } from '../../bpf/interp/interp.ts';
-import type { BpfUser } from '../../bpf/loader/user.ts';
-import { createMap } from '../../bpf/maps/table.ts';
-import { CORE_RESERVED_BYTES, instantiateCore } from '../../bpf/native/core.ts';
-import { type BpfRuntime, createRuntime } from '../../bpf/runtime.ts';
-import { BareCaller } from '../../bpf/syscall/bare-caller.ts';
-import { ALL_CAPS, type BpfCaps } from '../../bpf/syscall/caller.ts';
-import { type BpfHost, BpfSubsystem } from '../../bpf/syscall/subsystem.ts';
-import { bareKernel } from '../../bpf/testing/bare-kernel.ts';
-import { BPF_COMMANDS, type BpfCommand } from '../../bpf/uapi.ts';
-import { progTypeOps } from '../../hooks/prog-types.ts';
-import { testRunOf } from '../../hooks/test-runs.ts';
+import { Ram } from '../kernel/ram/ram.ts';
+import { type AttrInput, type AttrOf, decodeAttr, encodeAttr } from '../bpf/attr.ts';
+import type { Btf } from '../bpf/btf/btf.ts';
+import type { Engine } from '../bpf/engine.ts';
+import { createInterpreter } from '../bpf/interp/interp.ts';
+import type { BpfUser } from '../bpf/loader/user.ts';
+import { createMap } from '../bpf/maps/table.ts';
+import { CORE_RESERVED_BYTES, instantiateCore } from '../bpf/native/core.ts';
+import { type BpfRuntime, createRuntime } from '../bpf/runtime.ts';
+import { BareCaller } from '../bpf/syscall/bare-caller.ts';
+import { ALL_CAPS, type BpfCaps } from '../bpf/syscall/caller.ts';
+import { type BpfHost, BpfSubsystem } from '../bpf/syscall/subsystem.ts';
+import { bareKernel } from '../bpf/testing/bare-kernel.ts';
+import { BPF_COMMANDS, type BpfCommand } from '../bpf/uapi.ts';
+import { progTypeOps } from './prog-types.ts';
+import { testRunOf } from './test-runs.ts';
 
 const RAM_BYTES = 256 * 2 ** 20;
 export const BARE_CPUS = 1;
@@ -39,7 +38,8 @@ export class BareMachine {
   readonly bpf: BpfSubsystem;
   readonly caller: BareCaller;
 
-  constructor(assets: HostAssets, options: BareOptions) {
+  /** @param assets.core the C core (bpf/native), compiled */
+  constructor(assets: { readonly core: WebAssembly.Module }, options: BareOptions) {
     this.caller = new BareCaller(options.caps ?? ALL_CAPS);
     const ram = new Ram(RAM_BYTES, CORE_RESERVED_BYTES);
     const core = instantiateCore(assets.core, ram);
