@@ -32,6 +32,8 @@ export interface BareOptions {
   readonly kernelBtf?: Btf;
   readonly caps?: BpfCaps;
   readonly verified?: BpfHost['verified'];
+  readonly checkOnly?: true;
+  readonly symbolAddress?: NonNullable<BpfHost['symbolAddress']>;
 }
 
 export class BareMachine {
@@ -61,6 +63,8 @@ export class BareMachine {
       },
       testRun: (type) => testRunOf(type, () => undefined),
       ...(options.verified && { verified: options.verified }),
+      ...(options.checkOnly && { checkOnly: options.checkOnly }),
+      ...(options.symbolAddress && { symbolAddress: options.symbolAddress }),
     };
     this.bpf = new BpfSubsystem(host, options.kernelBtf);
   }
@@ -70,11 +74,15 @@ export class BareMachine {
     command: C,
     values: AttrInput<C>,
   ): { readonly result: number; readonly attr: AttrOf<C> } {
-    const attr = encodeAttr(command, values);
+    const { result, bytes } = this.raw(BPF_COMMANDS.indexOf(command), encodeAttr(command, values));
+    return { result, attr: decodeAttr(command, bytes) };
+  }
+
+  /** The same with bytes of one's own making. */
+  raw(command: number, attr: Uint8Array): { readonly result: number; readonly bytes: Uint8Array } {
     const address = this.caller.place(attr);
-    const number = BPF_COMMANDS.indexOf(command);
-    const result = this.bpf.command(number, address, attr.length, this.caller);
-    return { result, attr: decodeAttr(command, this.caller.bytesAt(address, attr.length)) };
+    const result = this.bpf.command(command, address, attr.length, this.caller);
+    return { result, bytes: this.caller.bytesAt(address, attr.length) };
   }
 
   /** What the loader needs of a process. */

@@ -11,7 +11,7 @@
 import { errnoName } from '../../kernel/types/errno.ts';
 import { CoreRelocator } from '../btf/core-relo.ts';
 import type { Btf } from '../btf/btf.ts';
-import type { ObjectProgram, ObjectSpec } from '../elf/object-spec.ts';
+import type { MapDef, ObjectMap, ObjectProgram, ObjectSpec } from '../elf/object-spec.ts';
 import { btfLoad } from './commands.ts';
 import { fixedBtf } from './btf-fixup.ts';
 import type { LoadFailure } from './failure.ts';
@@ -34,6 +34,8 @@ export interface LoadOptions {
   readonly reuseMaps?: ReadonlyMap<string, number>;
   /** Where maps that ask for it are pinned. */
   readonly pinDirectory?: string;
+  /** Changes what a map is created with: sizes that only the running program knows. */
+  readonly mapDef?: (map: ObjectMap) => MapDef;
   /** Changes the contents of data sections before they go to the kernel. */
   readonly editData?: (section: string, bytes: Uint8Array) => void;
   /** Device to offload to. */
@@ -174,13 +176,14 @@ const loadedMap = ({ map, kernelName, fd }: CreatedMap): LoadedMap => ({
   fd,
 });
 
-/** The maps with the contents that they get: configuration values, the caller's changes. */
+/** The maps as they are made: with configuration values and the caller's changes. */
 function withData(
   spec: ObjectSpec,
   options: LoadOptions,
   kconfig: Uint8Array | undefined,
 ): ObjectSpec {
-  const maps = spec.maps.map((map) => {
+  const maps = spec.maps.map((given) => {
+    const map = options.mapDef ? { ...given, def: options.mapDef(given) } : given;
     if (map.data === undefined || map.structOps !== undefined) return map;
     const data = map.name === '.kconfig' && kconfig !== undefined ? kconfig : map.data.slice();
     options.editData?.(map.name, data);

@@ -63,7 +63,9 @@ export function linesOf({ steps }: Script): string {
     if ('buf' in step) {
       const { bytes, fds } = bufferOf(step);
       const places = fds.map(([at, fd]) => ` ${at}:${fd}`).join('');
-      return `buf ${step.buf} ${bytes.length} ${toHex(bytes) || '-'}${places}`;
+      // What is left out is 0.
+      const hex = toHex(bytes).replace(/(00)+$/, '');
+      return `buf ${step.buf} ${bytes.length} ${hex || '-'}${places}`;
     }
     if ('dump' in step) return `dump ${index} ${step.dump}`;
     if ('text' in step) return `text ${index} ${step.text}`;

@@ -1,0 +1,200 @@
+/**
+ * All specimens put through skep, and beside it through a real Linux 6.1: read, disassembled,
+ * relocated against both kernels' types, loaded.
+ *
+ *   const { objects } = await survey(specimens, options)
+ */
+import type { Btf } from '../../bpf/btf/btf.ts';
+import { parseBtf } from '../../bpf/btf/btf.ts';
+import { ObjectError } from '../../bpf/elf/error.ts';
+import type { ObjectProgram, ObjectSpec } from '../../bpf/elf/object-spec.ts';
+import { readObject } from '../../bpf/elf/object.ts';
+import { kernelConfigOf } from '../../bpf/loader/kconfig.ts';
+import { loadObject } from '../../bpf/loader/load.ts';
+import type { KernelKnowledge } from '../../bpf/loader/resolve.ts';
+import { runDirect } from '../../bpf/loader/user.ts';
+import { compareText, type Objdump, type TextComparison } from './disassembly.ts';
+import type { KernelFacts, StepAnswer, SurveyJudge } from './judge.ts';
+import { type LoadAnswer, loadAnswer, SkepKernel } from './kernel.ts';
+import type { Specimen } from './packages.ts';
+import { type RecordedProgram, Recorder } from './recorder.ts';
+import { settled, settledMap } from './targets.ts';
+
+export interface SurveyedProgram {
+  readonly name: string;
+  readonly section: string;
+  /** What the loader lacked in Linux's types, and in those of skep's machine. */
+  readonly missingInLinux?: string;
+  readonly missingInMachine?: string;
+  /** Of the same call: what Linux said, what skep's verifier said with Linux's types. */
+  readonly linux?: LoadAnswer;
+  readonly skep?: LoadAnswer;
+  /** On skep's own machine, with its own types. */
+  readonly machine?: LoadAnswer;
+}
+
+export interface SurveyedObject {
+  /** Names of all files that hold just these bytes. */
+  readonly paths: readonly string[];
+  readonly package: string;
+  readonly sizeBytes: number;
+  /** Why the reader refused it. */
+  readonly unreadable?: string;
+  readonly text?: TextComparison;
+  readonly mapCount: number;
+  /** Sections that the reader passed over. */
+  readonly notes: readonly string[];
+  /** Calls before the programs' that went wrong: maps, BTF. */
+  readonly linuxSetup: readonly string[];
+  readonly skepSetup: readonly string[];
+  readonly programs: readonly SurveyedProgram[];
+}
+
+export interface SurveyOptions {
+  readonly objdump: Objdump | undefined;
+  readonly judge: SurveyJudge | undefined;
+  /** Types of skep's machine. */
+  readonly machineTypes: Btf;
+  /** A kernel of skep's with the given types. */
+  readonly kernel: (btf: Btf, facts?: KernelFacts) => SkepKernel;
+  readonly progress: (text: string) => void;
+}
+
+export function survey(specimens: readonly Specimen[], options: SurveyOptions): SurveyedObject[] {
+  const kinds = distinct(specimens);
+  const drafts = kinds.map((same) => draftOf(same, options));
+  const { judge, machineTypes, progress } = options;
+  progress(`${kinds.length} different objects read and disassembled`);
+  const own = record(drafts, { btf: machineTypes });
+  const ownAnswers = options.kernel(machineTypes).run(own);
+  progress('loaded with the types of skep’s machine');
+  if (!judge) return drafts.map((draft, i) => merged(draft, own[i], ownAnswers[i]));
+  const { facts } = judge;
+  const btf = parseBtf(facts.btf);
+  const knowledge: KernelKnowledge = {
+    btf,
+    config: kernelConfigOf(facts.config, facts.release),
+    symbol: (name) => facts.symbols.get(name),
+  };
+  const recorded = record(drafts, knowledge);
+  const skep = options.kernel(btf, facts).run(recorded);
+  progress(`judged by skep’s verifier with the types of Linux ${facts.release}`);
+  const linux = judge.run(recorded.map(({ script }) => script));
+  progress('loaded into Linux');
+  return drafts.map((draft, i) =>
+    merged(draft, own[i], ownAnswers[i], recorded[i], skep[i], linux[i]),
+  );
+}
+
+/** Files with the same bytes, together. */
+function distinct(specimens: readonly Specimen[]): Specimen[][] {
+  const byBytes = new Map<string, Specimen[]>();
+  for (const specimen of specimens) {
+    const key = Buffer.from(specimen.bytes).toString('latin1');
+    const same = byBytes.get(key);
+    if (same === undefined) byBytes.set(key, [specimen]);
+    else same.push(specimen);
+  }
+  return [...byBytes.values()];
+}
+
+interface Draft {
+  readonly same: readonly Specimen[];
+  readonly spec: ObjectSpec | undefined;
+  readonly unreadable?: string;
+  readonly text?: TextComparison;
+}
+
+function draftOf(same: readonly Specimen[], { objdump }: SurveyOptions): Draft {
+  const { bytes, file } = same[0]!;
+  try {
+    const spec = readObject(bytes, file);
+    const programs = spec.programs.map(settled);
+    const text = objdump && { text: compareText(bytes, objdump) };
+    return { same, spec: { ...spec, programs }, ...text };
+  } catch (error) {
+    if (!(error instanceof ObjectError)) throw error;
+    return { same, spec: undefined, unreadable: error.message };
+  }
+}
+
+export interface Recorded {
+  readonly script: Recorder['script'];
+  readonly programs: readonly RecordedProgram[];
+  /** What the loader said of programs that it could not even offer to the kernel. */
+  readonly missing: ReadonlyMap<string, string>;
+  /** Why nothing of the object could be loaded. */
+  readonly failed?: string;
+}
+
+/** BPF_LOG_STATS: the error and the counts, without the states on the way. */
+const LOG_LEVEL = 4;
+
+function record(drafts: readonly Draft[], kernel: KernelKnowledge): Recorded[] {
+  return drafts.map(({ spec }) => {
+    const missing = new Map<string, string>();
+    const recorder = new Recorder(spec?.file ?? '');
+    if (spec === undefined) return { script: recorder.script, programs: [], missing };
+    const outcome = runDirect(
+      loadObject(recorder, spec, {
+        kernel,
+        logLevel: LOG_LEVEL,
+        mapDef: settledMap,
+        wanted: ({ type }) => type !== 'unspec',
+        refused: ({ name }, { messages }) => missing.set(name, told(messages[0] ?? '')),
+      }),
+    );
+    const failed = outcome.kind === 'failed' && { failed: told(outcome.messages[0]!) };
+    return { script: recorder.script, programs: recorder.programs, missing, ...failed };
+  });
+}
+
+/** libbpf's line without what every line begins with. */
+const told = (message: string) => message.replace(/^libbpf: (prog '[^']*': )?/, '');
+
+function merged(
+  { same, spec, unreadable, text }: Draft,
+  own: Recorded | undefined,
+  ownAnswers: readonly StepAnswer[] | undefined,
+  recorded?: Recorded,
+  skep?: readonly StepAnswer[],
+  linux?: readonly StepAnswer[],
+): SurveyedObject {
+  const answerTo = (name: string, to?: Recorded, answers?: readonly StepAnswer[]) => {
+    const program = to?.programs.find((one) => one.name === name);
+    return program && answers && loadAnswer(program, answers);
+  };
+  const missing = (name: string, of?: Recorded) => of?.missing.get(name) ?? of?.failed;
+  const described = ({ name, section }: ObjectProgram): SurveyedProgram => {
+    const all = {
+      missingInLinux: missing(name, recorded),
+      missingInMachine: missing(name, own),
+      linux: answerTo(name, recorded, linux),
+      skep: answerTo(name, recorded, skep),
+      machine: answerTo(name, own, ownAnswers),
+    };
+    const known = Object.entries(all).filter(([, value]) => value !== undefined);
+    return { name, section, ...Object.fromEntries(known) };
+  };
+  return {
+    paths: same.map(({ path }) => path),
+    package: same[0]!.package,
+    sizeBytes: same[0]!.bytes.length,
+    ...(unreadable !== undefined && { unreadable }),
+    ...(text && { text }),
+    mapCount: spec?.maps.length ?? 0,
+    notes: spec?.notes ?? [],
+    linuxSetup: setupErrors(recorded, linux),
+    skepSetup: setupErrors(recorded, skep),
+    programs: (spec?.programs ?? []).map(described),
+  };
+}
+
+function setupErrors(recorded?: Recorded, answers?: readonly StepAnswer[]): string[] {
+  if (!recorded || !answers) return [];
+  return recorded.script.steps.flatMap((step, i) => {
+    const result = answers[i];
+    if (!('call' in step) || step.call === 'prog_load' || typeof result !== 'number') return [];
+    return result < 0 ? [`${step.call} ${step.attr?.['map_name'] ?? ''}: ${result}`] : [];
+  });
+}
