@@ -48,6 +48,7 @@ struct run {
 
 struct request {
 	unsigned int number, prog_type, attach_type, flags, unpriv, log_level, dump_maps, log_tail;
+	unsigned int attach_btf_id;
 	struct map maps[MAX_MAPS];
 	int map_count;
 	struct run runs[MAX_RUNS];
@@ -175,6 +176,7 @@ static int load(struct request *request, struct bytes insns, unsigned int log_le
 		.prog_type = request->prog_type,
 		.expected_attach_type = request->attach_type,
 		.prog_flags = request->flags,
+		.attach_btf_id = request->attach_btf_id,
 		.insns = (uintptr_t)insns.data,
 		.insn_cnt = insns.size / 8,
 		.license = (uintptr_t)(request->license.data ? (char *)request->license.data : ""),
@@ -392,6 +394,8 @@ static void line(struct request *request, char *word, char *words[], int count)
 		request->insns = unhex(words[0]);
 	} else if (!strcmp(word, "license")) {
 		request->license = unhex(words[0]);
+	} else if (!strcmp(word, "attach-btf-id")) {
+		request->attach_btf_id = n[0];
 	} else if (!strcmp(word, "btf")) {
 		request->btf = unhex(words[0]);
 	} else if (!strcmp(word, "func-info")) {

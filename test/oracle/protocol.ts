@@ -29,6 +29,7 @@ function encodeRequest(request: BatchRequest, number: number): string {
       LOG_TAIL_BYTES,
     ],
     ['license', hex(new TextEncoder().encode(request.license))],
+    ['attach-btf-id', request.attachBtfId],
     ['btf', hex(request.btf)],
     ['func-info', hex(request.funcInfo)],
     ['line-info', hex(request.lineInfo)],

@@ -43,6 +43,7 @@ export interface RequestJson {
   readonly insns: string;
   readonly license?: string;
   readonly prog_flags?: number;
+  readonly attach_btf_id?: number;
   readonly unpriv?: boolean;
   readonly maps?: readonly MapJson[];
   readonly fixups?: readonly FixupJson[];

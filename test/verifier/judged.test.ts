@@ -21,6 +21,7 @@ function request({ name, text, options = {} }: Case): BatchRequest {
     progType: PROG_TYPES.indexOf(options.type ?? 'socket_filter'),
     expectedAttachType: ATTACH_TYPES.indexOf(options.attach ?? 'cgroup_inet_ingress'),
     progFlags: options.flags ?? 0,
+    attachBtfId: 0,
     insns: encodeInsns(insns),
     license: options.license ?? 'GPL',
     unpriv: options.unpriv === true,

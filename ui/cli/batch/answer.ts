@@ -135,6 +135,7 @@ export class BatchMachine {
       prog_type: request.progType,
       expected_attach_type: request.expectedAttachType,
       prog_flags: request.progFlags,
+      attach_btf_id: request.attachBtfId,
       insns: caller.place(insns),
       insn_cnt: insns.length / 8,
       license: caller.placeText(request.license),

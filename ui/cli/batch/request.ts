@@ -35,6 +35,8 @@ export interface BatchRequest {
   readonly progType: number;
   readonly expectedAttachType: number;
   readonly progFlags: number;
+  /** Type of the kernel's BTF: what a tracing program attaches to. */
+  readonly attachBtfId: number;
   readonly insns: Uint8Array;
   readonly license: string;
   readonly unpriv: boolean;
@@ -75,6 +77,7 @@ export function parseRequest(value: unknown): BatchRequest {
     progType: named(json, 'prog_type', PROG_TYPES),
     expectedAttachType: named(json, 'expected_attach_type', ATTACH_TYPES, 0),
     progFlags: number(json, 'prog_flags', 0),
+    attachBtfId: number(json, 'attach_btf_id', 0),
     insns,
     license: typeof json['license'] === 'string' ? json['license'] : 'GPL',
     unpriv: json['unpriv'] === true,
