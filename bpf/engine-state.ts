@@ -59,7 +59,11 @@ export class EngineState {
     const sizeBytes = RUN_BYTES * MAX_NESTED_RUNS;
     this.bottom = runtime.ram.kzalloc(sizeBytes);
     this.topAt = runtime.ram.kzalloc(8);
-    this.programs = new ProgramTable(runtime.ram);
+    this.programs = new ProgramTable(runtime.ram, {
+      topAt: this.topAt,
+      lowestTop: this.bottom + RUN_BYTES,
+      overflow: () => this.#overflow(),
+    });
     this.#u32 = runtime.ram.u32;
     this.#runtime = runtime;
     this.#outside = {
@@ -71,18 +75,15 @@ export class EngineState {
 
   /** r10 for a new run. Give the result to `leaveRun`, also after a fault. */
   enterRun(): number {
-    const top = this.nextTop();
+    const top = this.#u32[this.topAt >>> 2]!;
+    if (top - RUN_BYTES < this.bottom) this.#overflow();
     this.#u32[this.topAt >>> 2] = top - RUN_BYTES;
     return top;
   }
 
-  /** r10 for a run in which no other can begin, so that nothing needs to be reserved. */
-  nextTop(): number {
+  #overflow(): never {
     const top = this.#u32[this.topAt >>> 2]!;
-    if (top - RUN_BYTES < this.bottom) {
-      throw new BpfOops('BPF programs nested too deeply', top as RamOffset);
-    }
-    return top;
+    throw new BpfOops('BPF programs nested too deeply', top as RamOffset);
   }
 
   leaveRun(top: number): void {

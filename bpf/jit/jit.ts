@@ -159,6 +159,7 @@ class WasmProgram extends BaseExecutable {
   readonly imageBytes: number;
   readonly tableIndex: number;
   readonly #run: ProgramTable['run'];
+  readonly #runBelow: ProgramTable['runBelow'];
   readonly #enter: ModuleExports['enter'];
   readonly #code: Code;
   readonly #callsOut: boolean;
@@ -173,6 +174,7 @@ class WasmProgram extends BaseExecutable {
     this.#code = code;
     this.#callsOut = code.callsOut;
     this.#run = programs.run;
+    this.#runBelow = programs.runBelow;
     this.#enter = exports.enter;
     this.imageBytes = code.image.length;
     programs.set(this.tableIndex, exports.enter, (offset) => {
@@ -188,14 +190,14 @@ class WasmProgram extends BaseExecutable {
     const { state } = this;
     if (this.#callsOut) return super.run(ctx);
     try {
-      return this.#run(this.tableIndex, ctx, state.nextTop()) >>> 0;
+      return this.#run(this.tableIndex, ctx) >>> 0;
     } catch (error) {
       throw asOops(error, state.programs);
     }
   }
 
   protected override execute(ctx: RamOffset, stackTop: number): number {
-    return this.#run(this.tableIndex, ctx, stackTop) >>> 0;
+    return this.#runBelow(this.tableIndex, ctx, stackTop) >>> 0;
   }
 
   override enter(ctx: bigint, stackTop: number, tailCalls: number): bigint {

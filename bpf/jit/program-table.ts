@@ -2,7 +2,8 @@
  * The WASM functions of one machine's programs: JavaScript and other programs enter them here.
  *
  *   const index = table.reserve(); table.set(index, entry, locate); table.remove(index)
- *   table.run(index, ctx, stackTop)   low 32 bits of r0, signed
+ *   table.run(index, ctx)             low 32 bits of r0, signed; a run in which no other can begin
+ *   table.runBelow(index, ctx, top)   the same with r10 = `top`
  *   table.remember(id, index)         for tail calls: generated code finds by a program's id, in RAM
  *                                     at `cacheAt`, where it is, without a call into JavaScript
  *   table.locate(index, offset)       the instruction that code of that program belongs to
@@ -10,7 +11,7 @@
 import { KERNEL_BASE, type Ram } from '../../kernel/ram/ram.ts';
 import type { RamOffset } from '../../kernel/types/units.ts';
 import type { CodePlace } from '../program.ts';
-import { CodeWriter, I32, I64 } from './code-writer.ts';
+import { CodeWriter, I32, I64, SELECT } from './code-writer.ts';
 import { ModuleWriter, type Signature } from './module-writer.ts';
 
 /** How programs are entered: r1, stackTop, tail calls made so far; returns r0. */
@@ -25,17 +26,20 @@ type Locate = (offset: number) => CodePlace | undefined;
 
 export class ProgramTable {
   readonly wasm = new WebAssembly.Table({ element: 'anyfunc', initial: 64 });
-  readonly run: (index: number, ctx: number, stackTop: number) => number;
+  readonly run: (index: number, ctx: number) => number;
+  readonly runBelow: (index: number, ctx: number, stackTop: number) => number;
   readonly cacheAt: RamOffset;
   readonly #ram: Ram;
   readonly #free: number[] = [];
   readonly #locate: (Locate | undefined)[] = [];
   #used = 0;
 
-  constructor(ram: Ram) {
+  constructor(ram: Ram, stack: StackBounds) {
     this.#ram = ram;
     this.cacheAt = ram.kzalloc(CACHE_BYTES);
-    this.run = trampoline(this.wasm);
+    const { run, runBelow } = trampolines(ram, this.wasm, stack);
+    this.run = run;
+    this.runBelow = runBelow;
   }
 
   reserve(): number {
@@ -74,37 +78,76 @@ export class ProgramTable {
   }
 }
 
+/** Where the stack of the next run begins. */
+interface StackBounds {
+  /** Where in RAM, as u32, r10 of the next run's first frame is. */
+  readonly topAt: RamOffset;
+  /** Below it no run may begin. */
+  readonly lowestTop: number;
+  /** Throws what a run is told that would. */
+  readonly overflow: () => void;
+}
+
 /**
- * One function through which JavaScript runs any program. No 64-bit value crosses, so no BigInt is
- * made, and since JavaScript's call is always of this function V8 compiles it in place (6 ns
+ * The functions through which JavaScript runs any program. No 64-bit value crosses, so no BigInt is
+ * made, and since JavaScript's call is always of the same function V8 compiles it in place (6 ns
  * measured, and 11 where each program's own function is called).
  */
-function trampoline(table: WebAssembly.Table): ProgramTable['run'] {
-  const [index, ctx, stackTop] = [0, 1, 2];
+function trampolines(ram: Ram, table: WebAssembly.Table, stack: StackBounds) {
   const module = new ModuleWriter('bpf_run');
+  module.importMemory(ram);
   module.importTable(table);
-  const code = new CodeWriter();
-  code.localGet(ctx);
-  code.if('i64');
-  code.localGet(ctx);
-  code.op(I64.extend_u);
-  code.i64(KERNEL_BASE);
-  code.op(I64.or);
-  code.else();
-  code.i64(0n);
-  code.end();
-  code.localGet(stackTop);
-  code.i32(0);
-  code.localGet(index);
-  code.callIndirect(module.typeOf(ENTRY), false);
-  code.op(I32.wrap);
-  code.end();
-  const run = module.declare('run', { params: ['i32', 'i32', 'i32'], results: ['i32'] });
-  module.define(run, [], code);
-  module.exportFunction('run', run);
+  const overflow = module.importFunction('overflow', { params: [], results: [] }, () => {
+    return stack.overflow;
+  });
+  const [index, ctx, top] = [0, 1, 2];
+  const entry = module.typeOf(ENTRY);
+
+  const runBelow = new CodeWriter();
+  pushKernelAddress(runBelow, ctx);
+  runBelow.localGet(top);
+  runBelow.i32(0);
+  runBelow.localGet(index);
+  runBelow.callIndirect(entry, false);
+  runBelow.op(I32.wrap);
+  runBelow.end();
+
+  const run = new CodeWriter();
+  pushKernelAddress(run, ctx);
+  run.i32(0);
+  run.memory(I32.load, stack.topAt);
+  run.localTee(top);
+  run.i32(stack.lowestTop);
+  run.op(I32.lt_u);
+  run.if();
+  run.callImport(overflow);
+  run.end();
+  run.localGet(top);
+  run.i32(0);
+  run.localGet(index);
+  run.callIndirect(entry, false);
+  run.op(I32.wrap);
+  run.end();
+
+  const params = ['i32', 'i32', 'i32'] as const;
+  module.define(module.declare('run', { params: ['i32', 'i32'], results: ['i32'] }), ['i32'], run);
+  module.define(module.declare('run_below', { params, results: ['i32'] }), [], runBelow);
+  module.exportFunction('run', 0);
+  module.exportFunction('runBelow', 1);
   const instance = new WebAssembly.Instance(
     new WebAssembly.Module(module.encode().bytes),
     module.imports,
   );
-  return instance.exports.run as ProgramTable['run'];
+  return instance.exports as unknown as Pick<ProgramTable, 'run' | 'runBelow'>;
+}
+
+/** Of the RAM offset in a local; 0 is NULL. */
+function pushKernelAddress(code: CodeWriter, offset: number): void {
+  code.localGet(offset);
+  code.op(I64.extend_u);
+  code.i64(KERNEL_BASE);
+  code.op(I64.or);
+  code.i64(0n);
+  code.localGet(offset);
+  code.op(SELECT);
 }

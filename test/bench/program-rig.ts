@@ -4,7 +4,7 @@
  *
  *   const rig = loadProgram(assets, 'hash', engine)
  *   rig.run()              every packet once through the program; the sum of what it returned
- *   rig.packets            how many
+ *   rig.frames             the packets
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -12,8 +12,8 @@ import { geometricMean, measureNs } from './measure.ts';
 import { COMPUTE_PROGRAMS, HELPER_PROGRAMS, loadProgram, type ProgramName } from './program-rig.ts';
 
 function packetNs(assets: HostAssets, name: ProgramName, engine: Engine): number {
-  const { run, packets } = loadProgram(assets, name, engine);
-  return measureNs(run) / packets;
+  const { run, frames } = loadProgram(assets, name, engine);
+  return measureNs(run) / frames.length;
 }
 
 function rowsOf(assets: HostAssets, name: ProgramName): { rows: BenchRow[]; ratio: number } {
