@@ -10,6 +10,7 @@ import { Bug } from '../kernel/types/units.ts';
 import type { Btf } from './btf/btf.ts';
 import type { Executable } from './engine.ts';
 import type { EngineState } from './engine-state.ts';
+import type { SyncookieSecret } from './helpers/syncookie.ts';
 import type { BpfMap } from './maps/map.ts';
 import type { NativeCore } from './native/core.ts';
 import type { VerifiedProgram } from './program.ts';
@@ -87,6 +88,34 @@ export interface BpfKernel {
   currentIsUnderCgroup?(cgroup: number): boolean;
   /** struct net_device of an interface, 0 where there is none. */
   netDevice?(ifindex: number): RamOffset;
+  /** Whether IPv4 packets that come in by an interface are forwarded (its `forwarding` setting). */
+  forwards4?(ifindex: number): boolean;
+  /** The unicast route that forwards to an address; undefined where there is none. */
+  fibHop4?(query: FibQuery): FibHop | undefined;
+  /** The socket that a packet would be delivered to, NULL where there is none. */
+  findSock?(query: SockQuery): RamOffset;
+  /** A reference that findSock gave to a program comes back (sock_gen_put). */
+  releaseSock?(sock: RamOffset): void;
+  /** Of the machine's one network namespace. */
+  netnsCookie?(): bigint;
+  /** The default hierarchy's cgroup of a socket; where there are no cgroups, all is the root's. */
+  sockCgroupId?(sock: RamOffset): bigint;
+  sockAncestorCgroupId?(sock: RamOffset, level: number): bigint;
+  sockIsUnderCgroup?(sock: RamOffset, cgroup: number): boolean;
+  /** What an event has counted, for the CPU and task that run now; or -errno (perf_event_read_local). */
+  perfEventRead?(event: number): PerfEventValue | number;
+  /** The pid namespace of the current task: its file in nsfs, and the task's ids in it. */
+  pidNamespace?(): {
+    readonly device: bigint;
+    readonly inode: bigint;
+    readonly pid: number;
+    readonly tgid: number;
+  };
+  /**
+   * A struct vm_area_struct of the area that an address of a task lies in, while `use` runs; 0 or
+   * -ENOENT where there is none.
+   */
+  withVma?(task: RamOffset, address: bigint, use: (vma: RamOffset) => void): number;
   /** A frame of a test run goes where the program's verdict sends it. */
   liveXdpFrame?(verdict: number, xdp: RamOffset, progId: number): void;
   /** A signal to the current thread, or to its whole process: 0 or -errno. */
@@ -150,6 +179,47 @@ export interface HookContext {
   retval?: number;
 }
 
+/** What bpf_fib_lookup asks; IPv4 addresses are numbers in host order. */
+export interface FibQuery {
+  readonly destination: number;
+  /** Only in this table; undefined: in all, as the routing rules say. */
+  readonly table: number | undefined;
+  /** Only routes out of this interface. */
+  readonly outputIndex: number | undefined;
+}
+
+export interface FibHop {
+  readonly ifindex: number;
+  readonly mtu: number;
+  readonly metric: number;
+  readonly gateway: number | undefined;
+  /** The address of ours that a packet on this route would come from. */
+  readonly source: number;
+  /** Of the interface. */
+  readonly mac: Uint8Array;
+  /** Of the next hop, where it is known (NUD_VALID). */
+  readonly neighbour: Uint8Array | undefined;
+}
+
+/** A struct bpf_sock_tuple, in network order as in the packet. */
+export interface SockQuery {
+  readonly protocol: 'tcp' | 'udp';
+  readonly family: 'inet' | 'inet6';
+  readonly source: Uint8Array;
+  readonly destination: Uint8Array;
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+  /** Also sockets that are no full ones: requests and timewait. */
+  readonly anyState: boolean;
+}
+
+/** struct bpf_perf_event_value */
+export interface PerfEventValue {
+  readonly counter: bigint;
+  readonly enabled: bigint;
+  readonly running: bigint;
+}
+
 /** Where a program that returned XDP_REDIRECT or TC_ACT_REDIRECT wants its packet (redirect_info). */
 export interface Redirect {
   /** Interface index, or the index in `map`. */
@@ -185,6 +255,10 @@ export interface BpfRuntime {
   hook?: HookContext | undefined;
   /** What the last redirect helper asked for; the kernel reads it when the program returns so. */
   redirect?: Redirect | undefined;
+  /** The metadata_dst of each CPU that bpf_skb_set_tunnel_key fills; made when first used. */
+  tunnels?: Map<number, RamOffset>;
+  /** The key of SYN cookies; drawn when first used. */
+  syncookieSecret?: SyncookieSecret;
   /** Maps by the offset of their struct bpf_map; a map enters when made, leaves when freed. */
   readonly maps?: Map<RamOffset, BpfMap>;
   /** The map whose struct bpf_map is at `offset`. */

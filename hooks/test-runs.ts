@@ -18,7 +18,6 @@ export function testRunOf(type: ProgType, deviceByIndex: DeviceByIndex): TestRun
     case 'lwt_in':
     case 'lwt_out':
     case 'lwt_xmit':
-    case 'lwt_seg6local':
       return skbTestRun;
     case 'raw_tracepoint':
       return rawTracepointTestRun;

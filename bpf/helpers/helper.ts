@@ -116,6 +116,8 @@ export interface Helper {
   /** The packet may have moved: packet pointers are invalid afterwards. */
   readonly changesPacket?: true;
   readonly mightSleep?: true;
-  /** Undefined: known, but the subsystem behind it is missing; calls return -EOPNOTSUPP. */
-  readonly implementation?: HelperImplementation;
+  /** The part of the kernel that is missing for it (missing.ts): a call finds or does nothing. */
+  readonly needs?: string;
+  /** Undefined for the tail call, which engines make themselves. */
+  readonly implementation?: HelperImplementation | undefined;
 }

@@ -1,10 +1,10 @@
-/** bpf_perf_event_output and its variants: bytes into the ring of a CPU's perf event. */
+/** Perf events in maps: bytes into the ring of a CPU's event, and what an event has counted. */
 import { errno } from '../../kernel/types/errno.ts';
 import type { RamOffset } from '../../kernel/types/units.ts';
 import { SkBuff } from '../../kernel/types/skbuff.ts';
 import { XdpBuff } from '../../kernel/types/xdp.ts';
 import { FdArrayMap } from '../maps/fd-array.ts';
-import type { BpfRuntime } from '../runtime.ts';
+import type { BpfRuntime, PerfEventValue } from '../runtime.ts';
 import { packetParts } from '../xdp-frags.ts';
 import type { HelperImplementation } from './helper.ts';
 import type { Implementations } from './implement.ts';
@@ -20,6 +20,47 @@ interface Part {
   readonly sizeBytes: number;
 }
 
+/** The event that flags choose, a handle above 0; or -errno. */
+function eventOf(runtime: BpfRuntime, mapAt: number, flags: bigint): number {
+  const map = runtime.mapAt(offset(mapAt));
+  const wanted = flags & INDEX_MASK;
+  const index = wanted === CURRENT_CPU ? runtime.kernel.cpu() : Number(wanted);
+  if (!(map instanceof FdArrayMap) || index >= map.spec.maxEntries) return -errno.E2BIG;
+  const event = map.referenceAt(index);
+  return event === 0 ? -errno.ENOENT : event;
+}
+
+/** get_map_perf_counter */
+function readEvent(runtime: BpfRuntime, mapAt: number, flags64: bigint): PerfEventValue | number {
+  const flags = BigInt.asUintN(64, flags64);
+  if ((flags & ~INDEX_MASK) !== 0n) return -errno.EINVAL;
+  const event = eventOf(runtime, mapAt, flags);
+  if (event < 0) return event;
+  return runtime.kernel.perfEventRead?.(event) ?? -errno.EOPNOTSUPP;
+}
+
+/** sizeof(struct bpf_perf_event_value) */
+const EVENT_VALUE_BYTES = 24;
+
+/** Zeros where it fails. */
+function giveValue(
+  { ram }: BpfRuntime,
+  out: number,
+  sizeBytes: number,
+  read: () => PerfEventValue | number,
+): number {
+  const [to, size] = [offset(out), sizeBytes >>> 0];
+  const value = size === EVENT_VALUE_BYTES ? read() : -errno.EINVAL;
+  if (typeof value === 'number') {
+    ram.u8.fill(0, to, to + size);
+    return value;
+  }
+  ram.writeU64(to, value.counter);
+  ram.writeU64((to + 8) as RamOffset, value.enabled);
+  ram.writeU64((to + 16) as RamOffset, value.running);
+  return 0;
+}
+
 function output(
   runtime: BpfRuntime,
   mapAt: number,
@@ -27,12 +68,8 @@ function output(
   parts: readonly Part[],
   ctx: RamOffset,
 ): number {
-  const map = runtime.mapAt(offset(mapAt));
-  const wanted = flags & INDEX_MASK;
-  const index = wanted === CURRENT_CPU ? runtime.kernel.cpu() : Number(wanted);
-  if (!(map instanceof FdArrayMap) || index >= map.spec.maxEntries) return -errno.E2BIG;
-  const event = map.referenceAt(index);
-  if (event === 0) return -errno.ENOENT;
+  const event = eventOf(runtime, mapAt, flags);
+  if (event < 0) return event;
   return runtime.kernel.perfEventOutput?.(event, parts, ctx) ?? -errno.EOPNOTSUPP;
 }
 
@@ -82,4 +119,18 @@ export const perfImplementations: Implementations = {
   skb_output: implementation(skbPacket),
   xdp_event_output: implementation(xdpPacket),
   xdp_output: implementation(xdpPacket),
+  perf_event_read: {
+    pass: ['i32', 'i64'],
+    returns: 'i64',
+    bind: (runtime) => (map: number, flags: bigint) => {
+      const value = readEvent(runtime, map, flags);
+      return typeof value === 'number' ? BigInt(value) : value.counter;
+    },
+  },
+  perf_event_read_value: {
+    pass: ['i32', 'i64', 'i32', 'i32'],
+    returns: 'i32',
+    bind: (runtime) => (map: number, flags: bigint, out: number, sizeBytes: number) =>
+      giveValue(runtime, out, sizeBytes, () => readEvent(runtime, map, flags)),
+  },
 };

@@ -325,11 +325,6 @@ export const skbImplementations: Implementations = {
   get_cgroup_classid: onSkb([], () => 0),
   get_cgroup_classid_curr: { pass: [], returns: 'i32', bind: () => () => 0 },
   get_route_realm: onSkb([], () => 0),
-  skb_get_tunnel_key: onSkb(['i32', 'i32', 'i64'], (_, { ram }, out: number, size: number) => {
-    // No packet came through a tunnel.
-    ram.u8.fill(0, offset(out), offset(out) + (size >>> 0));
-    return -errno.EINVAL;
-  }),
   get_socket_cookie: onSkb(
     [],
     (skb, { kernel }) => (skb.sk === 0 ? 0 : Number(kernel.sockCookie?.(skb.sk) ?? 0n)),

@@ -15,6 +15,13 @@ import { storageImplementations } from './impl-storage.ts';
 import { systemImplementations } from './impl-system.ts';
 import { timerImplementations } from './impl-timer.ts';
 import { xdpImplementations } from './impl-xdp.ts';
+import { fibImplementations } from './impl-fib.ts';
+import { lwtImplementations } from './impl-lwt.ts';
+import { sockCgroupImplementations } from './impl-sock-cgroup.ts';
+import { sockLookupImplementations } from './impl-sock-lookup.ts';
+import { syncookieImplementations } from './impl-syncookie.ts';
+import { taskImplementations } from './impl-task.ts';
+import { tunnelImplementations } from './impl-tunnel.ts';
 import type { Implementations } from './implement.ts';
 
 export const implementations: Implementations = {
@@ -34,4 +41,11 @@ export const implementations: Implementations = {
   ...attachedImplementations,
   ...systemImplementations,
   ...seqImplementations,
+  ...fibImplementations,
+  ...lwtImplementations,
+  ...sockCgroupImplementations,
+  ...sockLookupImplementations,
+  ...syncookieImplementations,
+  ...taskImplementations,
+  ...tunnelImplementations,
 };

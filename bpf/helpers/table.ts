@@ -10,12 +10,12 @@
 import { Bug } from '../../kernel/types/units.ts';
 import type { Helper, HelperImplementation } from './helper.ts';
 import { implementations } from './implementations.ts';
+import { missing, refusal } from './missing.ts';
 import { cgroupHelpers } from './protos-cgroup.ts';
 import { coreHelpers } from './protos-core.ts';
 import { mapHelpers } from './protos-map.ts';
 import { skbHelpers } from './protos-skb.ts';
 import { socketHelpers } from './protos-socket.ts';
-import type { Prototype } from './prototype.ts';
 import { traceHelpers } from './protos-trace.ts';
 import { xdpHelpers } from './protos-xdp.ts';
 
@@ -31,18 +31,20 @@ const prototypes = [
   ...cgroupHelpers,
 ];
 
-/** A helper that finds nothing, for those whose subsystem is missing and that may return NULL. */
-const FINDS_NOTHING: HelperImplementation = { pass: [], returns: 'pointer', bind: () => () => 0 };
-
-/** Programs rely on the type of what comes back: never an error number where a pointer may be. */
-function fallback({ ret }: Prototype): HelperImplementation | undefined {
-  return ret.nullable ? FINDS_NOTHING : undefined;
+/** Absent only for the tail call, which engines make themselves. */
+function implementationOf(proto: string): HelperImplementation | undefined {
+  const answer = missing[proto]?.answer;
+  return answer === undefined ? implementations[proto] : refusal(answer);
 }
 
-export const helpers: readonly Helper[] = prototypes.map((prototype) => ({
-  ...prototype,
-  implementation: implementations[prototype.proto] ?? fallback(prototype),
-}));
+export const helpers: readonly Helper[] = prototypes.map((prototype) => {
+  const needs = missing[prototype.proto]?.needs;
+  return {
+    ...prototype,
+    ...(needs !== undefined && { needs }),
+    implementation: implementationOf(prototype.proto),
+  };
+});
 
 const byProto = new Map(helpers.map((helper) => [helper.proto, helper]));
 const nameById = new Map(helpers.map((helper) => [helper.id, helper.name]));

@@ -63,19 +63,23 @@ function programs(): string {
 }
 
 function helperTable(): string {
-  const byId = new Map<number, { name: string; implemented: boolean }>();
-  for (const { id, name, implementation } of helpers) {
-    const implemented = implementation !== undefined || (byId.get(id)?.implemented ?? false);
-    byId.set(id, { name, implemented });
+  const byId = new Map<number, { name: string; needs: Set<string>; whole: boolean }>();
+  for (const { id, name, needs } of helpers) {
+    const row = byId.get(id) ?? { name, needs: new Set(), whole: false };
+    byId.set(id, row);
+    if (needs === undefined) row.whole = true;
+    else row.needs.add(needs);
   }
   const sorted = [...byId].sort(([a], [b]) => a - b);
-  const rows = sorted.map(([id, helper]) => [
+  const rows = sorted.map(([id, { name, needs, whole }]) => [
     String(id),
-    `\`bpf_${helper.name}\``,
-    mark(helper.implemented || helper.name === 'tail_call'),
+    `\`bpf_${name}\``,
+    mark(whole),
+    [...needs].join(', '),
   ]);
   const count = rows.filter((row) => row[2] === 'yes').length;
-  return `The verifier knows all ${rows.length}; ${count} are implemented, the others return -EOPNOTSUPP.\n\n${table(['id', 'helper', 'implemented'], rows)}`;
+  const told = `The verifier knows all ${rows.length}; ${count} are implemented. The others need a part of the kernel that is not there, which the table names: they answer as Linux does where there is nothing, or with -EOPNOTSUPP. A part named beside a "yes" is missing for some program types only.`;
+  return `${told}\n\n${table(['id', 'helper', 'implemented', 'needs'], rows)}`;
 }
 
 function syscalls(): string {
