@@ -210,6 +210,19 @@ export class Assembler {
     else this.#word(imm);
   }
 
+  /** dst = [base + displacement] with a displacement of 32 bits, for code whose size must not vary. */
+  loadFar(width: Width, dst: number, base: number, displacement: number): void {
+    this.#rex(width === 64, dst, base);
+    this.raw(0x8b);
+    this.#farMemory(dst, base, displacement);
+  }
+
+  storeFar(width: Width, base: number, displacement: number, src: number): void {
+    this.#rex(width === 64, src, base);
+    this.raw(0x89);
+    this.#farMemory(src, base, displacement);
+  }
+
   /** dst = qword [base + 8 * index + displacement] */
   loadIndexed(dst: number, base: number, index: number, displacement: number): void {
     this.raw(REX | 8 | ((dst >> 3) << 2) | ((index >> 3) << 1) | (base >> 3), 0x8b);
@@ -357,6 +370,11 @@ export class Assembler {
     this.#bytes[from - 1] = distance;
   }
 
+  /** Overwrite 32 bits. */
+  patch(at: number, value: number): void {
+    for (let i = 0; i < 4; i++) this.#bytes[at + i] = (value >> (8 * i)) & 0xff;
+  }
+
   #atomic(
     lock: boolean,
     width: Width,
@@ -388,6 +406,11 @@ export class Assembler {
     this.#byte((short ? 0x40 : 0x80) | ((reg & 7) << 3) | (base & 7));
     if (short) this.#byte(displacement);
     else this.#word(displacement);
+  }
+
+  #farMemory(reg: number, base: number, displacement: number): void {
+    this.#byte(0x80 | ((reg & 7) << 3) | (base & 7));
+    this.#word(displacement);
   }
 
   /** ModRM and SIB: base + 8 * index + a displacement of 32 bits. */

@@ -1,0 +1,151 @@
+/**
+ * The code generator: a verified program becomes x86-64 machine code.
+ *
+ *   generate(context, allocate)   the image: bytes, and where in it is what
+ *
+ * Each subprogram is written in passes, as in Linux: jumps start long and become short where the
+ * pass before shows that their target is near, until nothing moves any more. Calls have one size, so
+ * addresses are needed only by the last pass.
+ */
+import { HELPER_TAIL_CALL } from '../../bpf/calls.ts';
+import { rowOf } from '../../bpf/isa/table.ts';
+import type { VerifiedProgram } from '../../bpf/program.ts';
+import { Bug } from '../../kernel/types/units.ts';
+import { emitItem, type Outside } from './emit.ts';
+import {
+  FunctionCode,
+  type ExceptionEntry,
+  type FunctionShape,
+  type Layout,
+  type PokeSite,
+} from './function-code.ts';
+import { lowerSubprog, type LowerContext } from './lower.ts';
+
+export interface CodeFunction {
+  readonly name: string;
+  /** Offset in the image and size; what is between functions is filled with int3. */
+  readonly start: number;
+  readonly sizeBytes: number;
+  /** Pairs of offset in the image and slot, ascending. */
+  readonly marks: Uint32Array;
+}
+
+export interface CodeImage {
+  readonly address: bigint;
+  readonly bytes: Uint8Array;
+  /** One a subprogram. */
+  readonly functions: readonly CodeFunction[];
+  /** Offsets in the image. */
+  readonly exceptions: readonly ExceptionEntry[];
+  readonly pokes: readonly PokeSite[];
+}
+
+/** Functions start at cache lines (BPF_PROG_CHUNK_SIZE, kernel/bpf/core.c). */
+const FUNCTION_ALIGN = 64;
+const INT3 = 0xcc;
+/** No item is longer: where passes start. Only size is lost by a wrong guess. */
+const ITEM_BYTES = 160;
+
+/** @param allocate the address for that many bytes */
+export function generate(
+  c: LowerContext,
+  programEntries: bigint,
+  allocate: (sizeBytes: number) => bigint,
+): CodeImage {
+  const shapes = shapesOf(c);
+  const nowhere: Outside = { distanceTo: () => 0, programEntries };
+  const layouts = shapes.map((shape) => settle(shape, nowhere));
+  const starts: number[] = [];
+  let sizeBytes = 0;
+  for (const { starts: items } of layouts) {
+    starts.push(sizeBytes);
+    sizeBytes += FUNCTION_ALIGN * Math.ceil(items.at(-1)! / FUNCTION_ALIGN);
+  }
+  const address = allocate(sizeBytes);
+  const bytes = new Uint8Array(sizeBytes).fill(INT3);
+  const exceptions: ExceptionEntry[] = [];
+  const pokes: PokeSite[] = [];
+  const functions = shapes.map((shape, i): CodeFunction => {
+    const start = starts[i]!;
+    const outside: Outside = {
+      programEntries,
+      distanceTo: (target, at) =>
+        typeof target === 'bigint'
+          ? Number(target - (address + BigInt(start + at)))
+          : starts[target.subprog]! - (start + at),
+    };
+    const code = write(shape, layouts[i]!, outside);
+    bytes.set(code.bytes, start);
+    for (const { at, register } of code.exceptions) exceptions.push({ at: start + at, register });
+    for (const { bypassAt, jumpAt, slotAt } of code.pokes) {
+      pokes.push({ bypassAt: start + bypassAt, jumpAt: start + jumpAt, slotAt });
+    }
+    const marks = shape.items.flatMap(({ slot }, item) => [start + code.starts[item]!, slot]);
+    const { name } = shape.info;
+    return { name, start, sizeBytes: code.length, marks: Uint32Array.from(marks) };
+  });
+  return { address, bytes, functions, exceptions, pokes };
+}
+
+function write(shape: FunctionShape, layout: Layout, outside: Outside): FunctionCode {
+  const code = new FunctionCode(shape, layout);
+  code.prologue();
+  for (const item of shape.items) {
+    code.starts.push(code.length);
+    emitItem(code, item, outside);
+  }
+  code.starts.push(code.length);
+  return code;
+}
+
+/** Passes until nothing moves; each can only shrink the code, so that they end. */
+function settle(shape: FunctionShape, outside: Outside): Layout {
+  let layout: Layout = {
+    starts: Array.from({ length: shape.items.length + 1 }, (_, item) => item * ITEM_BYTES),
+  };
+  for (;;) {
+    const { starts, length } = write(shape, layout, outside);
+    const moved = starts.some((start, item) => start !== layout.starts[item]);
+    if (!moved) return layout;
+    if (length > layout.starts.at(-1)! + ITEM_BYTES) throw new Bug('a pass made code longer');
+    layout = { starts };
+  }
+}
+
+function shapesOf(c: LowerContext): readonly FunctionShape[] {
+  const reaching = tailCallReach(c.program);
+  return c.program.subprogs.map((info, subprog) => ({
+    info,
+    items: lowerSubprog(c, subprog),
+    isEntry: subprog === 0,
+    reachesTailCall: reaching.has(subprog),
+  }));
+}
+
+/** Subprograms that make tail calls or call one that does, at any depth. */
+function tailCallReach({ subprogs, insns }: VerifiedProgram): ReadonlySet<number> {
+  const callees = subprogs.map(({ start, end }) => {
+    const called = new Set<number>();
+    for (let slot = start; slot < end; slot++) {
+      const insn = insns[slot]!;
+      const row = rowOf(insn);
+      if (row?.name !== 'call_subprog') continue;
+      called.add(subprogs.findIndex((each) => each.start === slot + 1 + insn.imm));
+    }
+    return called;
+  });
+  const reaching = new Set<number>();
+  subprogs.forEach(({ start, end }, i) => {
+    for (let slot = start; slot < end; slot++) {
+      const { imm } = insns[slot]!;
+      if (rowOf(insns[slot]!)?.name === 'call_helper' && imm === HELPER_TAIL_CALL) reaching.add(i);
+    }
+  });
+  for (let size = -1; size !== reaching.size;) {
+    size = reaching.size;
+    callees.forEach((called, i) => {
+      if ([...called].some((callee) => reaching.has(callee))) reaching.add(i);
+    });
+  }
+  return reaching;
+}
