@@ -18,7 +18,6 @@ const FIRST_FD = 0x5ce0_0000;
 const FIRST_ADDRESS = 0x5ce1_0000_0000_0000n;
 
 export interface RecordedProgram {
-  readonly name: string;
   readonly step: number;
   /** Step that gives the log. */
   readonly logStep: number;
@@ -74,7 +73,6 @@ export class Recorder implements BpfUser<never> {
   #note(step: number, values: Readonly<Record<string, number | bigint | string>>): void {
     const at = (field: string) => Number((values[field] as bigint) - FIRST_ADDRESS);
     this.programs.push({
-      name: String(values['prog_name']),
       step,
       logStep: this.#steps.length,
       insns: this.#placed[at('insns')]!,

@@ -120,7 +120,8 @@ function draftOf(same: readonly Specimen[], { objdump }: SurveyOptions): Draft {
 
 export interface Recorded {
   readonly script: Recorder['script'];
-  readonly programs: readonly RecordedProgram[];
+  /** By the program's whole name; the kernel is told only its beginning. */
+  readonly programs: ReadonlyMap<string, RecordedProgram>;
   /** What the loader said of programs that it could not even offer to the kernel. */
   readonly missing: ReadonlyMap<string, string>;
   /** Why nothing of the object could be loaded. */
@@ -134,7 +135,7 @@ function record(drafts: readonly Draft[], kernel: KernelKnowledge): Recorded[] {
   return drafts.map(({ spec }) => {
     const missing = new Map<string, string>();
     const recorder = new Recorder(spec?.file ?? '');
-    if (spec === undefined) return { script: recorder.script, programs: [], missing };
+    if (spec === undefined) return { script: recorder.script, programs: new Map(), missing };
     const outcome = runDirect(
       loadObject(recorder, spec, {
         kernel,
@@ -144,8 +145,12 @@ function record(drafts: readonly Draft[], kernel: KernelKnowledge): Recorded[] {
         refused: ({ name }, { messages }) => missing.set(name, told(messages[0] ?? '')),
       }),
     );
-    const failed = outcome.kind === 'failed' && { failed: told(outcome.messages[0]!) };
-    return { script: recorder.script, programs: recorder.programs, missing, ...failed };
+    if (outcome.kind === 'failed') {
+      const failed = told(outcome.messages[0]!);
+      return { script: recorder.script, programs: new Map(), missing, failed };
+    }
+    const programs = outcome.programs.map(({ name }, i) => [name, recorder.programs[i]!] as const);
+    return { script: recorder.script, programs: new Map(programs), missing };
   });
 }
 
@@ -161,7 +166,7 @@ function merged(
   linux?: readonly StepAnswer[],
 ): SurveyedObject {
   const answerTo = (name: string, to?: Recorded, answers?: readonly StepAnswer[]) => {
-    const program = to?.programs.find((one) => one.name === name);
+    const program = to?.programs.get(name);
     return program && answers && loadAnswer(program, answers);
   };
   const missing = (name: string, of?: Recorded) => of?.missing.get(name) ?? of?.failed;
