@@ -1,5 +1,7 @@
-/** bpf_trace_printk, bpf_trace_vprintk, bpf_snprintf. */
+/** bpf_trace_printk, bpf_trace_vprintk, bpf_snprintf, bpf_snprintf_btf. */
 import { errno } from '../../kernel/types/errno.ts';
+import type { RamOffset } from '../../kernel/types/units.ts';
+import { BTF_F_ALL, showType } from '../btf/show.ts';
 import type { BpfRuntime } from '../runtime.ts';
 import type { PrintMemory } from './bprintf.ts';
 import { bprintf } from './bprintf.ts';
@@ -67,6 +69,39 @@ function tracePrint(
   return text.length;
 }
 
+/** A byte a character. */
+export const latin1 = (text: string): Uint8Array =>
+  Uint8Array.from(text, (character) => character.charCodeAt(0));
+
+/** struct btf_ptr: where the data is and of what type. */
+const BTF_PTR_BYTES = 16;
+
+/** What a struct btf_ptr points at as text; or -errno before anything is shown. */
+export function showBtfPtr(
+  runtime: BpfRuntime,
+  at: number,
+  sizeBytes: number,
+  flags64: bigint,
+): { readonly text: string; readonly status: number } | number {
+  const { ram, kernelBtf } = runtime;
+  const flags = BigInt.asUintN(64, flags64);
+  if (flags > BigInt(BTF_F_ALL) || sizeBytes >>> 0 !== BTF_PTR_BYTES || !kernelBtf) {
+    return -errno.EINVAL;
+  }
+  const typeId = ram.view.getUint32(offset(at) + 8, true);
+  if (typeId === 0) return -errno.EINVAL;
+  if (!kernelBtf.type(typeId)) return -errno.ENOENT;
+  const memory = printMemory(runtime);
+  const hex = (value: bigint) => value.toString(16).padStart(16, '0');
+  return showType(kernelBtf, typeId, ram.readU64(offset(at)), Number(flags), {
+    read: (address, bytes) => {
+      const found = kernelBytesAt(runtime, address, bytes);
+      return found < 0 ? found : ram.bytes(found as RamOffset, bytes);
+    },
+    pointer: (value, raw) => hex(raw || value === 0n ? value : BigInt(memory.hashPointer(value))),
+  });
+}
+
 export const printImplementations: Implementations = {
   trace_printk: {
     pass: ['i32', 'i32', 'i64', 'i64', 'i64'],
@@ -110,6 +145,23 @@ export const printImplementations: Implementations = {
         }
         // What the whole text takes, with its NUL.
         return text.length + 1;
+      };
+    },
+  },
+  snprintf_btf: {
+    pass: ['i32', 'i32', 'i32', 'i32', 'i64'],
+    returns: 'i32',
+    bind: (runtime) => {
+      const { ram } = runtime;
+      return (out: number, sizeBytes: number, ptr: number, ptrBytes: number, flags: bigint) => {
+        const shown = showBtfPtr(runtime, ptr, ptrBytes, flags);
+        if (typeof shown === 'number') return shown;
+        const text = latin1(shown.text);
+        const kept = text.subarray(0, (sizeBytes >>> 0) - 1);
+        ram.u8.set(kept, offset(out));
+        if (sizeBytes >>> 0 > 0) ram.u8[offset(out) + kept.length] = 0;
+        // What the whole text takes, without its NUL.
+        return shown.status < 0 ? shown.status : text.length;
       };
     },
   },

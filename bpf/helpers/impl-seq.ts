@@ -1,9 +1,9 @@
-/** bpf_seq_printf and bpf_seq_write: text of iterators, into their seq_file. */
+/** bpf_seq_printf, bpf_seq_printf_btf and bpf_seq_write: text of iterators, into their seq_file. */
 import { errno } from '../../kernel/types/errno.ts';
 import type { Ram } from '../../kernel/ram/ram.ts';
 import { SeqFileStruct } from '../../kernel/types/seq-file.ts';
 import { bprintf } from './bprintf.ts';
-import { argumentsAt, formatAt, printMemory } from './impl-print.ts';
+import { argumentsAt, formatAt, latin1, printMemory, showBtfPtr } from './impl-print.ts';
 import type { Implementations } from './implement.ts';
 import { offset } from './implement.ts';
 
@@ -40,6 +40,17 @@ export const seqImplementations: Implementations = {
         if (typeof text === 'number') return text;
         return seqWrite(runtime.ram, seq, text) ? 0 : -errno.EOVERFLOW;
       };
+    },
+  },
+  /** A file that is full says so when it is read: the text's fate is not the caller's to know. */
+  seq_printf_btf: {
+    pass: ['i32', 'i32', 'i32', 'i64'],
+    returns: 'i32',
+    bind: (runtime) => (seq: number, ptr: number, ptrBytes: number, flags: bigint) => {
+      const shown = showBtfPtr(runtime, ptr, ptrBytes, flags);
+      if (typeof shown === 'number') return shown;
+      seqWrite(runtime.ram, seq, latin1(shown.text));
+      return shown.status;
     },
   },
   seq_write: {

@@ -1,10 +1,9 @@
 /** Helpers whose results a real Linux 6.1.192 gave as well; see helper-cases.ts. */
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { BatchMachine } from '../../ui/cli/batch/answer.ts';
+import type { BatchMachine } from '../../ui/cli/batch/answer.ts';
 import { parseRequest } from '../../ui/cli/batch/request.ts';
-import { coreModule } from '../support/assets.ts';
-import { helperCases, requestOf, resultOf } from './helper-cases.ts';
+import { caseMachine, helperCases, requestOf, resultOf } from './helper-cases.ts';
 
 const file = new URL('helper-cases-6.1.recorded.jsonl', import.meta.url);
 const recorded = new Map(
@@ -18,7 +17,7 @@ const recorded = new Map(
 describe('helper calls recorded from Linux', () => {
   let machine: BatchMachine;
   beforeAll(async () => {
-    machine = new BatchMachine({ core: await coreModule() });
+    machine = await caseMachine();
   });
 
   it('have an answer each', () => {
@@ -28,6 +27,7 @@ describe('helper calls recorded from Linux', () => {
   it.each(helperCases.map((one) => [one.id, one] as const))('%s', (id, one) => {
     const answer = machine.answer(parseRequest(requestOf(one)));
     expect(answer.errno, answer.log).toBeNull();
-    expect(resultOf(answer)).toEqual(recorded.get(id));
+    const result = resultOf(answer);
+    expect(result).toEqual(recorded.get(id));
   });
 });

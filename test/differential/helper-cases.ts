@@ -3,6 +3,7 @@
  * in the assembler's syntax that put results into the one value of a map.
  *
  *   helperCases            the cases
+ *   caseMachine()          skep with the types that they ask about
  *   requestOf(case)        as the batch command and the oracle take it
  *   resultOf(answer)       what of an answer is compared
  *
@@ -11,7 +12,11 @@
  * puts bytes on the stack.
  */
 import { assemble } from '../../bpf/asm/assemble.ts';
-import type { BatchAnswer } from '../../ui/cli/batch/answer.ts';
+import { type BatchAnswer, BatchMachine } from '../../ui/cli/batch/answer.ts';
+import { readFileSync } from 'node:fs';
+import { parseBtf } from '../../bpf/btf/btf.ts';
+import { coreModule } from '../support/assets.ts';
+import { btfCases } from './helper-cases/btf.ts';
 import { callCases } from './helper-cases/calls.ts';
 import { cgroupCases } from './helper-cases/cgroups.ts';
 import { fibCases } from './helper-cases/fib.ts';
@@ -25,6 +30,7 @@ export interface HelperCase {
   readonly id: string;
   readonly type: string;
   readonly attach?: string;
+  readonly sleepable?: true;
   readonly body: string;
   /** After the map of results, which is map 0. */
   readonly maps?: readonly MapJson[];
@@ -36,7 +42,9 @@ export interface HelperCase {
 /** src_reg of a ld_imm64 that loads a map. */
 const BPF_PSEUDO_MAP_FD = 1;
 const LD_IMM64 = 0x18;
-const RESULT_BYTES = 512;
+const RESULT_BYTES = 1024;
+/** prog_flags */
+const BPF_F_SLEEPABLE = 0x10;
 const results: MapJson = { type: 'array', key_size: 4, value_size: RESULT_BYTES, max_entries: 1 };
 
 export const helperCases: readonly HelperCase[] = [
@@ -47,6 +55,7 @@ export const helperCases: readonly HelperCase[] = [
   ...fibCases,
   ...lwtCases,
   ...callCases,
+  ...btfCases,
 ];
 
 const PROLOGUE = `
@@ -97,6 +106,7 @@ export function requestOf({
   id,
   type,
   attach,
+  sleepable,
   body,
   maps,
   data,
@@ -108,11 +118,16 @@ export function requestOf({
       ? [{ insn: at, map: insn.imm }]
       : [];
   });
-  const run = { ...(data && { data_in: data }), ...(context && { ctx_in: context }) };
+  // Without a packet a program cannot be run more than once.
+  const run = {
+    ...(data ? { data_in: data } : { repeat: 0 }),
+    ...(context && { ctx_in: context }),
+  };
   return {
     id,
     prog_type: type,
     ...(attach && { expected_attach_type: attach }),
+    ...(sleepable && { prog_flags: BPF_F_SLEEPABLE }),
     license: 'GPL',
     insns: hexOfInsns(insns),
     maps: [results, ...(maps ?? [])],
@@ -127,4 +142,9 @@ export function requestOf({
 export function resultOf({ run, maps }: BatchAnswer): { run: unknown; result: string } {
   const value = maps?.[0]?.[0]?.value ?? '';
   return { run, result: value.replace(/(00)*$/, '') };
+}
+
+export async function caseMachine(): Promise<BatchMachine> {
+  const types = readFileSync(new URL('../objects/kernel_types.btf', import.meta.url));
+  return new BatchMachine({ core: await coreModule() }, { kernelBtf: parseBtf(types) });
 }

@@ -5,11 +5,10 @@
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { BatchMachine } from '../../ui/cli/batch/answer.ts';
+
 import { parseRequest } from '../../ui/cli/batch/request.ts';
 import { findJudge } from '../oracle/judge.ts';
-import { coreModule } from '../support/assets.ts';
-import { helperCases, requestOf, resultOf } from './helper-cases.ts';
+import { caseMachine, helperCases, requestOf, resultOf } from './helper-cases.ts';
 
 const words = process.argv.slice(2);
 const cases = helperCases.filter(({ id }) => words.every((word) => id.includes(word)));
@@ -17,7 +16,7 @@ const requests = cases.map((one) => parseRequest(requestOf(one)));
 const judge = findJudge();
 if ('missing' in judge) throw new Error(judge.missing);
 const linux = await judge.ask(requests);
-const machine = new BatchMachine({ core: await coreModule() });
+const machine = await caseMachine();
 const lines = cases.map(({ id }, i) => {
   const theirs = linux[i]!;
   if ('error' in theirs || !theirs.ok) {
