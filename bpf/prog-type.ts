@@ -70,6 +70,8 @@ export interface ProgTypeOps {
   readonly type: ProgType;
   /** UAPI struct that r1 points at, by which BTF of subprograms tells a context argument. */
   readonly ctxStruct: string | undefined;
+  /** Another name that the kernel has for that struct. */
+  readonly ctxAlias?: string;
   /**
    * The access, or undefined where it is invalid. `btf`: r1 points at an array of the traced
    * function's arguments, whose types the kernel's BTF has.

@@ -5,6 +5,7 @@ import type { ProgTypeOps } from '../bpf/prog-type.ts';
 export const kprobeProg: ProgTypeOps = {
   type: 'kprobe',
   ctxStruct: 'pt_regs',
+  ctxAlias: 'bpf_user_pt_regs_t',
   access: (off, bytes, write) =>
     off >= 0 && off + bytes <= PT_REGS_BYTES && off % bytes === 0 && !write
       ? { kind: 'scalar' }

@@ -16,12 +16,15 @@ const MAX_ARGS = 5;
 
 const isNumber = (type: BtfType): boolean =>
   type.kind === 'int' || type.kind === 'enum' || type.kind === 'enum64';
+/** A caller of 6.1 does not know that enum64 is one. */
+const isNumberPassed = (c: Checker, type: BtfType): boolean =>
+  isNumber(type) && !(type.kind === 'enum64' && c.env.level === '6.1');
 
 /** The pointer is one to the context of this program type. */
 function isCtxPointer(c: Checker, btf: Btf, pointer: number): boolean {
   const type = btf.resolved(btf.typeAs(pointer, 'ptr')!.type);
   if (type.kind !== 'struct' && type.kind !== 'union') return false;
-  return type.name !== '' && type.name === c.ops.ctxStruct;
+  return type.name !== '' && (type.name === c.ops.ctxStruct || type.name === c.ops.ctxAlias);
 }
 
 function prototypeOf(c: Checker, btf: Btf, subprog: number): readonly [string, BtfFuncProto] {
@@ -29,57 +32,69 @@ function prototypeOf(c: Checker, btf: Btf, subprog: number): readonly [string, B
   return [func.name, btf.prototypeOf(func)];
 }
 
+/** The registers r1 to r5 fit the function; or the errno with which they do not. */
+type Fit = 'fits' | number;
+
 /**
- * The registers r1 to r5 fit the function. Where they do not, a static function's BTF is not
+ * Do the registers r1 to r5 fit the function? Where they do not, a static function's BTF is not
  * relied on any more: compilers drop arguments.
  */
-export function argumentsMatch(c: Checker, subprog: number, isCall: boolean): boolean {
+export function argumentsMatch(c: Checker, subprog: number, isCall: boolean): Fit {
   const info = c.subprogs[subprog]!;
-  if (info.btfFunc === undefined || !c.btf || info.unreliable) return false;
-  const fits = allFit(c, c.btf, subprog, isCall);
-  if (!fits) info.unreliable = true;
-  return fits;
+  if (info.btfFunc === undefined || !c.btf || info.unreliable) return errno.EINVAL;
+  const fit = allFit(c, c.btf, subprog, isCall);
+  if (fit !== 'fits') info.unreliable = true;
+  return fit;
 }
 
-function allFit(c: Checker, btf: Btf, subprog: number, isCall: boolean): boolean {
+function allFit(c: Checker, btf: Btf, subprog: number, isCall: boolean): Fit {
   const [name, proto] = prototypeOf(c, btf, subprog);
-  const say = (line: string): false => {
+  const say = (line: string): Fit => {
     c.log.write(`${line}\n`);
-    return false;
+    return errno.EINVAL;
   };
   if (proto.params.length > MAX_ARGS) {
     return say(`Function ${name} has ${proto.params.length} > ${MAX_ARGS} args`);
   }
-  return proto.params.every((param, index) => {
+  const fitOf = (param: number, index: number): Fit => {
     const regno = index + 1;
     const reg = c.reg(regno);
-    const id = btf.resolve(param.type);
+    const id = btf.resolve(param);
     const type = btf.type(id)!;
-    if (isNumber(type)) return isPlain(reg, 'scalar') || say(`R${regno} is not a scalar`);
+    if (isNumberPassed(c, type)) {
+      return isPlain(reg, 'scalar') ? 'fits' : say(`R${regno} is not a scalar`);
+    }
     if (type.kind !== 'ptr') return say(`Unrecognized arg#${index} type ${kindName(type)}`);
-    if (!attempt(() => checkOffset(c, reg, regno, { base: 'dontcare' }))) return false;
+    const offset = attempt(() => checkOffset(c, reg, regno, { base: 'dontcare' }));
+    if (offset !== 'fits') return offset;
     if (isCtxPointer(c, btf, id)) {
-      return (
-        isPlain(reg, 'ctx') ||
-        say(`arg#${index} expected pointer to ctx, but got ${kindName(type)}`)
-      );
+      if (isPlain(reg, 'ctx')) return 'fits';
+      return say(`arg#${index} expected pointer to ctx, but got ${kindName(type)}`);
     }
     if (c.subprogs[subprog]!.isGlobal && isCall) {
       const bytes = sizeOfTarget(c, btf, type.type, index);
-      return bytes !== undefined && attempt(() => checkMemArgument(c, regno, bytes));
+      if (bytes === undefined) return errno.EINVAL;
+      // Whatever is wrong with the memory, 6.1 says EINVAL.
+      const memory = attempt(() => checkMemArgument(c, regno, bytes));
+      return memory === 'fits' ? memory : errno.EINVAL;
     }
     const func = c.subprogs[subprog]!.btfFunc;
     return say(`reg type unsupported for arg#${index} function ${name}#${func}`);
-  });
+  };
+  for (const [index, param] of proto.params.entries()) {
+    const fit = fitOf(param.type, index);
+    if (fit !== 'fits') return fit;
+  }
+  return 'fits';
 }
 
 /** Runs a check that may reject; the log has its line then. */
-function attempt(check: () => void): boolean {
+function attempt(check: () => void): Fit {
   try {
     check();
-    return true;
+    return 'fits';
   } catch (error) {
-    if (error instanceof Rejected) return false;
+    if (error instanceof Rejected) return error.errno;
     throw error;
   }
 }

@@ -61,11 +61,10 @@ export function callsGlobal(c: Checker, subprog: number): boolean {
     const line = `the call stack of ${c.state.frames.length + 1} frames is too deep`;
     reject(c, errno.E2BIG, 'call-depth', line);
   }
-  const fits = argumentsMatch(c, subprog, true);
+  const fit = argumentsMatch(c, subprog, true);
   if (!c.subprogs[subprog]!.isGlobal) return false;
-  if (!fits) {
-    const line = `Caller passes invalid args into func#${subprog}`;
-    reject(c, errno.EINVAL, 'argument-type', line);
+  if (fit !== 'fits') {
+    reject(c, fit, 'argument-type', `Caller passes invalid args into func#${subprog}`);
   }
   if (c.log.states) c.log.write(`Func#${subprog} is global and valid. Skipping.\n`);
   clobberCallerSaved(c, c.regs);
