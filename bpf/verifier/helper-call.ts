@@ -43,7 +43,7 @@ import {
 } from './reg.ts';
 import { draftOf, sync } from './scalar.ts';
 import type { Slot } from './state.ts';
-import { uapi } from '../uapi.ts';
+import { PROG_TYPES, uapi } from '../uapi.ts';
 
 export const callerOf = (c: Checker): HelperCaller => ({
   type: c.spec.type,
@@ -320,5 +320,6 @@ function checkGetFuncIp(c: Checker, helper: Helper): void {
     const line = `${text} supported only for fentry/fexit/fmod_ret programs`;
     reject(c, errno.ENOTSUPP, 'helper-not-allowed', line);
   }
-  reject(c, errno.ENOTSUPP, 'helper-not-allowed', `${text} not supported for program type`);
+  const line = `${text} not supported for program type ${PROG_TYPES.indexOf(type)}`;
+  reject(c, errno.ENOTSUPP, 'helper-not-allowed', line);
 }
