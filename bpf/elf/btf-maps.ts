@@ -4,7 +4,7 @@
  */
 import type { Btf } from '../btf/btf.ts';
 import type { BtfComposite } from '../btf/types.ts';
-import { MAP_TYPES } from '../uapi.ts';
+import { mapTypeOf } from '../uapi.ts';
 import type { ElfFile, ElfRelocation, ElfSection } from './elf-file.ts';
 import { ObjectError } from './error.ts';
 import type { MapDef, MapSlot, ObjectMap } from './object-spec.ts';
@@ -138,7 +138,7 @@ function innerDef(typeId: number, context: Context): MapDef | undefined {
 function mapDef(draft: Draft, { name, fail }: Context): MapDef {
   const { numbers } = draft;
   const number = (field: string) => numbers.get(field) ?? 0;
-  const type = MAP_TYPES[number('type')];
+  const type = mapTypeOf(number('type'));
   if (!numbers.has('type')) fail(`map '${name}': its type is not specified`);
   const pointerSized = draft.valuesOffset !== undefined || /_of_maps$/.test(type ?? '');
   return {

@@ -3,7 +3,7 @@
  * iproute2's struct bpf_elf_map start with the same five numbers.
  */
 import type { Btf } from '../btf/btf.ts';
-import { MAP_TYPES } from '../uapi.ts';
+import { mapTypeOf } from '../uapi.ts';
 import type { ElfFile, ElfSection, ElfSymbol } from './elf-file.ts';
 import { ObjectError } from './error.ts';
 import type { ObjectMap } from './object-spec.ts';
@@ -47,7 +47,7 @@ export function readLegacyMaps(
   const maps: ObjectMap[] = entries.map(({ symbol, word, elfMap }) => ({
     name: symbol.name,
     def: {
-      type: MAP_TYPES[word(0)] ?? fail(`map '${symbol.name}': unknown map type ${word(0)}`),
+      type: mapTypeOf(word(0)) ?? fail(`map '${symbol.name}': unknown map type ${word(0)}`),
       keyBytes: word(1),
       valueBytes: word(2),
       maxEntries: word(3),

@@ -41,6 +41,8 @@ export interface MapDef {
   /** 0 where the definition names no type. */
   readonly btfKeyTypeId: number;
   readonly btfValueTypeId: number;
+  /** struct_ops: type of the value in the kernel's BTF. */
+  readonly kernelValueTypeId?: number;
   /** Template of a map-in-map's inner maps. */
   readonly inner?: MapDef;
 }

@@ -54,7 +54,7 @@ function kconfigSection(
 
 /** The kernel knows no section of functions: each entry becomes an int of its own. */
 function ksymsSection(builder: BtfBuilder, section: BtfDatasec): BtfDatasec {
-  const int = builder.intern(intType('int', 4, true));
+  const int = plainInt(builder);
   let dummy: number | undefined;
   const vars = section.vars.map(({ type: id }, index) => {
     const type = builder.types[id]!;
@@ -77,6 +77,12 @@ function ksymsSection(builder: BtfBuilder, section: BtfDatasec): BtfDatasec {
     return { type: variable, offset: index * 4, size: 4 };
   });
   return { ...section, size: vars.length * 4, vars };
+}
+
+/** The first integer of 32 bits, or one of our own. */
+function plainInt(builder: BtfBuilder): number {
+  const known = builder.types.findIndex((type) => type.kind === 'int' && type.bits === 32);
+  return known >= 0 ? known : builder.intern(intType('int', 4, true));
 }
 
 function makeGlobal(builder: BtfBuilder, id: number): void {

@@ -16,12 +16,13 @@ import { btfLoad } from './commands.ts';
 import { fixedBtf } from './btf-fixup.ts';
 import type { LoadFailure } from './failure.ts';
 import { LoadError } from './failure.ts';
-import type { CreatedMap, MapContext } from './maps.ts';
+import type { MapContext } from './maps.ts';
 import { createMaps, setPrograms } from './maps.ts';
 import type { ProgramContext, ProgramKind } from './programs.ts';
 import { loadProgram } from './programs.ts';
 import type { KernelKnowledge } from './resolve.ts';
 import { resolveExterns } from './resolve.ts';
+import { type KernelStructOps, allStructOps, structOpsValue } from './struct-ops.ts';
 import type { BpfFlow, BpfUser } from './user.ts';
 
 export interface LoadOptions {
@@ -63,6 +64,9 @@ export interface LoadedMap {
   readonly name: string;
   readonly kernelName: string;
   readonly fd: number;
+  readonly map: ObjectMap;
+  /** struct_ops: updating element 0 with it registers the table with the kernel. */
+  readonly structOps?: Uint8Array;
 }
 
 export interface LoadedObject {
@@ -102,7 +106,8 @@ function* loadSteps<Y>(
 ): BpfFlow<Y, LoadedObject> {
   const strerror = options.strerror ?? ((code: number) => errnoName(code) ?? `error ${code}`);
   const externs = resolveExterns(spec, options.kernel ?? {});
-  const ready = withData(spec, options, externs.kconfig);
+  const structOps = allStructOps(spec, options.kernel?.btf);
+  const ready = withData(spec, options, externs.kconfig, structOps);
   const btf = fixedBtf(spec);
   const btfFd = yield* loadBtf(user, spec, btf, opened, messages, strerror);
   const mapContext: MapContext = {
@@ -131,6 +136,7 @@ function* loadSteps<Y>(
     logLevel: options.logLevel ?? 0,
     strerror,
     replaces: options.replaces,
+    structOps: membersOf(structOps),
   };
   const wanted = options.wanted ?? ((program) => program.autoload);
   const programs: LoadedProgram[] = [];
@@ -144,7 +150,11 @@ function* loadSteps<Y>(
   yield* setPrograms(user, maps, fds, mapContext);
   return {
     kind: 'loaded',
-    maps: [...maps.values()].map(loadedMap),
+    maps: [...maps.values()].map(({ map, kernelName, fd }) => {
+      const table = structOps.get(map.name);
+      const value = table && { structOps: structOpsValue(table, fds) };
+      return { name: map.name, kernelName, fd, map, ...value };
+    }),
     programs,
     btfFd: btfFd > 0 ? btfFd : undefined,
     messages,
@@ -170,26 +180,36 @@ function* loadOne<Y>(
   }
 }
 
-const loadedMap = ({ map, kernelName, fd }: CreatedMap): LoadedMap => ({
-  name: map.name,
-  kernelName,
-  fd,
-});
-
 /** The maps as they are made: with configuration values and the caller's changes. */
 function withData(
   spec: ObjectSpec,
   options: LoadOptions,
   kconfig: Uint8Array | undefined,
+  structOps: ReadonlyMap<string, KernelStructOps>,
 ): ObjectSpec {
   const maps = spec.maps.map((given) => {
+    const table = structOps.get(given.name);
+    if (table !== undefined) {
+      const { value, valueTypeId } = table;
+      const def = { ...given.def, valueBytes: value.length, kernelValueTypeId: valueTypeId };
+      return { ...given, def, data: value };
+    }
     const map = options.mapDef ? { ...given, def: options.mapDef(given) } : given;
-    if (map.data === undefined || map.structOps !== undefined) return map;
+    if (map.data === undefined) return map;
     const data = map.name === '.kconfig' && kconfig !== undefined ? kconfig : map.data.slice();
     options.editData?.(map.name, data);
     return { ...map, data };
   });
   return { ...spec, maps };
+}
+
+/** Which struct and member each program of a table of functions is for. */
+function membersOf(tables: ReadonlyMap<string, KernelStructOps>): ProgramContext['structOps'] {
+  return new Map(
+    [...tables.values()].flatMap(({ structTypeId, functions }) =>
+      functions.map(({ program, memberIndex }) => [program, { structTypeId, memberIndex }]),
+    ),
+  );
 }
 
 /** BTF is a help, not a need: without externs of functions an object loads without it. */

@@ -8,7 +8,7 @@ import type { Btf } from '../btf/btf.ts';
 import type { MapDef, ObjectMap, ObjectSpec } from '../elf/object-spec.ts';
 import { BPF_MAP_INFO } from '../info.ts';
 import type { MapType } from '../uapi.ts';
-import { MAP_TYPES } from '../uapi.ts';
+import { mapTypeNumber, mapTypeOf } from '../uapi.ts';
 import { mapCreate, mapFreeze, mapUpdate, objGet, objInfo, objPin } from './commands.ts';
 import { LoadError } from './failure.ts';
 import type { BpfFlow, BpfUser } from './user.ts';
@@ -118,7 +118,7 @@ function* createMap<Y>(
     innerFd = yield* createMap(user, def.inner, `${kernelName}.inner`, `${name}.inner`, context);
   }
   const plain: AttrInput<'map_create'> = {
-    map_type: MAP_TYPES.indexOf(def.type),
+    map_type: mapTypeNumber(def.type),
     key_size: def.keyBytes,
     value_size: def.valueBytes,
     max_entries: maxEntries(def, context),
@@ -128,6 +128,7 @@ function* createMap<Y>(
     map_ifindex: context.ifindex,
     map_extra: def.mapExtra,
     inner_map_fd: innerFd,
+    btf_vmlinux_value_type_id: def.kernelValueTypeId ?? 0,
   };
   const typed = context.btfFd > 0 && !NO_BTF.has(def.type);
   const btf = {
@@ -243,7 +244,7 @@ function* reusePinned<Y>(
   const pinned = typeof info === 'number' ? undefined : BPF_MAP_INFO.decode(info);
   const same =
     pinned !== undefined &&
-    MAP_TYPES[pinned.type] === def.type &&
+    mapTypeOf(pinned.type) === def.type &&
     pinned.key_size === def.keyBytes &&
     pinned.value_size === def.valueBytes &&
     pinned.max_entries === maxEntries(def, context) &&

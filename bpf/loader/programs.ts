@@ -32,6 +32,11 @@ export interface ProgramContext {
   readonly strerror: (errno: number) => string;
   /** What a freplace program replaces a function of. */
   readonly replaces: { readonly progFd: number; readonly btf: Btf } | undefined;
+  /** Programs of tables of functions: the kernel's struct and the member that they are for. */
+  readonly structOps: ReadonlyMap<
+    string,
+    { readonly structTypeId: number; readonly memberIndex: number }
+  >;
 }
 
 export interface ProgramKind {
@@ -178,11 +183,21 @@ function programInput(
   };
 }
 
+interface AttachTarget {
+  readonly attach_btf_id?: number;
+  readonly attach_prog_fd?: number;
+  readonly expected_attach_type?: number;
+}
+
 /** attach_btf_id: the kernel's function or type that the section's name points at. */
 function attachTarget(
   program: ObjectProgram,
-  { kernelBtf, replaces }: ProgramContext,
-): { attach_btf_id?: number; attach_prog_fd?: number } {
+  { kernelBtf, replaces, structOps }: ProgramContext,
+): AttachTarget {
+  const member = structOps.get(program.name);
+  if (member !== undefined) {
+    return { attach_btf_id: member.structTypeId, expected_attach_type: member.memberIndex };
+  }
   const prefix = program.def?.btfPrefix;
   if (prefix === undefined || program.target === '') return {};
   const name = prefix + program.target;
