@@ -32,6 +32,8 @@ export interface BareOptions {
   readonly kernelBtf?: Btf;
   readonly caps?: BpfCaps;
   readonly verified?: BpfHost['verified'];
+  /** Interfaces that there are, for redirects; none where absent. */
+  readonly devices?: readonly number[];
   readonly checkOnly?: true;
   readonly symbolAddress?: NonNullable<BpfHost['symbolAddress']>;
 }
@@ -46,6 +48,8 @@ export class BareMachine {
     const ram = new Ram(RAM_BYTES, CORE_RESERVED_BYTES);
     const core = instantiateCore(assets.core, ram);
     const kernel = bareKernel(ram, { cpuCount: BARE_CPUS });
+    const { devices } = options;
+    if (devices) kernel.netDeviceExists = (ifindex) => devices.includes(ifindex);
     const runtime: BpfRuntime = createRuntime(ram, core, kernel, {
       executableOf: (id) => this.bpf.progs.byId(id)?.prog.executable,
     });

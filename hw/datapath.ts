@@ -13,7 +13,7 @@ import type { BpfRuntime } from '../bpf/runtime.ts';
 import { traceBuffer, type TraceBuffer } from '../bpf/trace-buffer.ts';
 import { XDP_DROP, XDP_REDIRECT } from '../bpf/uapi.ts';
 import { Histogram } from './histogram.ts';
-import { PacketSlot } from './packet-slot.ts';
+import { PacketSlot, type Port } from './packet-slot.ts';
 import type { OffloadProgram, PacketRun, PacketTimes, TimingModel } from './target.ts';
 
 export interface DatapathCounts {
@@ -39,9 +39,14 @@ export class Datapath {
   readonly #run: PacketRun;
   readonly #times: PacketTimes = { lost: false, doneNs: 0 };
 
-  constructor(runtime: BpfRuntime, program: OffloadProgram, timing: TimingModel) {
+  constructor(
+    runtime: BpfRuntime,
+    program: OffloadProgram,
+    timing: TimingModel,
+    ports?: readonly Port[],
+  ) {
     this.timing = timing;
-    this.slot = new PacketSlot(runtime.ram);
+    this.slot = new PacketSlot(runtime.ram, ports);
     const jit = createWasmJit({ trace: { accesses: true, calls: true } });
     this.#executable = jit.compile(program.host, runtime);
     this.#trace = traceBuffer(runtime);
@@ -65,7 +70,8 @@ export class Datapath {
     };
   }
 
-  packet(frame: Uint8Array, arrivalNs: number): void {
+  /** @param port index of one of the ports */
+  packet(frame: Uint8Array, arrivalNs: number, port = 0): void {
     const { counts, timing, slot } = this;
     const run = this.#run;
     const times = this.#times;
@@ -77,7 +83,7 @@ export class Datapath {
       times.lost = true;
       return;
     }
-    slot.place(frame);
+    slot.place(frame, port);
     const verdict = this.#executable.run(slot.xdp.offset);
     run.verdict = verdict > XDP_REDIRECT ? 0 : verdict;
     run.arrivalNs = arrivalNs;

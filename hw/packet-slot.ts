@@ -2,11 +2,20 @@
  * Room for one packet in RAM, with the xdp_buff that a program gets, used again for each packet.
  */
 import type { Ram } from '../kernel/ram/ram.ts';
+import { NetDeviceStruct } from '../kernel/types/net-device.ts';
 import type { RamOffset } from '../kernel/types/units.ts';
 import { XDP_PACKET_HEADROOM, XdpBuff, type XdpBuffView, XdpRxqInfo } from '../kernel/types/xdp.ts';
 
 /** A page each, as in a driver without multi-buffer packets. */
 const FRAME_BYTES = 4096;
+
+/** Where packets can come in. */
+export interface Port {
+  readonly ifindex: number;
+  readonly queue: number;
+}
+
+export const FIRST_PORT: Port = { ifindex: 1, queue: 0 };
 
 export class PacketSlot {
   readonly xdp: XdpBuffView;
@@ -14,34 +23,42 @@ export class PacketSlot {
   readonly start: RamOffset;
   readonly #ram: Ram;
   readonly #buffer: RamOffset;
-  readonly #rxq: RamOffset;
-  /** What an earlier packet or its program may have left in the buffer. */
+  /** Struct xdp_rxq_info of each port, and their devices. */
+  readonly #rxqs: RamOffset[] = [];
+  readonly #devices: RamOffset[] = [];
+  /** End of what an earlier packet may have left in the buffer. */
   #dirtyTo: number;
 
-  constructor(ram: Ram, queueIndex = 0) {
+  constructor(ram: Ram, ports: readonly Port[] = [FIRST_PORT]) {
     this.#ram = ram;
     this.xdp = XdpBuff.alloc(ram);
-    const rxq = XdpRxqInfo.alloc(ram);
-    rxq.queue_index = queueIndex;
-    this.#rxq = rxq.offset;
+    for (const { ifindex, queue } of ports) {
+      const device = NetDeviceStruct.alloc(ram);
+      device.ifindex = ifindex;
+      const rxq = XdpRxqInfo.alloc(ram);
+      rxq.dev = device.offset;
+      rxq.queue_index = queue;
+      this.#devices.push(device.offset);
+      this.#rxqs.push(rxq.offset);
+    }
     this.#buffer = ram.kzalloc(FRAME_BYTES);
     this.start = (this.#buffer + XDP_PACKET_HEADROOM) as RamOffset;
     this.#dirtyTo = this.start;
   }
 
-  place(frame: Uint8Array): void {
+  /** @param port index of one of the ports */
+  place(frame: Uint8Array, port = 0): void {
     const { xdp, start } = this;
-    const ram = this.#ram;
+    const { u8 } = this.#ram;
     // Room in front and behind holds zeros, so that a run depends on its own packet alone.
-    const left = xdp.data_end > this.#dirtyTo ? xdp.data_end : this.#dirtyTo;
-    ram.u8.fill(0, this.#buffer, left);
-    ram.u8.set(frame, start);
+    u8.fill(0, this.#buffer, Math.max(xdp.data_end, this.#dirtyTo));
+    u8.set(frame, start);
     this.#dirtyTo = start + frame.length;
     xdp.data_hard_start = this.#buffer;
     xdp.data = start;
     xdp.data_meta = start;
     xdp.data_end = (start + frame.length) as RamOffset;
-    xdp.rxq = this.#rxq;
+    xdp.rxq = this.#rxqs[port]!;
     xdp.frame_sz = FRAME_BYTES;
     xdp.flags = 0;
   }
@@ -56,8 +73,7 @@ export class PacketSlot {
   }
 
   free(): void {
-    this.#ram.kfree(this.#buffer);
-    this.#ram.kfree(this.#rxq);
-    this.#ram.kfree(this.xdp.offset);
+    const parts = [this.#buffer, this.xdp.offset, ...this.#rxqs, ...this.#devices];
+    for (const part of parts) this.#ram.kfree(part);
   }
 }

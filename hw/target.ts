@@ -64,7 +64,8 @@ export interface DeviceImage {
 /** Runs an image as the device would, one instruction, row or stage after the other. */
 export interface Executor {
   /**
-   * @param xdp a struct xdp_buff (kernel/types/xdp.ts) in RAM, as for an engine
+   * @param xdp a struct xdp_buff (kernel/types/xdp.ts) in RAM, as for an engine; what the device
+   *   form loads of struct xdp_md, hw/xdp-context.ts finds in it
    * @returns the verdict, XDP_* (UAPI linux/bpf.h); packet and maps are left as the program left
    *   them
    */

@@ -120,7 +120,7 @@ async function compile(sources) {
     );
     return result['core.wasm'];
   } catch (error) {
-    throw new Error(`the C core does not compile:\n${messages || error}`, { cause: error });
+    throw new Error(`the C core does not compile:\n${messages || error}`);
   }
 }
 

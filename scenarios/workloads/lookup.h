@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* One look into a hash table whose key is the first KEY_WORDS words of the IPv4 addresses and on. */
+#include "workload.h"
+
+struct key {
+	__u32 words[KEY_WORDS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct key);
+	__type(value, __u32);
+} table SEC(".maps");
+
+static __always_inline int lookup(struct xdp_md *ctx)
+{
+	const __u32 *words = data_of(ctx) + sizeof(struct ethhdr) + 12;
+	struct key key;
+
+	if ((void *)(words + KEY_WORDS) > end_of(ctx))
+		return XDP_ABORTED;
+	__builtin_memcpy(&key, words, sizeof(key));
+	return bpf_map_lookup_elem(&table, &key) ? XDP_DROP : XDP_TX;
+}
