@@ -38,7 +38,17 @@ export const MAP_TYPES = [
   'bloom_filter',
   'user_ringbuf',
 ] as const;
-export type MapType = (typeof MAP_TYPES)[number];
+/** Ours: see bpf/maps/tcam.ts. Far above Linux's numbers. */
+const BPF_MAP_TYPE_TCAM = 1000;
+export type MapType = (typeof MAP_TYPES)[number] | 'tcam';
+
+export function mapTypeNumber(type: MapType): number {
+  return type === 'tcam' ? BPF_MAP_TYPE_TCAM : MAP_TYPES.indexOf(type);
+}
+
+export function mapTypeOf(number: number): MapType | undefined {
+  return number === BPF_MAP_TYPE_TCAM ? 'tcam' : MAP_TYPES[number];
+}
 
 /** BPF_PROG_TYPE_*. */
 export const PROG_TYPES = [

@@ -9,7 +9,7 @@ import { PAGE_SIZE } from '../../kernel/ram/ram.ts';
 import { BpfMapStruct } from '../../kernel/types/bpf-map.ts';
 import type { BpfMapView } from '../../kernel/types/bpf-map.ts';
 import type { RamOffset } from '../../kernel/types/units.ts';
-import { MAP_TYPES, uapi } from '../uapi.ts';
+import { uapi, mapTypeNumber } from '../uapi.ts';
 import type { BpfMap, MapSpec } from './map.ts';
 import type { MapHost } from './map-type.ts';
 import { permanentFlags, roundUp } from './map-type.ts';
@@ -27,7 +27,7 @@ export function allocStruct(
 ): RamOffset {
   if (at === 0) return NULL;
   const map = BpfMapStruct.at(host.ram, at);
-  map.map_type = MAP_TYPES.indexOf(spec.type);
+  map.map_type = mapTypeNumber(spec.type);
   map.key_size = spec.keyBytes;
   map.value_size = spec.valueBytes;
   map.max_entries = spec.maxEntries;

@@ -8,7 +8,7 @@ import type { RamOffset } from '../../kernel/types/units.ts';
 import type { BareMachine } from '../../test/support/assets.ts';
 import { bareMachine } from '../../test/support/assets.ts';
 import { BtfBuilder } from '../btf/builder.ts';
-import { MAP_TYPES, uapi } from '../uapi.ts';
+import { MAP_TYPES, mapTypeNumber, uapi } from '../uapi.ts';
 import type { MapType } from '../uapi.ts';
 import type { BpfMap, MapSpec } from './map.ts';
 import type { StackTraceMap } from './stack-trace.ts';
@@ -44,6 +44,8 @@ function goodSpec(type: MapType): MapSpec {
   switch (type) {
     case 'lpm_trie':
       return specOf(type, { keyBytes: 8, flags: uapi.BPF_F_NO_PREALLOC });
+    case 'tcam':
+      return specOf(type, { keyBytes: 12 });
     case 'queue':
     case 'stack':
     case 'bloom_filter':
@@ -156,7 +158,7 @@ describe.each(makeable)('%s', (type) => {
       const map = make(spec);
       expect({ ...map.spec, flags: spec.flags }).toEqual(spec);
       expect(machine.runtime.mapAt(map.offset)).toBe(map);
-      expect(machine.ram.u32[(map.offset + 24) / 4]).toBe(MAP_TYPES.indexOf(type));
+      expect(machine.ram.u32[(map.offset + 24) / 4]).toBe(mapTypeNumber(type));
       map.free();
       expect(machine.runtime.mapAt(map.offset)).toBeUndefined();
     }

@@ -133,6 +133,7 @@ function checkKeyType(spec: MapSpec): number {
     case 'task_storage':
       return key?.kind === 'int' && key.bits === 32 && key.bitOffset === 0 ? 0 : -errno.EINVAL;
     case 'lpm_trie':
+    case 'tcam':
       return key?.kind === 'struct' ? 0 : -errno.EINVAL;
     case 'bloom_filter':
       return key ? -errno.EINVAL : 0;

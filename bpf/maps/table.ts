@@ -23,6 +23,7 @@ import { ringbufMap, userRingbufMap } from './ringbuf.ts';
 import { reuseportSockarrayMap, sockhashMap, sockmapMap, xskmapMap } from './socket-maps.ts';
 import { checkBtf } from './special-fields.ts';
 import { structOpsMap } from './struct-ops.ts';
+import { tcamMap } from './tcam.ts';
 import { stackTraceMap } from './stack-trace.ts';
 import {
   cgroupStorageMap,
@@ -32,7 +33,7 @@ import {
   taskStorageMap,
 } from './storage.ts';
 
-/** In the order of their numbers. */
+/** In the order of their numbers, then ours. */
 const rows: readonly MapTypeRow[] = [
   hashMap,
   arrayMap,
@@ -65,6 +66,7 @@ const rows: readonly MapTypeRow[] = [
   taskStorageMap,
   bloomFilterMap,
   userRingbufMap,
+  tcamMap,
 ];
 
 export const mapTypes: ReadonlyMap<MapType, MapTypeRow> = new Map(

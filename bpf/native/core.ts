@@ -60,6 +60,7 @@ export type CoreExports = {
   trie_free(map: Offset): void;
   trie_lookup(map: Offset, key: Offset): number;
   queue_stack_alloc(map: Offset): number;
+  tcam_alloc(map: Offset): number;
   bloom_alloc(map: Offset, bitsetMask: number, hashFunctions: number, seed: number): number;
 
   ringbuf_alloc(map: Offset): number;

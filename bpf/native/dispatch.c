@@ -10,6 +10,7 @@
 #include "hashtab.h"
 #include "lpm_trie.h"
 #include "queue_stack.h"
+#include "tcam.h"
 
 IMPORT(other_lookup) void *other_lookup(struct bpf_map *map, const void *key);
 IMPORT(other_update)
@@ -35,6 +36,8 @@ EXPORT(map_lookup_elem) void *map_lookup_elem(struct bpf_map *map, const void *k
 		return htab_lru_percpu_lookup(map, key);
 	case BPF_MAP_TYPE_LPM_TRIE:
 		return trie_lookup(map, key);
+	case BPF_MAP_TYPE_TCAM:
+		return tcam_match(map, key);
 	case BPF_MAP_TYPE_ARRAY_OF_MAPS:
 		return array_of_maps_lookup(map, key);
 	case BPF_MAP_TYPE_HASH_OF_MAPS:
@@ -81,6 +84,8 @@ s32 map_update_elem(struct bpf_map *map, const void *key, const void *value, u64
 		return htab_lru_update(map, key, value, flags);
 	case BPF_MAP_TYPE_LPM_TRIE:
 		return trie_update(map, key, value, flags);
+	case BPF_MAP_TYPE_TCAM:
+		return tcam_update(map, key, value, flags);
 	case BPF_MAP_TYPE_QUEUE:
 	case BPF_MAP_TYPE_STACK:
 	case BPF_MAP_TYPE_BLOOM_FILTER:
@@ -104,6 +109,8 @@ EXPORT(map_delete_elem) s32 map_delete_elem(struct bpf_map *map, const void *key
 		return htab_delete(map, key);
 	case BPF_MAP_TYPE_LPM_TRIE:
 		return trie_delete(map, key);
+	case BPF_MAP_TYPE_TCAM:
+		return tcam_delete(map, key);
 	case BPF_MAP_TYPE_ARRAY:
 	case BPF_MAP_TYPE_PERCPU_ARRAY:
 	case BPF_MAP_TYPE_QUEUE:
@@ -138,6 +145,8 @@ EXPORT(map_get_next_key) s32 map_get_next_key(struct bpf_map *map, const void *k
 		return array_next_key(map, key, next);
 	case BPF_MAP_TYPE_LPM_TRIE:
 		return trie_next_key(map, key, next);
+	case BPF_MAP_TYPE_TCAM:
+		return tcam_next_key(map, key, next);
 	case BPF_MAP_TYPE_QUEUE:
 	case BPF_MAP_TYPE_STACK:
 		return -EINVAL;
@@ -192,6 +201,9 @@ EXPORT(map_copy_value) s32 map_copy_value(struct bpf_map *map, const void *key, 
 		return -ENOTSUPP;
 	case BPF_MAP_TYPE_LRU_HASH:
 		value = htab_lookup(map, key);
+		break;
+	case BPF_MAP_TYPE_TCAM:
+		value = tcam_find(map, key);
 		break;
 	default:
 		value = map_lookup_elem(map, key);

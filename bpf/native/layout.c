@@ -4,6 +4,7 @@
 #include "hashtab.h"
 #include "lpm_trie.h"
 #include "queue_stack.h"
+#include "tcam.h"
 
 struct layout_entry {
 	const char *name;
@@ -21,7 +22,7 @@ static const struct layout_entry entries[] = {
 	MAP(usercnt), MAP(cpu_stride), MAP(cpu_count), MAP(work), MAP(freeze_mutex), MAP(writecnt),
 	MAP(owner_lock), MAP(owner), MAP(bypass_spec_v1), MAP(frozen), MAP(free_after_mult_rcu_gp),
 	MAP(elem_count), MAP(cookie),
-	SIZE(bpf_map), SIZE(bpf_htab), SIZE(lpm_trie), SIZE(queue_stack), SIZE(bloom),
+	SIZE(bpf_map), SIZE(bpf_htab), SIZE(lpm_trie), SIZE(queue_stack), SIZE(bloom), SIZE(tcam),
 	SIZE(bpf_map_off_arr),
 	{ "bpf_array.elem_size", offsetof(struct bpf_array, elem_size) },
 	{ "bpf_array.index_mask", offsetof(struct bpf_array, index_mask) },

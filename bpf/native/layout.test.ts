@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { BPF_ARRAY_VALUE, BpfArrayStruct, BpfMapStruct } from '../../kernel/types/bpf-map.ts';
 import { Ram } from '../../kernel/ram/ram.ts';
 import { BLOOM_BITSET } from '../maps/bloom-filter.ts';
+import { TCAM_ORDER } from '../maps/tcam.ts';
 import { BPF_HTAB_BYTES } from '../maps/hash.ts';
 import { LPM_TRIE_BYTES } from '../maps/lpm-trie.ts';
 import { QUEUE_STACK_ELEMENTS } from '../maps/queue-stack.ts';
@@ -47,6 +48,7 @@ describe('layout of maps', () => {
     expect(c.get('sizeof lpm_trie')).toBe(LPM_TRIE_BYTES);
     expect(c.get('sizeof queue_stack')).toBe(QUEUE_STACK_ELEMENTS);
     expect(c.get('sizeof bloom')).toBe(BLOOM_BITSET);
+    expect(c.get('sizeof tcam')).toBe(TCAM_ORDER);
   });
 });
 

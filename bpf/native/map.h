@@ -43,6 +43,8 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_TASK_STORAGE,
 	BPF_MAP_TYPE_BLOOM_FILTER,
 	BPF_MAP_TYPE_USER_RINGBUF,
+	/* Ours, far above Linux's. */
+	BPF_MAP_TYPE_TCAM = 1000,
 };
 
 #define BPF_ANY 0

@@ -12,7 +12,7 @@ import {
   BPF_PROG_INFO,
 } from '../info.ts';
 import { permanentFlags } from '../maps/map-type.ts';
-import { LINK_TYPES, MAP_TYPES } from '../uapi.ts';
+import { LINK_TYPES, mapTypeNumber } from '../uapi.ts';
 import type { BpfCaller } from './caller.ts';
 import type { BtfObject, LinkObject, MapObject, ProgObject } from './objects.ts';
 import { userStruct } from './lookup.ts';
@@ -67,7 +67,7 @@ function answerFor(
 function mapInfo({ map, btf }: MapObject): Uint8Array {
   const { spec } = map;
   return BPF_MAP_INFO.encode({
-    type: MAP_TYPES.indexOf(spec.type),
+    type: mapTypeNumber(spec.type),
     id: map.id,
     key_size: spec.keyBytes,
     value_size: spec.valueBytes,

@@ -20,10 +20,10 @@ type Command = 'lookup' | 'lookup and delete' | 'update' | 'delete';
 const HASHES = ['hash', 'lru_hash', 'percpu_hash', 'lru_percpu_hash', 'hash_of_maps'];
 /** Types with map_*_batch operations, by command. */
 const BATCHED: Readonly<Record<Command, ReadonlySet<string>>> = {
-  lookup: new Set([...HASHES, 'array', 'percpu_array', 'array_of_maps', 'lpm_trie']),
+  lookup: new Set([...HASHES, 'array', 'percpu_array', 'array_of_maps', 'lpm_trie', 'tcam']),
   'lookup and delete': new Set(HASHES),
-  update: new Set([...HASHES, 'array', 'percpu_array', 'array_of_maps', 'lpm_trie']),
-  delete: new Set([...HASHES, 'lpm_trie']),
+  update: new Set([...HASHES, 'array', 'percpu_array', 'array_of_maps', 'lpm_trie', 'tcam']),
+  delete: new Set([...HASHES, 'lpm_trie', 'tcam']),
 };
 
 /** Checks that all batch commands share; the open map or a negative errno. */

@@ -4,7 +4,7 @@ import { OutOfMemory } from '../../kernel/ram/page-allocator.ts';
 import type { RamOffset } from '../../kernel/types/units.ts';
 import { ATTR } from '../attr.ts';
 import type { MapSpec } from '../maps/map.ts';
-import { MAP_TYPES, uapi } from '../uapi.ts';
+import { mapTypeOf, uapi } from '../uapi.ts';
 import type { BpfCaller } from './caller.ts';
 import { refuseOffload } from './offload.ts';
 import { btfOfFd, install, objectName, mapOfFd, openMap, type OpenMap } from './lookup.ts';
@@ -22,7 +22,7 @@ export function mapCreate(
   caller: BpfCaller,
   raw: Uint8Array,
 ): number {
-  const type = MAP_TYPES[attr.map_type];
+  const type = mapTypeOf(attr.map_type);
   if (attr.btf_vmlinux_value_type_id !== 0) {
     if (type !== 'struct_ops' || attr.btf_key_type_id !== 0 || attr.btf_value_type_id !== 0) {
       return -errno.EINVAL;
@@ -37,6 +37,7 @@ export function mapCreate(
   const wantsNode = (attr.map_flags & uapi.BPF_F_NUMA_NODE) !== 0;
   if (wantsNode && attr.numa_node !== 0 && attr.numa_node !== NO_NODE) return -errno.EINVAL;
   if (type === undefined || type === 'unspec') return -errno.EINVAL;
+  if (type === 'tcam' && bpf.host.level === '6.1') return -errno.EINVAL;
   if (attr.map_ifindex !== 0) {
     if (!caller.caps.sysAdmin) return -errno.EPERM;
     return type === 'array' || type === 'hash'

@@ -4,7 +4,7 @@
 import { errno } from '../../kernel/types/errno.ts';
 import type { Helper } from '../helpers/helper.ts';
 import type { BpfMap } from '../maps/map.ts';
-import { MAP_TYPES, type MapType } from '../uapi.ts';
+import { type MapType, mapTypeNumber } from '../uapi.ts';
 import { helperText, reject, type Checker } from './checker.ts';
 
 const list = (names: string): ReadonlySet<string> => new Set(names.trim().split(/\s+/));
@@ -104,7 +104,7 @@ export function checkMapHelper(c: Checker, map: BpfMap | undefined, helper: Help
   if (maps && !maps.has(type)) fits = false;
   if (fits) return;
   const line =
-    `cannot pass map_type ${MAP_TYPES.indexOf(type)} into ` +
+    `cannot pass map_type ${mapTypeNumber(type)} into ` +
     `func ${helperText(helper.id)}#${helper.id}`;
   reject(c, errno.EINVAL, 'map-helper', line, {
     what: type,

@@ -304,6 +304,8 @@ function structOfMap(type: string): string {
       return 'bpf_array';
     case 'lpm_trie':
       return 'lpm_trie';
+    case 'tcam':
+      return 'tcam';
     case 'stack_trace':
       return 'bpf_stack_map';
     case 'queue':

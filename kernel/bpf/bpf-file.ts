@@ -8,7 +8,7 @@ import type { BpfObject, LinkObject, ProgObject } from '../../bpf/syscall/object
 import type { BpfMap } from '../../bpf/maps/map.ts';
 import { permanentFlags } from '../../bpf/maps/map-type.ts';
 import { RingbufMap } from '../../bpf/maps/ringbuf.ts';
-import { MAP_TYPES, PROG_TYPES, uapi } from '../../bpf/uapi.ts';
+import { mapTypeNumber, PROG_TYPES, uapi } from '../../bpf/uapi.ts';
 import type { FileOps, PollSource } from '../fs/vfs-types.ts';
 import { POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../fs/vfs-types.ts';
 import type { MappedPages, MmapRequest } from '../mm/file-mapping.ts';
@@ -92,7 +92,7 @@ export class BpfFile implements FileOps, BpfHandle {
       case 'map': {
         const { spec, memoryBytes, id, frozen } = object.map;
         return table([
-          ['map_type', MAP_TYPES.indexOf(spec.type)],
+          ['map_type', mapTypeNumber(spec.type)],
           ['key_size', spec.keyBytes],
           ['value_size', spec.valueBytes],
           ['max_entries', spec.maxEntries],

@@ -5,7 +5,7 @@
  */
 import type { ProgObject } from '../../bpf/syscall/objects.ts';
 import type { Redirect } from '../../bpf/runtime.ts';
-import { MAP_TYPES } from '../../bpf/uapi.ts';
+import { mapTypeNumber } from '../../bpf/uapi.ts';
 import { errno } from '../types/errno.ts';
 import type { RamOffset } from '../types/units.ts';
 import type { NetDevice, XdpPage } from './device.ts';
@@ -78,7 +78,7 @@ export class XdpRedirects {
     const tracepoint = result < 0 ? xdpRedirectErr : xdpRedirect;
     if (!tracepoint.enabled) return;
     const map = info?.map;
-    const mapType = map ? MAP_TYPES.indexOf(map.spec.type) : 0;
+    const mapType = map ? mapTypeNumber(map.spec.type) : 0;
     const to = target ?? (0 as RamOffset);
     const index = info?.index ?? 0;
     tracepoint.fire(from, programArg(program), to, result, mapType, map?.id ?? 0, index);

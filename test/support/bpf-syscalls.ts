@@ -26,7 +26,7 @@ import { bareKernel, type BareKernel } from '../../bpf/testing/bare-kernel.ts';
 import {
   ATTACH_TYPES,
   BPF_COMMANDS,
-  MAP_TYPES,
+  mapTypeNumber,
   PROG_TYPES,
   type AttachType,
   type BpfCommand,
@@ -113,7 +113,7 @@ export class BpfSyscalls {
 
   mapAttr({ type, keyBytes = 4, valueBytes = 8, maxEntries = 4, flags = 0, more }: TestMap) {
     return {
-      map_type: MAP_TYPES.indexOf(type),
+      map_type: mapTypeNumber(type),
       key_size: keyBytes,
       value_size: valueBytes,
       max_entries: maxEntries,

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { assemble } from '../../bpf/asm/assemble.ts';
 import { encodeInsns } from '../../bpf/isa/codec.ts';
 import { isLdImm64 } from '../../bpf/verifier/opcode.ts';
-import { ATTACH_TYPES, MAP_TYPES, PROG_TYPES } from '../../bpf/uapi.ts';
+import { ATTACH_TYPES, mapTypeNumber, PROG_TYPES } from '../../bpf/uapi.ts';
 import type { BatchRequest } from '../../ui/cli/batch/request.ts';
 import { findJudge } from '../oracle/judge.ts';
 import { allCases, type Case } from './cases.ts';
@@ -26,7 +26,7 @@ function request({ name, text, options = {} }: Case): BatchRequest {
     license: options.license ?? 'GPL',
     unpriv: options.unpriv === true,
     maps: (options.maps ?? []).map((map) => ({
-      type: MAP_TYPES.indexOf(map.type ?? 'array'),
+      type: mapTypeNumber(map.type ?? 'array'),
       keySize: map.keyBytes ?? 4,
       valueSize: map.valueBytes ?? 8,
       maxEntries: map.maxEntries ?? 1,

@@ -18,6 +18,7 @@ export function supportPage(): string {
     'Made from the tables in the source by `npm run docs`.',
     section('Instructions', instructions()),
     section('Map types of Linux 6.1', maps()),
+    section('Map types of skep', ownMaps()),
     section('Program types of Linux 6.1', programs()),
     section('Helpers of Linux 6.1', helperTable()),
     section('System calls', syscalls()),
@@ -51,6 +52,10 @@ function maps(): string {
     mark(mapTypes.has(type)),
   ]);
   return table(['map type', 'can be created'], rows);
+}
+
+function ownMaps(): string {
+  return 'Machines of level `latest` also have `tcam`, number 1000: ternary match with priorities, described in bpf/maps/tcam.ts.';
 }
 
 function programs(): string {

@@ -2,7 +2,7 @@
 import type { UserFlow } from '../../kernel/syscall/abi.ts';
 import { errno } from '../../kernel/types/errno.ts';
 import { mapCreate as createMap } from '../../bpf/loader/commands.ts';
-import { MAP_TYPES } from '../../bpf/uapi.ts';
+import { MAP_TYPES, mapTypeNumber } from '../../bpf/uapi.ts';
 import { close } from '../libc/files.ts';
 import { strerror } from '../libc/strerror.ts';
 import { interfaceIndex } from './device.ts';
@@ -38,9 +38,9 @@ export function* mapCreate(t: Bpftool): UserFlow<number> {
     if (words.accept('type')) {
       if (attr.map_type !== 0) return yield* t.fail('map type already specified');
       const name = words.next();
-      const type = (MAP_TYPES as readonly string[]).indexOf(name);
-      if (type < 0) return yield* t.fail(`unrecognized map type: ${name}`);
-      attr.map_type = type;
+      const type = [...MAP_TYPES, 'tcam' as const].find((known) => known === name);
+      if (!type) return yield* t.fail(`unrecognized map type: ${name}`);
+      attr.map_type = mapTypeNumber(type);
     } else if (words.accept('name')) attr.map_name = words.next();
     else if (row) {
       const [, field, what] = row;

@@ -1,7 +1,7 @@
 /** bpftool map show. */
 import type { UserFlow } from '../../kernel/syscall/abi.ts';
 import type { JsonTree } from '../../bpf/btf/format.ts';
-import { MAP_TYPES, PROG_TYPES } from '../../bpf/uapi.ts';
+import { PROG_TYPES, mapTypeOf } from '../../bpf/uapi.ts';
 import { close } from '../libc/files.ts';
 import { strerror } from '../libc/strerror.ts';
 import { allIds, fdById, fdinfo, mapInfo, type MapInfo } from '../bpf/objects.ts';
@@ -72,14 +72,14 @@ function* showOne(t: Bpftool, fd: number, tables: Tables): UserFlow<JsonTree | u
 }
 
 export function* headerText(t: Bpftool, info: MapInfo): UserFlow<string> {
-  const type = MAP_TYPES[info.type] ?? `type ${info.type}`;
+  const type = mapTypeOf(info.type) ?? `type ${info.type}`;
   const name = info.name === '' ? '' : `name ${info.name}  `;
   const flags = `flags 0x${info.map_flags.toString(16)}`;
   return `${info.id}: ${type}  ${name}${flags}${yield* deviceText(t.p, info)}\n`;
 }
 
 export function headerJson(info: MapInfo): (readonly [string, JsonTree] | false)[] {
-  const type = MAP_TYPES[info.type];
+  const type = mapTypeOf(info.type);
   return [
     ['id', number(info.id)],
     ['type', type === undefined ? number(info.type) : string(type)],
@@ -131,7 +131,7 @@ function* ownerOf(
   fd: number,
   info: MapInfo,
 ): UserFlow<{ type?: string; jited?: boolean }> {
-  if (MAP_TYPES[info.type] !== 'prog_array') return {};
+  if (mapTypeOf(info.type) !== 'prog_array') return {};
   const type = yield* fdinfo(t.p, fd, 'owner_prog_type');
   const jited = yield* fdinfo(t.p, fd, 'owner_jited');
   return {
