@@ -3,19 +3,13 @@
  *
  *   const court = await openCourt({ jobs: 1 })     or { missing } where there is no judge
  *   court.compare(requests)                        one Comparison a request, in order
- *   court.agreed(comparisons)                      numbers
+ *   found(comparisons)                             those that differ
  */
 import { hostAssets } from '../../ui/cli/assets.ts';
 import { parseRequest, RequestError } from '../../ui/cli/batch/request.ts';
 import type { BatchRequest } from '../../ui/cli/batch/request.ts';
 import { contender, type Answer, type Contender } from './contender.ts';
-import {
-  difference,
-  engineDifference,
-  RESULT_KINDS,
-  type Difference,
-  type DifferenceKind,
-} from './difference.ts';
+import { difference, engineDifference, RESULT_KINDS, type Difference } from './difference.ts';
 import { findJudge, type Judge } from './judge.ts';
 import type { RequestJson } from './request.ts';
 
@@ -26,6 +20,8 @@ export interface Comparison {
   readonly difference: Difference | undefined;
   /** Results that differ, but on skep also when only addresses, clock and random numbers do. */
   readonly unstable: boolean;
+  /** The JIT ran it too. */
+  readonly compiled: boolean;
 }
 
 export type Found = Comparison & { readonly difference: Difference };
@@ -130,41 +126,11 @@ export class Court {
     const found = (jit && engineDifference(skep, jit)) ?? difference(linux, skep);
     const doubtful = found !== undefined && RESULT_KINDS.has(found.kind);
     const unstable = doubtful && difference(this.#elsewhere.answer(request), skep) !== undefined;
-    return { request, linux, skep, difference: found, unstable };
+    return { request, linux, skep, difference: found, unstable, compiled: jit !== undefined };
   }
 }
 
 /** Real differences: those that are not about addresses. */
 export function found(comparisons: readonly Comparison[]): Found[] {
   return comparisons.filter((one): one is Found => one.difference !== undefined && !one.unstable);
-}
-
-export interface Statistics {
-  readonly total: number;
-  readonly acceptedByBoth: number;
-  readonly refusedByBoth: number;
-  /** Accepted by both, and all results compared. */
-  readonly ran: number;
-  readonly unstable: number;
-  readonly differences: Readonly<Partial<Record<DifferenceKind, number>>>;
-}
-
-export function statistics(comparisons: readonly Comparison[]): Statistics {
-  const count = (test: (one: Comparison) => boolean): number => comparisons.filter(test).length;
-  const ok = (answer: Answer): boolean => 'ok' in answer && answer.ok;
-  const refused = (answer: Answer): boolean => 'ok' in answer && !answer.ok;
-  const differences: Partial<Record<DifferenceKind, number>> = {};
-  for (const { difference } of found(comparisons)) {
-    differences[difference.kind] = (differences[difference.kind] ?? 0) + 1;
-  }
-  return {
-    total: comparisons.length,
-    acceptedByBoth: count(({ linux, skep }) => ok(linux) && ok(skep)),
-    refusedByBoth: count(({ linux, skep }) => refused(linux) && refused(skep)),
-    ran: count(
-      ({ linux, skep }) => ok(linux) && ok(skep) && 'run' in linux && linux.run!.length > 0,
-    ),
-    unstable: count(({ unstable }) => unstable),
-    differences,
-  };
 }

@@ -51,7 +51,9 @@ export function difference(linux: Answer, skep: Answer): Difference | undefined 
     const [a, b] = [linux, skep].map((one) => ('error' in one ? brief(one.error) : 'answered'));
     return a === b ? undefined : of('request', a!, b!);
   }
-  return verdictDifference(linux, skep) ?? runDifference(linux, skep);
+  return (
+    verdictDifference(linux, skep) ?? runDifference(linux, skep) ?? processedDifference(linux, skep)
+  );
 }
 
 /** Between the interpreter and the JIT: nothing may differ. */
@@ -82,8 +84,12 @@ function verdictDifference(linux: BatchAnswer, skep: BatchAnswer): Difference | 
     return of('errno', `${linux.errno}: ${messageA}`, `${skep.errno}: ${messageB}`);
   }
   if (!linux.ok && messageA !== messageB) return of('message', messageA, messageB);
+  return undefined;
+}
+
+function processedDifference(linux: BatchAnswer, skep: BatchAnswer): Difference | undefined {
   if (linux.verified_insns !== skep.verified_insns) {
-    const why = linux.ok ? '' : template(messageA);
+    const why = linux.ok ? '' : template(lastMessage(linux.log));
     return {
       kind: 'processed',
       key: `${linux.verified_insns > skep.verified_insns ? 'fewer' : 'more'} ${why}`,

@@ -7,23 +7,18 @@
  *
  * Exit status 0: no difference; 1: there are some; 2: bad usage, unreadable input, or no judge.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { EXIT, UsageError } from '../../ui/cli/usage.ts';
-import {
-  found,
-  openCourt,
-  statistics,
-  type Court,
-  type CourtOptions,
-  type Found,
-} from './court.ts';
+import { runCampaign, type CampaignState } from './campaign.ts';
+import { found, openCourt, type Court, type CourtOptions, type Found } from './court.ts';
 import { divergence } from './divergence.ts';
-import { generate, KINDS, type Kind } from './generate/generate.ts';
-import { line, report, summary } from './report.ts';
+import { KINDS, type Kind } from './generate/generate.ts';
+import { covered, line, report, summary } from './report.ts';
 import { readRequests, type RequestJson } from './request.ts';
 import { shrink } from './shrink.ts';
+import { tally } from './statistics.ts';
 
 const HOME = join(import.meta.dirname, '../../.build/oracle');
 /** Programs of one bug that are made small and shown. */
@@ -39,11 +34,12 @@ interface DiffOptions {
   readonly jit: boolean;
 }
 
-interface RandomOptions extends DiffOptions {
+interface RandomOptions extends Omit<DiffOptions, 'shrink'> {
   readonly seed: string;
   readonly kind: string;
   readonly from?: string;
-  readonly out?: string;
+  readonly folder?: string;
+  readonly shrink: boolean;
 }
 
 export async function main(argv: readonly string[]): Promise<number> {
@@ -76,7 +72,8 @@ export async function main(argv: readonly string[]): Promise<number> {
       const comparisons = await court.compare(requests);
       const differing = found(comparisons);
       await show(court, differing, options, options.shrink ? 'shrunk' : 'whole');
-      finish(statistics(comparisons), options);
+      if (options.json) print(tally(comparisons));
+      else console.log(summary(tally(comparisons)));
       status = differing.length > 0 ? EXIT.failed : EXIT.ok;
     });
   asDiff(program.command('random'))
@@ -85,7 +82,11 @@ export async function main(argv: readonly string[]): Promise<number> {
     .option('--seed <n>', 'seed of the first one', '1')
     .option('--kind <kind>', `what kind: ${KINDS.join(', ')} or both`, 'both')
     .option('--from <file>', 'mutate these requests and not generated ones')
-    .option('--out <file>', 'where the differing requests go')
+    .option(
+      '--folder <dir>',
+      'where numbers and differing requests go; what is there is gone on with',
+    )
+    .option('--no-shrink', 'name the differing programs only')
     .action(async (count: string, options: RandomOptions) => {
       status = await random(whole(count, 'N'), options);
     });
@@ -106,23 +107,27 @@ async function random(count: number, options: RandomOptions): Promise<number> {
   if (kind !== 'both' && !KINDS.includes(kind)) {
     throw new UsageError(`--kind: there is no '${kind}'`);
   }
-  const requests = generate(count, seed, kind, options.from ? read(options.from) : undefined);
-  const court = await open(courtOptions(options));
-  const comparisons = await court.compare(requests);
-  const differing = found(comparisons);
-  await show(court, differing, options, 'shrunk');
-  for (const each of KINDS) {
-    const those = comparisons.filter(({ request }) => String(request.id).startsWith(each));
-    if (those.length > 0) finish({ kind: each, ...statistics(those) }, options);
-  }
-  if (differing.length === 0) return EXIT.ok;
-  const out = options.out ?? join(HOME, `differing-${kind}-${seed}.jsonl`);
-  mkdirSync(HOME, { recursive: true });
-  const lines = differing.map(({ request, linux, difference }) =>
-    JSON.stringify({ request, linux, kind: difference.kind }),
+  const folder = options.folder ?? join(HOME, `random-${kind}-${seed}`);
+  if (!options.folder) rmSync(folder, { recursive: true, force: true });
+  const base = options.from ? { base: read(options.from) } : {};
+  const court = await open({ jobs: whole(options.jobs, '--jobs'), withoutJit: !options.jit });
+  const plan = { count, seed, kind, ...base };
+  const since = Date.now();
+  const { state, differing } = await runCampaign(court, plan, {
+    folder,
+    progress: ({ done }, news) => {
+      const seconds = ((Date.now() - since) / 1000).toFixed(0);
+      console.error(`${done} of ${count} (${seconds} s), ${news.length} of the last differ`);
+      for (const one of news) console.error(`  ${line(one)}`);
+    },
+  });
+  if (options.shrink) await show(court, differing, options, 'shrunk');
+  finish(state, options);
+  const clean = Object.values(state.tallies).every(
+    ({ differences }) => Object.keys(differences).length === 0,
   );
-  writeFileSync(out, `${lines.join('\n')}\n`);
-  console.error(`differing requests: ${out}`);
+  if (clean) return EXIT.ok;
+  console.error(`differing requests: ${join(folder, 'differing.jsonl')}`);
   return EXIT.failed;
 }
 
@@ -132,7 +137,7 @@ async function open(options: CourtOptions): Promise<Court> {
   return court;
 }
 
-function courtOptions({ jobs, jit }: DiffOptions): CourtOptions {
+function courtOptions({ jobs, jit }: Pick<DiffOptions, 'jobs' | 'jit'>): CourtOptions {
   const progress = (done: number, total: number): void => {
     console.error(`${done} of ${total} answered`);
   };
@@ -143,7 +148,7 @@ function courtOptions({ jobs, jit }: DiffOptions): CourtOptions {
 async function show(
   court: Court,
   differing: readonly Found[],
-  { json }: DiffOptions,
+  { json }: Pick<DiffOptions, 'json'>,
   how: 'shrunk' | 'whole',
 ): Promise<void> {
   if (how === 'whole') {
@@ -178,12 +183,14 @@ async function show(
 const bySize = (list: readonly Found[]): Found[] =>
   [...list].sort((a, b) => a.request.insns.length - b.request.insns.length);
 
-function finish(
-  numbers: ReturnType<typeof statistics> & { readonly kind?: Kind },
-  { json }: DiffOptions,
-): void {
-  if (json) print(numbers);
-  else console.log(`${numbers.kind ? `${numbers.kind}: ` : ''}${summary(numbers)}`);
+function finish(state: CampaignState, { json }: Pick<DiffOptions, 'json'>): void {
+  if (json) return print(state);
+  for (const [kind, numbers] of Object.entries(state.tallies)) {
+    console.log(`${kind}: ${summary(numbers)}`);
+  }
+  console.log(
+    `programs that ran and were compared, by what they hold:\n${covered(state.coverage)}`,
+  );
 }
 
 const print = (value: unknown): void => void process.stdout.write(`${JSON.stringify(value)}\n`);

@@ -2,10 +2,11 @@
 import { disasmInsn } from '../../bpf/isa/disasm.ts';
 import { helperName } from '../../bpf/helpers/table.ts';
 import type { Answer } from './contender.ts';
-import type { Found, Statistics } from './court.ts';
+import type { Found } from './court.ts';
 import type { Divergence } from './divergence.ts';
 import { slotsOf } from './edit.ts';
 import { insnsOf, type RequestJson } from './request.ts';
+import type { Coverage, Tally } from './statistics.ts';
 
 /** Lines of a log that are shown. */
 const LOG_LINES = 25;
@@ -58,16 +59,31 @@ function logTail(who: string, answer: Answer): string {
   return [`---- ${who}: ${verdict}${run}`, ...lines].join('\n');
 }
 
-export function summary(statistics: Statistics): string {
-  const { total, acceptedByBoth, refusedByBoth, ran, unstable, differences } = statistics;
-  const percent = (count: number): string =>
-    `${count} (${((100 * count) / Math.max(1, total)).toFixed(2)} %)`;
-  const named = Object.entries(differences).map(([kind, count]) => `${kind} ${percent(count)}`);
+export function summary(tally: Tally): string {
+  const percent = (count: number, of = tally.total): string =>
+    `${count} (${((100 * count) / Math.max(1, of)).toFixed(2)} %)`;
+  const { acceptedByBoth, refusedByBoth, ran, compiled, unstable } = tally;
+  const named = Object.entries(tally.differences).map(([kind, n]) => `${kind} ${percent(n)}`);
   return [
-    `${total} programs: accepted by both ${percent(acceptedByBoth)}, refused by both ` +
-      `${percent(refusedByBoth)}; results compared of ${ran}, ${unstable} of them depend on addresses`,
+    `${tally.total} programs: accepted by both ${percent(acceptedByBoth)}, refused by both ` +
+      `${percent(refusedByBoth)}, by skep only ${percent(tally.refusedBySkepOnly)}, ` +
+      `by Linux only ${percent(tally.acceptedBySkepOnly)}`,
+    `results compared of ${ran} (JIT: ${compiled}), ${unstable} of them depend on addresses`,
+    `instructions processed: the same for ${percent(tally.sameProcessed, acceptedByBoth)} of the ` +
+      `accepted; of the refused errno ${percent(tally.sameErrno, refusedByBoth)}, ` +
+      `errno and last message ${percent(tally.sameMessage, refusedByBoth)}`,
     named.length > 0 ? `differences: ${named.join(', ')}` : 'no differences',
   ].join('\n');
+}
+
+/** What the compared programs were made of, the rarest first: that is what a reader looks for. */
+export function covered(coverage: Partial<Coverage>): string {
+  return Object.entries(coverage)
+    .map(([group, counts]: [string, Readonly<Record<string, number>>]) => {
+      const rows = Object.entries(counts).sort(([, a], [, b]) => a - b);
+      return `${group} (${rows.length}): ${rows.map(([name, n]) => `${name} ${n}`).join(', ')}`;
+    })
+    .join('\n');
 }
 
 const cut = (text: string): string => (text.length > 200 ? `${text.slice(0, 200)}…` : text);
