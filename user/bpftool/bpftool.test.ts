@@ -99,6 +99,19 @@ describe('bpftool on the objects of first-light', () => {
     );
   });
 
+  it('makes and dumps ternary maps, each entry by its own key', async () => {
+    const map = 'pinned /sys/fs/bpf/t';
+    await run('bpftool map create /sys/fs/bpf/t type tcam key 8 value 1 entries 4 name mine');
+    await run(`bpftool map update ${map} key hex 09 0 0 0 0a 00 ff 00 value hex 01`);
+    await run(`bpftool map update ${map} key hex 01 0 0 0 0a 01 ff ff value hex 02`);
+    expect(await run(`bpftool map show ${map} | head -1`)).toMatch(/^\d+: tcam {2}name mine /);
+    expect(await run(`bpftool map dump ${map}`)).toBe(
+      'key: 01 00 00 00 0a 01 ff ff  value: 02\n' +
+        'key: 09 00 00 00 0a 00 ff 00  value: 01\nFound 2 elements\n',
+    );
+    await run('rm /sys/fs/bpf/t');
+  });
+
   it('works on elements of a map without types', async () => {
     const create = 'bpftool map create /sys/fs/bpf/m type hash key 4 value 8 entries 10 name mine';
     expect(await run(create)).toBe('');
