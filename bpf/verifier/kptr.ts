@@ -6,21 +6,15 @@ import { errno } from '../../kernel/types/errno.ts';
 import type { ArgContext } from './args.ts';
 import { structIdMatches } from './btf-walk.ts';
 import { reject, type Checker } from './checker.ts';
-import { MAX_KPTRS, kptrAt, mapFields, type KernelPtr } from './map-fields.ts';
+import { MAX_KPTRS, kptrAt, kptrsOf, type KernelPtr } from './map-fields.ts';
 import { classOf, cls, mode, modeOf } from './opcode.ts';
 import { flag, isNull, pointerReg, typeText, type Reg } from './reg.ts';
 import { checkUnmodified } from './region.ts';
 import { isConst } from './tnum.ts';
 
-/** Id of the kernel's struct that the field points at. */
-function kptrStruct(c: Checker, kptr: KernelPtr): number {
-  const id = c.env.kernelBtf?.find(kptr.struct, 'struct');
-  if (id === undefined) {
-    const line = `kernel has no struct ${kptr.struct}, which a map's kptr points at`;
-    return reject(c, errno.ENOENT, 'unknown-kernel-type', line);
-  }
-  return id;
-}
+/** Id of the kernel's struct that the field points at; without one it would be no kptr. */
+const kptrStruct = (c: Checker, kptr: KernelPtr): number =>
+  c.env.kernelBtf!.find(kptr.struct, 'struct')!;
 
 /** The pointer in `regno` may be stored in the field. */
 export function checkKptrType(c: Checker, kptr: KernelPtr, reg: Reg, regno: number): void {
@@ -84,7 +78,7 @@ export function checkKptrArg(c: Checker, reg: Reg, regno: number, arg: ArgContex
   }
   const { name, btf } = map.spec;
   if (!btf) refuse(`map '${name}' has to have BTF in order to use bpf_kptr_xchg`);
-  const { kptrs } = mapFields(map);
+  const kptrs = kptrsOf(map, c.env.kernelBtf);
   if (typeof kptrs === 'number' || kptrs.length === 0) {
     refuse(
       kptrs === -errno.E2BIG
@@ -93,7 +87,7 @@ export function checkKptrArg(c: Checker, reg: Reg, regno: number, arg: ArgContex
     );
   }
   const off = reg.off + Number(BigInt.asIntN(32, bits.value));
-  const kptr = kptrAt(map, off);
+  const kptr = kptrAt(map, off, c.env.kernelBtf);
   if (!kptr) return refuse(`off=${off} doesn't point to kptr`);
   if (!kptr.referenced) refuse(`off=${off} kptr isn't referenced kptr`);
   arg.map = map;

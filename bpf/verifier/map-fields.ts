@@ -19,7 +19,7 @@ export interface MapFields {
   /** Offset in the value, or -errno: -ENOENT none, -E2BIG several, -EINVAL no struct or mangled. */
   readonly spinLock: number;
   readonly timer: number;
-  /** By offset; -errno where they are malformed. */
+  /** By offset; -errno where they are malformed. See `kptrsOf`. */
   readonly kptrs: readonly KernelPtr[] | number;
 }
 
@@ -45,8 +45,21 @@ export function mapFields(map: BpfMap): MapFields {
 
 export const hasSpinLock = (map: BpfMap): boolean => mapFields(map).spinLock >= 0;
 export const hasTimer = (map: BpfMap): boolean => mapFields(map).timer >= 0;
-export function kptrAt(map: BpfMap, offset: number): KernelPtr | undefined {
+
+/** A map that points at a struct that the kernel does not have holds plain memory: -ENOENT. */
+export function kptrsOf(map: BpfMap, kernel: Btf | undefined): readonly KernelPtr[] | number {
   const { kptrs } = mapFields(map);
+  if (typeof kptrs === 'number') return kptrs;
+  const known = kptrs.every(({ struct }) => kernel?.find(struct, 'struct') !== undefined);
+  return known ? kptrs : -errno.ENOENT;
+}
+
+export function kptrAt(
+  map: BpfMap,
+  offset: number,
+  kernel: Btf | undefined,
+): KernelPtr | undefined {
+  const kptrs = kptrsOf(map, kernel);
   return typeof kptrs === 'number' ? undefined : kptrs.find((kptr) => kptr.offset === offset);
 }
 

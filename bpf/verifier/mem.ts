@@ -167,7 +167,7 @@ function accessMapValue(
   const map = reg.map!;
   const fixed = isConst(reg.scalar.bits);
   const at = off + (fixed ? knownOf(reg.scalar) : 0);
-  const kptr = fixed ? kptrAt(map, at) : undefined;
+  const kptr = fixed ? kptrAt(map, at, c.env.kernelBtf) : undefined;
   if (kptr) {
     checkKptrAccess(c, kptr, value);
     return;

@@ -7,7 +7,7 @@ import type { ArgContext } from './args.ts';
 import type { BpfMap } from '../maps/map.ts';
 import { uapi } from '../uapi.ts';
 import { reject, type Checker } from './checker.ts';
-import { SPIN_LOCK_BYTES, TIMER_BYTES, mapFields } from './map-fields.ts';
+import { SPIN_LOCK_BYTES, TIMER_BYTES, kptrsOf, mapFields } from './map-fields.ts';
 import { typeText, type Reg } from './reg.ts';
 import { sminOf, umaxOf } from './scalar.ts';
 import { isConst, isZero, tnumText } from './tnum.ts';
@@ -159,8 +159,9 @@ export function checkMapValue(
     const what = 'bpf_timer';
     reject(c, errno.EACCES, 'kernel-field-access', line, { reg: regno, off, bytes, what });
   }
-  if (typeof fields.kptrs === 'number') return;
-  const kptr = fields.kptrs.find(({ offset }) => touches(offset, 8));
+  const kptrs = kptrsOf(map, c.env.kernelBtf);
+  if (typeof kptrs === 'number') return;
+  const kptr = kptrs.find(({ offset }) => touches(offset, 8));
   if (kptr) checkKptrShape(c, reg, off, bytes, kptr.offset, by);
 }
 
