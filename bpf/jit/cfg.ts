@@ -34,7 +34,12 @@ export interface Cfg {
 }
 
 export function buildCfg(program: VerifiedProgram, subprog: SubprogInfo): Cfg {
-  const order = reversePostorder(scan(program, subprog), subprog.start);
+  return cfgOf(scan(program, subprog), subprog.start);
+}
+
+/** Of any code: blocks by the number of their first instruction. */
+export function cfgOf(raw: ReadonlyMap<number, RawBlock>, entry: number): Cfg {
+  const order = reversePostorder(raw, entry);
   const indexOf = new Map(order.map(({ start }, index) => [start, index]));
   const blocks = order.map(({ slots, targets }, index): Block => {
     const successors = targets.map((target) => indexOf.get(target)!);
@@ -62,9 +67,10 @@ export function buildCfg(program: VerifiedProgram, subprog: SubprogInfo): Cfg {
   return { blocks, isReducible };
 }
 
-interface RawBlock {
+export interface RawBlock {
   readonly start: number;
   readonly slots: number[];
+  /** Where it may go on: none, one, or [not taken, taken]. */
   readonly targets: number[];
 }
 
@@ -119,7 +125,7 @@ function rowAt(program: VerifiedProgram, slot: number): IsaRow {
 }
 
 /** Iterative, since a program may be a hundred thousand blocks long. */
-function reversePostorder(blocks: Map<number, RawBlock>, entry: number): RawBlock[] {
+function reversePostorder(blocks: ReadonlyMap<number, RawBlock>, entry: number): RawBlock[] {
   const postorder: RawBlock[] = [];
   const seen = new Set([entry]);
   const first = blockAt(blocks, entry);
@@ -139,7 +145,7 @@ function reversePostorder(blocks: Map<number, RawBlock>, entry: number): RawBloc
   return postorder.reverse();
 }
 
-function blockAt(blocks: Map<number, RawBlock>, slot: number): RawBlock {
+function blockAt(blocks: ReadonlyMap<number, RawBlock>, slot: number): RawBlock {
   const block = blocks.get(slot);
   if (block === undefined) throw new Bug(`a jump of a verified program leads to slot ${slot}`);
   return block;

@@ -8,8 +8,7 @@
  * a loop around a `br_table` over all blocks.
  */
 import type { Block, Cfg } from './cfg.ts';
-import { I32, SELECT, type Label } from './code-writer.ts';
-import type { FunctionCode } from './frame.ts';
+import { I32, SELECT, type CodeWriter, type Label, type ValueType } from './code-writer.ts';
 
 /** Writes what the blocks hold. Each is asked for once. */
 export interface BlockCode {
@@ -19,14 +18,20 @@ export interface BlockCode {
   condition(block: Block): void;
 }
 
-export function structure(f: FunctionCode, cfg: Cfg, code: BlockCode): void {
+/** A function while it is written. */
+export interface StructuredCode extends CodeWriter {
+  /** A new local. */
+  local(type: ValueType): number;
+}
+
+export function structure(f: StructuredCode, cfg: Cfg, code: BlockCode): void {
   if (cfg.isReducible) new Nesting(f, cfg.blocks, code).tree(0, undefined);
   else dispatch(f, cfg.blocks, code);
   f.unreachable();
 }
 
 class Nesting {
-  readonly #f: FunctionCode;
+  readonly #f: StructuredCode;
   readonly #blocks: readonly Block[];
   readonly #code: BlockCode;
   /** Blocks in the dominator tree below each, itself included. */
@@ -35,7 +40,7 @@ class Nesting {
   readonly #forward: Label[] = [];
   readonly #loops: Label[] = [];
 
-  constructor(f: FunctionCode, blocks: readonly Block[], code: BlockCode) {
+  constructor(f: StructuredCode, blocks: readonly Block[], code: BlockCode) {
     this.#f = f;
     this.#blocks = blocks;
     this.#code = code;
@@ -128,7 +133,7 @@ class Nesting {
 }
 
 /** loop { br_table to the block whose index is in a local; each sets it and goes round again } */
-function dispatch(f: FunctionCode, blocks: readonly Block[], code: BlockCode): void {
+function dispatch(f: StructuredCode, blocks: readonly Block[], code: BlockCode): void {
   const target = f.local('i32');
   // The code may be an inlined subprogram's, which is entered again.
   f.i32(0);

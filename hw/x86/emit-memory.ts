@@ -16,15 +16,17 @@ export function emitLoad(
 ): void {
   if (!row.probe) return f.load(row.bytes, row.signed, dst, base, off);
   // A user address would be readable, so it is refused here: below the limit (by |off| more, for a
-  // negative one), or wrapping around to small numbers. What faults otherwise, the exception table
-  // answers with 0.
+  // negative offset, which Linux's verifier never lets through), or wrapping around to small
+  // numbers. What faults otherwise, the exception table answers with 0.
   f.movabs(R11, USER_LIMIT + BigInt(Math.abs(off)));
   f.alu('cmp', 64, base, R11);
-  const isUser = f.ahead('b');
-  f.mov(64, R11, base);
-  f.aluImm32('add', 64, R11, off);
+  const isUser = off < 0 ? undefined : f.ahead('b');
+  if (isUser !== undefined) {
+    f.mov(64, R11, base);
+    f.aluImm32('add', 64, R11, off);
+  }
   const isKernel = f.ahead('ae');
-  f.land(isUser);
+  if (isUser !== undefined) f.land(isUser);
   f.alu('xor', 32, dst, dst);
   const done = f.ahead('always');
   f.land(isKernel);

@@ -33,6 +33,8 @@ export const X86_OF_BPF: readonly number[] = [
 export const CALLEE_SAVED_BPF = [6, 7, 8, 9] as const;
 /** What a function may change without saving it (System V ABI), besides rax. */
 export const CALLER_SAVED: readonly number[] = [RCX, RDX, RSI, RDI, R8, 9, R10, R11];
+/** What a function gives back as it was, besides rsp. */
+export const CALLEE_SAVED: readonly number[] = [RBX, RBP, 12, R13, R14, R15];
 /** The first integer arguments of the calling convention, in order. */
 export const ARGUMENTS: readonly number[] = [RDI, RSI, RDX, RCX, R8];
 

@@ -1,0 +1,266 @@
+/** A program as machine code: its image, and the simulation that executes it. */
+import type { BpfFunction } from '../../bpf/engine-state.ts';
+import { BaseExecutable } from '../../bpf/executable.ts';
+import { slotAt } from '../../bpf/jit/code-map.ts';
+import { moduleName, asOops } from '../../bpf/oops.ts';
+import { BpfOops, type VerifiedProgram } from '../../bpf/program.ts';
+import type { BpfRuntime } from '../../bpf/runtime.ts';
+import { Bug, type RamOffset } from '../../kernel/types/units.ts';
+import { LONG_JUMP_BYTES } from './assembler.ts';
+import { generate, type CodeImage } from './codegen.ts';
+import type { X86Machine } from './engine.ts';
+import { listing } from './listing.ts';
+import type { Random } from './lowered.ts';
+import { RAX, RBP, RDI, RSP } from './registers.ts';
+import { FRAME_BELOW, simulate, type Simulation, type Traps } from './simulation.ts';
+import { programAt, programEntry, PROGRAM_ENTRIES } from './text-space.ts';
+
+/** Bytes below the lowest stack that code may still push to. */
+const STACK_SLACK = 256;
+
+export class X86Program extends BaseExecutable {
+  readonly engine = 'x86';
+  readonly code: CodeImage;
+  readonly #machine: X86Machine;
+  readonly #index: number;
+  readonly #callbacks: readonly { readonly subprog: number; readonly offset: number }[];
+  /** Ids that the direct tail calls are patched for. */
+  readonly #poked: number[];
+  #simulation: Simulation;
+
+  constructor(machine: X86Machine, program: VerifiedProgram, runtime: BpfRuntime) {
+    super(program, runtime);
+    const { inline = true, blindingSeed } = machine.options;
+    const { symbols, text } = machine;
+    this.#machine = machine;
+    const blind = blindingSeed === undefined ? undefined : xorshift(blindingSeed);
+    this.code = generate(
+      { program, runtime, state: this.state, symbols, inline, blind },
+      PROGRAM_ENTRIES,
+      (sizeBytes) => text.allocate(sizeBytes),
+    );
+    this.#poked = this.code.pokes.map(() => 0);
+    this.#index = this.state.programs.reserve();
+    this.#callbacks = program.subprogs.flatMap(({ isCallback }, subprog) =>
+      isCallback ? [{ subprog, offset: this.code.functions[subprog]!.start }] : [],
+    );
+    this.#simulation = this.#translate();
+    for (const { subprog, offset } of this.#callbacks) {
+      const func: BpfFunction = (...args) =>
+        (this.#simulation.callback(offset) as BpfFunction)(...args);
+      this.bindCallback(subprog, func);
+    }
+    machine.programs.add(this);
+  }
+
+  get imageBytes(): number {
+    return this.code.bytes.length;
+  }
+
+  /** Where direct tail calls may have to be patched first, others must not enter by the table. */
+  get tableIndex(): number | undefined {
+    return this.code.pokes.length === 0 ? this.#index : undefined;
+  }
+
+  /** The observer came or went. */
+  retranslate(): void {
+    this.#simulation = this.#translate();
+  }
+
+  override run(ctx: RamOffset): number {
+    const { state, runtime } = this;
+    const { core } = this.#machine;
+    // Inside another run, which a fault of this one need not end.
+    const saved = runtime.running === undefined ? undefined : core.saveForCaller();
+    this.#poke();
+    try {
+      if (this.#simulation.callsOut) return super.run(ctx);
+      return state.programs.run(this.#index, ctx) >>> 0;
+    } catch (error) {
+      if (saved !== undefined) core.restoreForCaller(saved);
+      throw asOops(error, state.programs);
+    } finally {
+      if (core.observer !== undefined) core.flush();
+    }
+  }
+
+  override run64(ctx: RamOffset): bigint {
+    const { core } = this.#machine;
+    try {
+      return super.run64(ctx);
+    } finally {
+      if (core.observer !== undefined) core.flush();
+    }
+  }
+
+  protected override execute(ctx: RamOffset, stackTop: number): number {
+    return this.state.programs.runBelow(this.#index, ctx, stackTop) >>> 0;
+  }
+
+  override enter(ctx: bigint, stackTop: number, tailCalls: number): bigint {
+    this.#poke();
+    return this.#simulation.enter(ctx, stackTop, tailCalls);
+  }
+
+  /** Enter by tail call from machine code, with everything in registers. */
+  tail(): number {
+    this.#poke();
+    return this.#simulation.tail();
+  }
+
+  image(): Uint8Array {
+    this.#poke();
+    return this.code.bytes;
+  }
+
+  functionBytes(): readonly number[] {
+    return this.code.functions.map(({ sizeBytes }) => sizeBytes);
+  }
+
+  override text(): string {
+    this.#poke();
+    return listing(this.program, this.code, (address) => this.#machine.symbols.at(address)?.name);
+  }
+
+  override free(): void {
+    super.free();
+    const { text, programs } = this.#machine;
+    programs.delete(this);
+    text.free(this.code.address, this.code.bytes.length);
+    this.state.programs.remove(this.#index);
+  }
+
+  #translate(): Simulation {
+    const { code, program, runtime, state } = this;
+    const { core, symbols, options, nextBlock } = this.#machine;
+    const simulation = simulate(
+      {
+        ram: runtime.ram,
+        core,
+        symbols,
+        name: moduleName(this.#index),
+        traps: this.#traps(),
+        traced: core.observer !== undefined,
+        poison: options.poison ?? false,
+        stackLimit: state.bottom + STACK_SLACK,
+        leave: (target) => this.#leave(target),
+        nextBlock,
+      },
+      {
+        address: code.address,
+        bytes: code.bytes,
+        zeroes: new Map(code.exceptions.map(({ at, register }) => [at, register])),
+        callbacks: this.#callbacks.map(({ offset }) => offset),
+        slotAt: (offset) => this.#slotAt(offset),
+      },
+    );
+    state.programs.set(this.#index, simulation.enter, (offset) => {
+      const slot = slotAt(simulation.functions, offset);
+      return slot === undefined ? undefined : { program, slot };
+    });
+    core.observer?.blocks(simulation.blocks);
+    return simulation;
+  }
+
+  #slotAt(offset: number): number | undefined {
+    const func = this.code.functions.find(
+      ({ start, sizeBytes }) => start <= offset && offset < start + sizeBytes,
+    );
+    const marks = func?.marks ?? [];
+    let low = 0;
+    let high = marks.length / 2;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (marks[2 * middle]! <= offset) low = middle + 1;
+      else high = middle;
+    }
+    return low === 0 ? undefined : marks[2 * low - 1];
+  }
+
+  #traps(): Traps {
+    const oops = (message: string, address: bigint | RamOffset, offset: number): BpfOops => {
+      const slot = this.#slotAt(offset);
+      const at = slot === undefined ? undefined : { program: this.program, slot };
+      return new BpfOops(message, address, at);
+    };
+    return {
+      fault: (address, offset, bytes) => {
+        const text = BigInt.asUintN(64, address).toString(16).padStart(16, '0');
+        throw oops(`unable to handle access of ${bytes} bytes at ${text}`, address, offset);
+      },
+      divideError: (offset) => {
+        throw oops('divide error', 0n, offset);
+      },
+      stackOverflow: (offset) => {
+        const { core } = this.#machine;
+        throw oops('kernel stack overflow', core.register(RSP), offset);
+      },
+      lost: (offset) => {
+        throw new Bug(`machine code went astray at offset ${offset.toString(16)}`);
+      },
+    };
+  }
+
+  /** The jump at the end of a tail call. */
+  #leave(address: bigint): number {
+    const id = programAt(address);
+    const target = id === undefined ? undefined : this.runtime.executableOf(id);
+    if (target === undefined)
+      throw new Bug(`a jump to ${BigInt.asUintN(64, address).toString(16)}`);
+    if (target instanceof X86Program && target.#machine === this.#machine) return target.tail();
+    // Another engine's: its frame begins where ours was, and it returns as `leave; ret` would.
+    const { core } = this.#machine;
+    const { ram } = this.runtime;
+    const frame = core.low(RBP);
+    const r0 = target.enter(core.register(RDI), frame, core.low(RAX));
+    core.setRegister(RAX, r0);
+    core.setRegister(RBP, ram.view.getBigInt64(frame, true));
+    core.setPointer(RSP, frame + FRAME_BELOW);
+    return ram.view.getInt32(frame + 8, true);
+  }
+
+  /** Patch the direct tail calls whose slots hold other programs than before. */
+  #poke(): void {
+    const { pokes, bytes, address } = this.code;
+    if (pokes.length === 0) return;
+    const { u32 } = this.runtime.ram;
+    let changed = false;
+    pokes.forEach(({ bypassAt, jumpAt, slotAt: slot }, i) => {
+      // An id may be that of a program that is gone.
+      const held = u32[slot >>> 2]!;
+      const id = held !== 0 && this.runtime.executableOf(held) !== undefined ? held : 0;
+      if (id === this.#poked[i]) return;
+      this.#poked[i] = id;
+      changed = true;
+      const next = jumpAt + LONG_JUMP_BYTES;
+      const from = address + BigInt(next);
+      writeJump(bytes, bypassAt, id === 0 ? next - bypassAt - LONG_JUMP_BYTES : undefined);
+      writeJump(bytes, jumpAt, id === 0 ? undefined : Number(programEntry(id) - from));
+    });
+    if (changed) this.retranslate();
+  }
+}
+
+const NOP5 = [0x0f, 0x1f, 0x44, 0x00, 0x00];
+const JMP = 0xe9;
+
+/** A jump over that distance, or a nop of the same size. */
+function writeJump(bytes: Uint8Array, at: number, distance: number | undefined): void {
+  if (distance === undefined) {
+    bytes.set(NOP5, at);
+    return;
+  }
+  bytes[at] = JMP;
+  for (let i = 0; i < 4; i++) bytes[at + 1 + i] = (distance >> (8 * i)) & 0xff;
+}
+
+/** xorshift32 (Marsaglia 2003); never 0. */
+function xorshift(seed: number): Random {
+  let state = seed | 0 || 1;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return state;
+  };
+}
