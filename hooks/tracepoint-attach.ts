@@ -9,7 +9,6 @@
 import type { Btf } from '../bpf/btf/btf.ts';
 import type { HookContext } from '../bpf/runtime.ts';
 import type { Attachment, ProgObject } from '../bpf/syscall/objects.ts';
-import { ATTACH_TYPES } from '../bpf/uapi.ts';
 import { errno } from '../kernel/types/errno.ts';
 import type { RamOffset } from '../kernel/types/units.ts';
 import type { TracepointRegistry } from './registry.ts';
@@ -51,24 +50,19 @@ export function attachRawTracepoint(
   const isBtf = spec.type === 'tracing' && spec.expectedAttachType === 'trace_raw_tp';
   const isRaw = spec.type === 'raw_tracepoint' || spec.type === 'raw_tracepoint_writable';
   if (!isBtf && !isRaw) return -errno.EINVAL;
-  // A BTF-typed one has named its tracepoint when it was loaded.
-  if (isBtf === (name !== undefined)) return -errno.EINVAL;
   const typedef = isBtf ? kernelBtf?.type(spec.attachBtfId ?? 0)?.name : undefined;
   const wanted = isBtf ? typedef?.replace(/^btf_trace_/, '') : name;
   const tracepoint = wanted === undefined ? undefined : registry.findByName(wanted);
   if (!tracepoint) return -errno.ENOENT;
+  const isThere = tracepoint.rawPrograms.some(
+    (other) => other instanceof AttachedProgram && other.program === program,
+  );
+  if (isThere) return -errno.EEXIST;
   const detach = tracepoint.attachRaw(new AttachedProgram(program, cookie));
-  return isBtf
-    ? {
-        type: 'tracing',
-        detachable: false,
-        detach,
-        info: () => ({ fields: { tracing_attach_type: ATTACH_TYPES.indexOf('trace_raw_tp') } }),
-      }
-    : {
-        type: 'raw_tracepoint',
-        detachable: false,
-        detach,
-        info: () => ({ fields: {}, name: wanted! }),
-      };
+  return {
+    type: 'raw_tracepoint',
+    detachable: false,
+    detach,
+    info: () => ({ fields: {}, name: wanted! }),
+  };
 }

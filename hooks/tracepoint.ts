@@ -138,6 +138,10 @@ export class Tracepoint<Args extends readonly unknown[] = readonly never[]> {
     };
   }
 
+  get rawPrograms(): readonly HookProgram[] {
+    return this.#rawPrograms;
+  }
+
   attachRaw(program: HookProgram): () => void {
     this.#rawPrograms = [...this.#rawPrograms, program];
     this.#update();

@@ -122,15 +122,16 @@ function attach(device: XdpDevice, request: AttachRequest, extack: Extack): numb
     return refuse('Active program does not match expected', errno.EEXIST);
   }
   const program = link ? link.program : request.program;
+  const install = device.installXdp[mode];
+  // A mode that is not there is named before a conflict with another one, as 6.1.192 does.
+  if (program !== slot.program && !install) {
+    return refuse('Underlying driver does not support XDP in native mode', errno.EOPNOTSUPP);
+  }
   if (program) {
     const refusal = refuseProgram(device, program, mode, flags, refuse);
     if (refusal < 0) return refusal;
   }
-  if (program !== slot.program) {
-    const install = device.installXdp[mode];
-    if (!install) {
-      return refuse('Underlying driver does not support XDP in native mode', errno.EOPNOTSUPP);
-    }
+  if (program !== slot.program && install) {
     const result = install(program, extack);
     if (result < 0) return result;
   }

@@ -69,7 +69,7 @@ export function permanentFlags(flags: number): number {
 }
 
 export const mayBpf = (caps: MapCaps) => caps.bpf || caps.sysAdmin;
-export const mayNetAdmin = (caps: MapCaps) => caps.netAdmin || caps.sysAdmin;
+export const mayNetAdmin = (caps: MapCaps) => caps.netAdmin;
 
 /** array_map_alloc_check, shared by all maps whose key is an index. */
 export function checkArray(spec: MapSpec): number {

@@ -2,13 +2,14 @@
  * BPF_PROG_ATTACH, _DETACH and _QUERY, of the time before links (kernel/bpf/syscall.c, 6.1): for
  * cgroups, maps of sockets and network namespaces.
  *
- * differs: nothing is there to attach to in this way yet. The target is looked up as Linux does it,
- * and then is not one.
+ * differs: of these, only socket maps are there to attach to. Other targets are looked up as Linux
+ * does it, and then are none.
  */
 import { errno } from '../../kernel/types/errno.ts';
 import { ATTACH_TYPES, type AttachType, type ProgType, uapi } from '../uapi.ts';
 import type { BpfCaller } from './caller.ts';
 import { mapOfFd, progOfFd } from './lookup.ts';
+import { attachToSockMap, detachFromSockMap, querySockMap } from './sock-map-progs.ts';
 import type { Attr, BpfSubsystem } from './subsystem.ts';
 
 type Target = 'cgroup' | 'sockmap' | 'netns' | 'lirc';
@@ -16,7 +17,7 @@ type Target = 'cgroup' | 'sockmap' | 'netns' | 'lirc';
 const ATTACH_FLAGS = uapi.BPF_F_ALLOW_OVERRIDE | uapi.BPF_F_ALLOW_MULTI | uapi.BPF_F_REPLACE;
 
 /** attach_type_to_prog_type, and what a program of that type is attached to. */
-function pointOf(
+export function pointOf(
   attachType: number,
 ): { readonly type: ProgType; readonly target: Target } | undefined {
   const name: AttachType | undefined = ATTACH_TYPES[attachType];
@@ -38,6 +39,7 @@ function pointOf(
     case 'cgroup_getsockopt':
     case 'cgroup_setsockopt':
       return { type: 'cgroup_sockopt', target: 'cgroup' };
+    case 'lsm_mac':
     case 'lsm_cgroup':
       return { type: 'lsm', target: 'cgroup' };
     case 'sk_skb_stream_parser':
@@ -60,18 +62,18 @@ function pointOf(
 }
 
 /** Why a descriptor is not such a target. */
-function refuseTarget(bpf: BpfSubsystem, target: Target, fd: number, caller: BpfCaller): number {
+function refuseTarget(
+  bpf: BpfSubsystem,
+  target: Exclude<Target, 'sockmap'>,
+  fd: number,
+  caller: BpfCaller,
+): number {
   switch (target) {
     case 'cgroup': {
       const cgroup = bpf.host.runtime.kernel.cgroupOfFd?.(fd) ?? -errno.EBADF;
       if (cgroup < 0) return cgroup;
       bpf.host.runtime.kernel.putCgroup?.(cgroup);
       return -errno.EOPNOTSUPP;
-    }
-    case 'sockmap': {
-      const map = mapOfFd(caller, fd);
-      if (typeof map === 'number') return map;
-      return map.map.spec.type.startsWith('sock') ? -errno.EOPNOTSUPP : -errno.EINVAL;
     }
     case 'netns':
       return caller.handleOfFd(fd) === undefined ? -errno.EBADF : -errno.EINVAL;
@@ -91,6 +93,9 @@ export function progAttach(
   const program = progOfFd(caller, attr.attach_bpf_fd);
   if (typeof program === 'number') return program;
   if (program.prog.verified.spec.type !== point.type) return -errno.EINVAL;
+  if (point.target === 'sockmap') {
+    return attachToSockMap(program, attr, ATTACH_TYPES[attr.attach_type]!, caller);
+  }
   return refuseTarget(bpf, point.target, attr.target_fd, caller);
 }
 
@@ -101,13 +106,23 @@ export function progDetach(
 ): number {
   const point = pointOf(attr.attach_type);
   if (!point || point.type === 'sk_lookup') return -errno.EINVAL;
-  return refuseTarget(bpf, point.target, attr.target_fd, caller);
+  if (point.target !== 'sockmap') return refuseTarget(bpf, point.target, attr.target_fd, caller);
+  const map = mapOfFd(caller, attr.target_fd);
+  if (typeof map === 'number') return map;
+  const program = progOfFd(caller, attr.attach_bpf_fd);
+  if (typeof program === 'number') return program;
+  if (program.prog.verified.spec.type !== point.type) return -errno.EINVAL;
+  return detachFromSockMap(map, program, ATTACH_TYPES[attr.attach_type]!);
 }
 
 export function progQuery(bpf: BpfSubsystem, attr: Attr<'prog_query'>, caller: BpfCaller): number {
   if (!caller.caps.netAdmin) return -errno.EPERM;
   if ((attr.query_flags & ~uapi.BPF_F_QUERY_EFFECTIVE) !== 0) return -errno.EINVAL;
   const point = pointOf(attr.attach_type);
-  if (!point) return -errno.EINVAL;
+  // What LSM programs of all tasks are attached to cannot be asked in this way.
+  if (!point || ATTACH_TYPES[attr.attach_type] === 'lsm_mac') return -errno.EINVAL;
+  if (point.target === 'sockmap') {
+    return querySockMap(attr, ATTACH_TYPES[attr.attach_type]!, caller);
+  }
   return refuseTarget(bpf, point.target, attr.target_fd, caller);
 }

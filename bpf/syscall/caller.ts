@@ -6,9 +6,10 @@ import type { Fd } from '../../kernel/types/units.ts';
 import type { BpfObject } from './objects.ts';
 
 export interface BpfCaps {
-  /** CAP_BPF (or CAP_SYS_ADMIN, which includes it; the same for the next two). */
+  /** CAP_BPF or CAP_SYS_ADMIN, which includes it; the same for the next. */
   readonly bpf: boolean;
   readonly perfmon: boolean;
+  /** CAP_NET_ADMIN itself. */
   readonly netAdmin: boolean;
   readonly sysAdmin: boolean;
 }

@@ -70,10 +70,10 @@ function fdOf(
 
 export function objPin(_bpf: BpfSubsystem, attr: Attr<'obj_pin'>, caller: BpfCaller): number {
   if (attr.file_flags !== 0) return -errno.EINVAL;
-  const path = userString(caller, attr.pathname, PATH_MAX);
-  if (path === undefined) return -errno.EFAULT;
   const handle = caller.handleOfFd(attr.bpf_fd);
   if (!handle || !PINNABLE.has(handle.object.kind)) return -errno.EINVAL;
+  const path = userString(caller, attr.pathname, PATH_MAX);
+  if (path === undefined) return -errno.EFAULT;
   const result = caller.pin(path, handle.object.getUser());
   if (result < 0) handle.object.putUser();
   return result;
@@ -87,5 +87,7 @@ export function objGet(_bpf: BpfSubsystem, attr: Attr<'obj_get'>, caller: BpfCal
   const path = userString(caller, attr.pathname, PATH_MAX);
   if (path === undefined) return -errno.EFAULT;
   const object = caller.pinned(path, access.canWrite);
-  return typeof object === 'number' ? object : install(caller, object.getUser(), access);
+  if (typeof object === 'number') return object;
+  if (object.kind === 'link' && attr.file_flags !== 0) return -errno.EINVAL;
+  return install(caller, object.getUser(), access);
 }

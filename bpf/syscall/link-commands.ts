@@ -43,10 +43,16 @@ export function rawTracepointOpen(
 ): number {
   const program = progOfFd(caller, attr.prog_fd);
   if (typeof program === 'number') return program;
+  const { type } = program.prog.verified.spec;
   let name: string | undefined;
-  if (attr.name !== 0n) {
+  // A BTF-typed program has named its target when it was loaded.
+  if (type === 'tracing' || type === 'lsm' || type === 'ext') {
+    if (attr.name !== 0n) return -errno.EINVAL;
+  } else if (type === 'raw_tracepoint' || type === 'raw_tracepoint_writable') {
     name = userString(caller, attr.name, TP_NAME_BYTES - 1);
     if (name === undefined) return -errno.EFAULT;
+  } else {
+    return -errno.EINVAL;
   }
   const attachment = bpf.host.attach?.rawTracepoint(program, name) ?? -errno.EINVAL;
   return installLink(bpf, program, attachment, caller);

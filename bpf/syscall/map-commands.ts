@@ -4,7 +4,7 @@ import { OutOfMemory } from '../../kernel/ram/page-allocator.ts';
 import type { RamOffset } from '../../kernel/types/units.ts';
 import { ATTR } from '../attr.ts';
 import type { MapSpec } from '../maps/map.ts';
-import { mapTypeOf, uapi } from '../uapi.ts';
+import { uapi, mapTypeOf } from '../uapi.ts';
 import type { BpfCaller } from './caller.ts';
 import { refuseOffload } from './offload.ts';
 import { btfOfFd, install, objectName, mapOfFd, openMap, type OpenMap } from './lookup.ts';
@@ -99,8 +99,8 @@ export function mapLookupElem(
   attr: Attr<'map_lookup_elem'>,
   caller: BpfCaller,
 ): number {
+  if ((attr.flags & ~BigInt(uapi.BPF_F_LOCK)) !== 0n) return -errno.EINVAL;
   const flags = Number(attr.flags);
-  if ((flags & ~uapi.BPF_F_LOCK) !== 0) return -errno.EINVAL;
   const open = openMap(caller, attr.map_fd);
   if (typeof open === 'number') return open;
   if (!open.canRead) return -errno.EPERM;
@@ -206,8 +206,8 @@ export function mapLookupAndDeleteElem(
   attr: Attr<'map_lookup_and_delete_elem'>,
   caller: BpfCaller,
 ): number {
+  if ((attr.flags & ~BigInt(uapi.BPF_F_LOCK)) !== 0n) return -errno.EINVAL;
   const flags = Number(attr.flags);
-  if ((flags & ~uapi.BPF_F_LOCK) !== 0) return -errno.EINVAL;
   const open = openMap(caller, attr.map_fd);
   if (typeof open === 'number') return open;
   if (!open.canRead || !open.canWrite) return -errno.EPERM;

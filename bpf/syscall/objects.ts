@@ -84,6 +84,8 @@ export class MapObject extends Counted {
   readonly btf: BtfObject | undefined;
   /** Type of the programs in a prog_array: all must agree with the first. */
   owner: { readonly type: string } | undefined;
+  /** Programs of a socket map, by where its sockets run them. */
+  readonly sockProgs = new Map<AttachType, ProgObject>();
   /** Objects that elements refer to, by key. */
   readonly #held = new Map<string, Counted>();
   readonly #addedBy = new Map<number, object>();
@@ -140,10 +142,14 @@ export class MapObject extends Counted {
     return this.get();
   }
 
-  /** With the last one, programs leave a prog_array, and timers in values end (map_release_uref). */
+  /**
+   * With the last one, programs leave a prog_array or a socket map, and timers in values end
+   * (map_release_uref).
+   */
   override putUser(): void {
     this.map.setUsers(--this.#users);
     if (this.#users === 0 && this.map.spec.type === 'prog_array') this.#dropAll();
+    if (this.#users === 0) this.#dropSockProgs();
     this.put();
   }
 
@@ -153,6 +159,11 @@ export class MapObject extends Counted {
     this.#dropAll();
     this.map.free();
     this.btf?.put();
+  }
+
+  #dropSockProgs(): void {
+    for (const program of this.sockProgs.values()) program.put();
+    this.sockProgs.clear();
   }
 
   #dropAll(): void {

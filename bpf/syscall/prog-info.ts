@@ -9,6 +9,9 @@ import type { ProgObject } from './objects.ts';
 import { progSymbols } from './prog-symbols.ts';
 import type { BpfSubsystem } from './subsystem.ts';
 
+/** An address. */
+const JITED_LINE_BYTES = 8;
+
 export function progInfo(
   bpf: BpfSubsystem,
   object: ProgObject,
@@ -18,10 +21,13 @@ export function progInfo(
   const ask = BPF_PROG_INFO.decode(wanted);
   const { prog } = object;
   const { verified } = prog;
-  if (ask.nr_func_info > 0 && ask.func_info_rec_size !== BPF_FUNC_INFO.sizeBytes) {
-    return -errno.EINVAL;
-  }
-  if (ask.nr_line_info > 0 && ask.line_info_rec_size !== BPF_LINE_INFO.sizeBytes) {
+  const badSize = (count: number, given: number, known: number) =>
+    (count > 0 || given > 0) && given !== known;
+  if (
+    badSize(ask.nr_func_info, ask.func_info_rec_size, BPF_FUNC_INFO.sizeBytes) ||
+    badSize(ask.nr_line_info, ask.line_info_rec_size, BPF_LINE_INFO.sizeBytes) ||
+    badSize(ask.nr_jited_line_info, ask.jited_line_info_rec_size, JITED_LINE_BYTES)
+  ) {
     return -errno.EINVAL;
   }
   /** Elements of `bytes` that fit `count` go to the caller. False: not writable. */
@@ -43,7 +49,7 @@ export function progInfo(
     btf_id: object.btf?.id ?? 0,
     func_info_rec_size: BPF_FUNC_INFO.sizeBytes,
     line_info_rec_size: BPF_LINE_INFO.sizeBytes,
-    jited_line_info_rec_size: 8,
+    jited_line_info_rec_size: JITED_LINE_BYTES,
     run_time_ns: prog.runTimeNs,
     run_cnt: prog.runCnt,
     verified_insns: verified.verifiedInsns,

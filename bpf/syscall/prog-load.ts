@@ -44,7 +44,7 @@ export function progLoad(
   const type = PROG_TYPES[attr.prog_type];
   if (type !== 'socket_filter' && type !== 'cgroup_skb' && !caps.bpf) return -errno.EPERM;
   const ops = type && bpf.host.progType(type);
-  if (ops?.requires === 'net_admin' && !caps.netAdmin) return -errno.EPERM;
+  if (ops?.requires === 'net_admin' && !caps.netAdmin && !caps.sysAdmin) return -errno.EPERM;
   // What extends any program needs what any program needs.
   const needsPerfmon = ops?.requires === 'perfmon' || type === 'ext';
   if (needsPerfmon && !caps.perfmon) return -errno.EPERM;

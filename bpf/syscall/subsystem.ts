@@ -179,7 +179,8 @@ export class BpfSubsystem {
       raw: Uint8Array,
     ) => number;
     const result = handler(this, attr, caller, raw);
-    const written = writeBack(raw, encodeAttr(name, attr), attrAddress, caller);
+    const before = encodeAttr(name, decodeAttr(name, raw));
+    const written = writeBack(before, encodeAttr(name, attr), attrAddress, caller);
     return written ? result : -errno.EFAULT;
   }
 

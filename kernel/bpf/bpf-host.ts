@@ -36,7 +36,7 @@ export function createBpf(kernel: Kernel, { core, deviceByIndex }: BpfParts): Bp
       runtime,
       interpreter: createInterpreter(),
       jit: () => kernel.bpfJit.engine,
-      level: 'latest',
+      level: /(^|\s)skep\.level=6\.1(\s|$)/.test(kernel.config.cmdline) ? '6.1' : 'latest',
       progType: progTypeOps,
       createMap: (spec, caps) => createMap(runtime, spec, caps),
       nowNs: () => kernel.clock(),

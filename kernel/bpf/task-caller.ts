@@ -27,7 +27,7 @@ export class TaskCaller implements BpfCaller {
       sysAdmin,
       bpf: sysAdmin || task.cred.capable(CAP_BPF),
       perfmon: sysAdmin || task.cred.capable(CAP_PERFMON),
-      netAdmin: sysAdmin || task.cred.capable(CAP_NET_ADMIN),
+      netAdmin: task.cred.capable(CAP_NET_ADMIN),
     };
   }
 

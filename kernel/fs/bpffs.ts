@@ -19,6 +19,9 @@ import type { FsTask, Vfs } from './vfs.ts';
 /** UAPI linux/magic.h */
 const BPF_FS_MAGIC = 0xcafe4a11;
 
+const ALL_MAY = 0o777;
+const STICKY = 0o1000;
+
 /** What can be pinned: a reference-counted object. */
 export interface Pinnable {
   putUser(): void;
@@ -31,15 +34,19 @@ export class Bpffs implements FileSystem {
   readonly type = 'bpf';
   readonly magic = BPF_FS_MAGIC;
   readonly dev: number;
-  readonly options = 'mode=700';
+  readonly options: string;
   readonly root: BpffsDirectory;
   readonly now: () => Ns;
   #nextIno = 1;
 
-  constructor(dev: number, now: () => Ns) {
+  /** @param options of mount: `mode=` the root's permissions; what it does not know is ignored. */
+  constructor(dev: number, now: () => Ns, options = '') {
     this.dev = dev;
     this.now = now;
-    this.root = new BpffsDirectory(this, 0o700);
+    const mode = /(?:^|,)mode=([0-7]+)/.exec(options)?.[1];
+    const permissions = mode === undefined ? ALL_MAY : parseInt(mode, 8) & 0o7777;
+    this.options = permissions === ALL_MAY ? '' : `mode=${permissions.toString(8)}`;
+    this.root = new BpffsDirectory(this, permissions | STICKY);
   }
 
   nextIno(): number {
@@ -175,6 +182,8 @@ export function pinObject(
   const refused = mayCreate(parent, task.cred);
   if (refused < 0) return refused;
   const directory = parent.dentry.inode;
+  // In procfs no name can be made up; elsewhere this is no bpffs.
+  if (directory.fs.type === 'proc') return -errno.ENOENT;
   if (!(directory instanceof BpffsDirectory)) return -errno.EPERM;
   const inode = directory.pin(last, 0o600 & ~task.fs!.umask, object, open);
   setNewOwner(inode, directory, task.cred);

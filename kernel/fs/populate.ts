@@ -90,7 +90,7 @@ export function populate(contents: RootContents): void {
   mount(new Devpts(vfs.newDevice(), ptys, now), '/dev/pts', MS_NOSUID | MS_NOEXEC | MS_RELATIME);
   const shm = new Tmpfs({ dev: vfs.newDevice(), now, maxBytes, rootMode: 0o1777 });
   mount(shm, '/dev/shm', MS_NOSUID | MS_NODEV | MS_RELATIME, 'tmpfs');
-  mount(new Bpffs(vfs.newDevice(), now), '/sys/fs/bpf', PSEUDO, 'bpf');
+  mount(new Bpffs(vfs.newDevice(), now, 'mode=700'), '/sys/fs/bpf', PSEUDO, 'bpf');
   mount(contents.tracefs, '/sys/kernel/tracing', PSEUDO, 'tracefs');
   const debugfs = new PseudoFs({
     type: 'debugfs',
@@ -128,7 +128,7 @@ function registerTypes(contents: RootContents, now: () => Ns, maxBytes: number):
   vfs.registerFileSystem('proc', () => contents.procfs);
   vfs.registerFileSystem('sysfs', () => contents.sysfs);
   vfs.registerFileSystem('tracefs', () => contents.tracefs);
-  vfs.registerFileSystem('bpf', () => new Bpffs(vfs.newDevice(), now));
+  vfs.registerFileSystem('bpf', (options) => new Bpffs(vfs.newDevice(), now, options));
   vfs.registerFileSystem('devpts', () => new Devpts(vfs.newDevice(), contents.ptys, now));
   vfs.registerFileSystem('tmpfs', (options) => {
     const size = /(?:^|,)size=(\d+)([kmg]?)/i.exec(options);

@@ -70,6 +70,12 @@ export class PerfEvent {
   /** 0, or -EINVAL (wrong kind), -EEXIST (has one). Takes a reference. */
   setProgram(object: ProgObject, cookie = 0n): number {
     if (this.source.kind !== 'tracepoint') return -errno.EINVAL;
+    const { spec, bufferUse } = object.prog.verified;
+    if (spec.type !== 'tracepoint') return -errno.EINVAL;
+    // The program was verified for records of any size (trace_event_get_offsets).
+    const last = this.source.tracepoint.event.fields.at(-1);
+    const recordBytes = last ? last.offset + last.size : 0;
+    if ((bufferUse?.ctx ?? 0) > recordBytes) return -errno.EACCES;
     if (this.#program) return -errno.EEXIST;
     const detach = attachTracepoint(this.source.tracepoint, object, cookie);
     if (!detach) return -errno.EINVAL;

@@ -53,7 +53,7 @@ export type Step =
 export interface Script {
   readonly name: string;
   /** It needs more of a kernel than bpf(2) alone. */
-  readonly needsMachine: boolean;
+  readonly needsMachine?: boolean;
   readonly steps: readonly Step[];
 }
 

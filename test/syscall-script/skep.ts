@@ -1,14 +1,15 @@
 /** Runs a script in skep: bpf(2) on a bare RAM. */
-import type { BpfCaps } from '../../bpf/syscall/caller.ts';
-import { Bug } from '../../kernel/types/units.ts';
 import type { BareCaller } from '../../bpf/syscall/bare-caller.ts';
+import type { BpfCaps } from '../../bpf/syscall/caller.ts';
+import type { BpfSubsystem } from '../../bpf/syscall/subsystem.ts';
+import { Bug } from '../../kernel/types/units.ts';
 import { play, type Player } from './play.ts';
 import { capabilities, type Answer, type Script } from './script.ts';
 
 /** A machine that scripts can be run on. */
 export interface ScriptMachine {
   readonly caller: BareCaller;
-  raw(command: number, attr: Uint8Array): { readonly result: number; readonly bytes: Uint8Array };
+  readonly bpf: BpfSubsystem;
 }
 
 export function runInSkep(m: ScriptMachine, script: Script): Answer[] {
@@ -21,7 +22,7 @@ const missing = (): never => {
   throw new Bug('this needs a machine');
 };
 
-function barePlayer({ bpf, caller }: BpfSyscalls): Player {
+function barePlayer({ bpf, caller }: ScriptMachine): Player {
   return {
     *place(bytes) {
       return caller.place(bytes);
@@ -50,6 +51,6 @@ function capsOf(mask: bigint): BpfCaps {
     sysAdmin,
     bpf: sysAdmin || has('bpf'),
     perfmon: sysAdmin || has('perfmon'),
-    netAdmin: sysAdmin || has('net_admin'),
+    netAdmin: has('net_admin'),
   };
 }
