@@ -55,6 +55,7 @@ export function findSubprogs(c: Checker): void {
     if (!starts.has(target) && starts.size >= MAX_SUBPROGS) {
       reject(c, errno.E2BIG, 'too-many-subprograms', 'too many subprograms', { insn: slot });
     }
+    if (starts.has(target)) return;
     starts.add(target);
     c.subprogs = [...starts].sort((a, b) => a - b).map(newSubprog);
   });

@@ -20,6 +20,7 @@ import type { AttachTarget } from './attach.ts';
 import type { VerifierEnv } from './env.ts';
 import { Log } from './log.ts';
 import type { ReasonCode } from './reasons.ts';
+import { WalkedPath } from './walked-path.ts';
 import type { Recorder } from './recorder.ts';
 import { GOTO_LONG } from './opcode.ts';
 import { UNKNOWN_REG, isPointer, type Reg, type RegType } from './reg.ts';
@@ -216,6 +217,8 @@ export class Checker {
   peakStates = 0;
   maxStatesPerInsn = 0;
   longestMarkWalk = 0;
+  /** Where precision was asked for on the current path. */
+  readonly walked = new WalkedPath();
 
   /** Off: every path is explored to its end. The verdict is the same, but for the limits. */
   prunes = true;
@@ -299,6 +302,7 @@ export class Checker {
       firstInsn: insn,
       lastInsn: -1,
       jumps: [],
+      allPrecise: false,
     };
     this.#put({ state, insn, prevInsn, logLength: this.log.length });
   }

@@ -51,6 +51,7 @@ export function explore(c: Checker, subprog: number): void {
     firstInsn: c.insn,
     lastInsn: -1,
     jumps: [],
+    allPrecise: false,
   };
   c.explored = [];
   c.pending = [];

@@ -36,7 +36,7 @@ import {
   slotOf,
   type State,
 } from './state.ts';
-import { join } from './wide.ts';
+import { WALKED_EVERY, Wanted } from './walked-path.ts';
 
 const MAX_SLOTS = MAX_STACK / 8;
 
@@ -63,45 +63,6 @@ export function forgetPrecision(state: State): void {
   });
 }
 
-/** What the backtracking looks for: registers and stack slots (0 to 63), as bit sets. */
-class Wanted {
-  regs: number;
-  #slots = 0;
-  #upperSlots = 0;
-
-  constructor(regs: number) {
-    this.regs = regs;
-  }
-
-  get isEmpty(): boolean {
-    return (this.regs | this.#slots | this.#upperSlots) === 0;
-  }
-
-  get hasSlots(): boolean {
-    return (this.#slots | this.#upperSlots) !== 0;
-  }
-
-  has(slot: number): boolean {
-    return ((slot < 32 ? this.#slots : this.#upperSlots) & (1 << slot)) !== 0;
-  }
-
-  addSlot(slot: number): void {
-    if (slot < 32) this.#slots |= 1 << slot;
-    else this.#upperSlots |= 1 << slot;
-  }
-
-  removeSlot(slot: number): void {
-    if (slot < 32) this.#slots &= ~(1 << slot);
-    else this.#upperSlots &= ~(1 << slot);
-  }
-
-  /** `regs=1 stack=4`, in hexadecimal as the log has it. */
-  text(regs = 'regs=', slots = 'stack='): string {
-    const stack = join(this.#upperSlots, this.#slots);
-    return `${regs}${this.regs.toString(16)} ${slots}${stack.toString(16)}`;
-  }
-}
-
 /** `conservative`: the walk cannot tell; all scalars on the path become precise. */
 type Step = 'ok' | 'conservative';
 
@@ -115,6 +76,8 @@ function backtrack(c: Checker, frame: number, wanted: Wanted): void {
   let last = c.insn;
   let first = c.state.firstInsn;
   let isUse = true;
+  // Not where the log tells each step; callers' registers are asked for at the end of a path only.
+  let remembers = !c.log.all && frame === c.frame.frameno;
   for (;;) {
     if (c.log.all) c.log.write(`last_idx ${last} first_idx ${first}\n`);
     if (last < 0) {
@@ -131,6 +94,9 @@ function backtrack(c: Checker, frame: number, wanted: Wanted): void {
         return;
       }
       if (wanted.isEmpty) return;
+      if (remembers && at % WALKED_EVERY === 0) {
+        if (c.walked.covers(state, jumps * c.insns.length + at, wanted)) return;
+      }
       const jump = jumps > 0 ? state.jumps[jumps - 1]! : undefined;
       const atStart = at === state.firstInsn;
       if (atStart && (jumps === 0 || (jumps === 1 && state.jumps[0]!.to === at))) break;
@@ -146,6 +112,7 @@ function backtrack(c: Checker, frame: number, wanted: Wanted): void {
     }
     state = state.parent;
     if (!state) return;
+    remembers = false;
     const news = markWanted(c, state, frame, wanted);
     if (news === undefined) return;
     if (wanted.isEmpty || !news) return;
@@ -216,9 +183,10 @@ function markWanted(
   return news;
 }
 
-/** Every scalar of every state above this one. */
+/** Every scalar of every state above this one; above one that was done, all are. */
 function markAllPrecise(state: State): void {
-  for (let at = state.parent; at; at = at.parent) {
+  for (let at = state.parent; at && !at.allPrecise; at = at.parent) {
+    at.allPrecise = true;
     forEachScalar(at, (slot) => {
       slot.precise = true;
     });

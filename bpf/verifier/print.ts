@@ -117,8 +117,14 @@ export function printInsnState(c: Checker): void {
 /** The source line that an instruction belongs to, unless it was printed last. */
 export function printSourceLine(c: Checker, insn: number, prefix: string): void {
   if (!c.log.on || c.lines.length === 0) return;
-  let line = c.lines[0]!;
-  for (let i = 1; i < c.lines.length && c.lines[i]!.insn <= insn; i++) line = c.lines[i]!;
+  // The last line that begins at the instruction or before it.
+  let at = 0;
+  for (let end = c.lines.length; at + 1 < end; ) {
+    const middle = (at + end) >> 1;
+    if (c.lines[middle]!.insn <= insn) at = middle;
+    else end = middle;
+  }
+  const line = c.lines[at]!;
   if (line === c.prevLine) return;
   c.log.write(`${prefix}${line.text.replace(/^\s+/, '')}\n`);
   c.prevLine = line;

@@ -32,7 +32,9 @@ function bucketOf(c: Checker, insn: number): Checkpoint[] {
   return (c.explored[index] ??= []);
 }
 
+/** Without CAP_BPF nobody walks back: all is precise. */
 function recordJump(c: Checker): void {
+  if (!c.bpfCapable) return;
   if (c.aux[c.insn]!.jumpPoint) c.state.jumps.push({ from: c.prevInsn, to: c.insn });
 }
 

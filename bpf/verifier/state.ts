@@ -111,6 +111,8 @@ export interface State {
   lastInsn: number;
   /** Jumps since the last checkpoint; backtracking walks them. */
   jumps: Jump[];
+  /** A checkpoint, and all of its scalars and of those above it are marked as precise. */
+  allPrecise: boolean;
 }
 
 /** A state kept for pruning, and how useful it proved. */
@@ -185,6 +187,7 @@ export function copyState(state: State): State {
     firstInsn: state.firstInsn,
     lastInsn: state.lastInsn,
     jumps: state.jumps.slice(),
+    allPrecise: false,
   };
 }
 
