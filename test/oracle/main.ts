@@ -4,6 +4,7 @@
  *   ask FILE       the real kernel's answers, one JSON object a line
  *   diff FILE      each difference between skep and it
  *   random N       both on N generated programs; what differs is made small and kept
+ *   survey         the BPF objects of Debian's packages (test/survey)
  *
  * Exit status 0: no difference; 1: there are some; 2: bad usage, unreadable input, or no judge.
  */
@@ -19,6 +20,7 @@ import { covered, line, report, summary } from './report.ts';
 import { readRequests, type RequestJson } from './request.ts';
 import { shrink } from './shrink.ts';
 import { tally } from './statistics.ts';
+import { surveyCommand, type SurveyCommandOptions } from '../survey/command.ts';
 
 const HOME = join(import.meta.dirname, '../../.build/oracle');
 /** Programs of one bug that are made small and shown. */
@@ -89,6 +91,15 @@ export async function main(argv: readonly string[]): Promise<number> {
     .option('--no-shrink', 'name the differing programs only')
     .action(async (count: string, options: RandomOptions) => {
       status = await random(whole(count, 'N'), options);
+    });
+  program
+    .command('survey')
+    .description('the BPF objects of Debian’s packages: read, disassembled, relocated, loaded')
+    .option('--linux', 'load them into the real kernel, too')
+    .option('--json', 'all that was found, as one JSON object')
+    .option('--write', 'make docs/objects.md of it')
+    .action(async (options: SurveyCommandOptions) => {
+      status = await surveyCommand(options);
     });
   try {
     await program.parseAsync(argv, { from: 'user' });

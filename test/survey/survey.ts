@@ -8,6 +8,8 @@ import type { Btf } from '../../bpf/btf/btf.ts';
 import { parseBtf } from '../../bpf/btf/btf.ts';
 import { ObjectError } from '../../bpf/elf/error.ts';
 import type { ObjectProgram, ObjectSpec } from '../../bpf/elf/object-spec.ts';
+import { BtfError } from '../../bpf/btf/types.ts';
+import { CoreRelocator } from '../../bpf/btf/core-relo.ts';
 import { readObject } from '../../bpf/elf/object.ts';
 import { kernelConfigOf } from '../../bpf/loader/kconfig.ts';
 import { loadObject } from '../../bpf/loader/load.ts';
@@ -15,7 +17,9 @@ import type { KernelKnowledge } from '../../bpf/loader/resolve.ts';
 import { runDirect } from '../../bpf/loader/user.ts';
 import { compareText, type Objdump, type TextComparison } from './disassembly.ts';
 import type { KernelFacts, StepAnswer, SurveyJudge } from './judge.ts';
-import { type LoadAnswer, loadAnswer, SkepKernel } from './kernel.ts';
+import type { SkepKernel } from './kernel.ts';
+import { type LoadAnswer, loadAnswer } from './kernel.ts';
+import type { MachineFacts } from './machine-facts.ts';
 import type { Specimen } from './packages.ts';
 import { type RecordedProgram, Recorder } from './recorder.ts';
 import { settled, settledMap } from './targets.ts';
@@ -31,6 +35,10 @@ export interface SurveyedProgram {
   readonly skep?: LoadAnswer;
   /** On skep's own machine, with its own types. */
   readonly machine?: LoadAnswer;
+  /** Types, fields and enumerators that the machine's types lack: `struct request.cmd_flags`. */
+  readonly missingTypes: readonly string[];
+  /** What it would be attached to, where the machine does not have that. */
+  readonly missingTarget?: string;
 }
 
 export interface SurveyedObject {
@@ -53,8 +61,7 @@ export interface SurveyedObject {
 export interface SurveyOptions {
   readonly objdump: Objdump | undefined;
   readonly judge: SurveyJudge | undefined;
-  /** Types of skep's machine. */
-  readonly machineTypes: Btf;
+  readonly machine: MachineFacts;
   /** A kernel of skep's with the given types. */
   readonly kernel: (btf: Btf, facts?: KernelFacts) => SkepKernel;
   readonly progress: (text: string) => void;
@@ -63,12 +70,13 @@ export interface SurveyOptions {
 export function survey(specimens: readonly Specimen[], options: SurveyOptions): SurveyedObject[] {
   const kinds = distinct(specimens);
   const drafts = kinds.map((same) => draftOf(same, options));
-  const { judge, machineTypes, progress } = options;
+  const { judge, machine, progress } = options;
   progress(`${kinds.length} different objects read and disassembled`);
-  const own = record(drafts, { btf: machineTypes });
-  const ownAnswers = options.kernel(machineTypes).run(own);
+  const recordedOwn = record(drafts, machine.knowledge);
+  const ownAnswers = options.kernel(machine.knowledge.btf!).run(recordedOwn);
+  const own = drafts.map((_, i) => ({ recorded: recordedOwn[i]!, answers: ownAnswers[i]! }));
   progress('loaded with the types of skep’s machine');
-  if (!judge) return drafts.map((draft, i) => merged(draft, own[i], ownAnswers[i]));
+  if (!judge) return drafts.map((draft, i) => merged(draft, machine, own[i]!));
   const { facts } = judge;
   const btf = parseBtf(facts.btf);
   const knowledge: KernelKnowledge = {
@@ -82,7 +90,11 @@ export function survey(specimens: readonly Specimen[], options: SurveyOptions): 
   const linux = judge.run(recorded.map(({ script }) => script));
   progress('loaded into Linux');
   return drafts.map((draft, i) =>
-    merged(draft, own[i], ownAnswers[i], recorded[i], skep[i], linux[i]),
+    merged(draft, machine, own[i]!, {
+      recorded: recorded[i]!,
+      answers: linux[i]!,
+      skep: skep[i]!,
+    }),
   );
 }
 
@@ -157,29 +169,43 @@ function record(drafts: readonly Draft[], kernel: KernelKnowledge): Recorded[] {
 /** libbpf's line without what every line begins with. */
 const told = (message: string) => message.replace(/^libbpf: (prog '[^']*': )?/, '');
 
+/** A recording and what a kernel answered to it. */
+interface Heard {
+  readonly recorded: Recorded;
+  readonly answers: readonly StepAnswer[];
+}
+
+/** The same of Linux, with what skep's verifier answered with its types. */
+interface Judged extends Heard {
+  readonly skep: readonly StepAnswer[];
+}
+
 function merged(
   { same, spec, unreadable, text }: Draft,
-  own: Recorded | undefined,
-  ownAnswers: readonly StepAnswer[] | undefined,
-  recorded?: Recorded,
-  skep?: readonly StepAnswer[],
-  linux?: readonly StepAnswer[],
+  machine: MachineFacts,
+  own: Heard,
+  judged?: Judged,
 ): SurveyedObject {
-  const answerTo = (name: string, to?: Recorded, answers?: readonly StepAnswer[]) => {
-    const program = to?.programs.get(name);
-    return program && answers && loadAnswer(program, answers);
+  const answerTo = (name: string, heard?: Heard) => {
+    const program = heard?.recorded.programs.get(name);
+    return program && loadAnswer(program, heard!.answers);
   };
-  const missing = (name: string, of?: Recorded) => of?.missing.get(name) ?? of?.failed;
-  const described = ({ name, section }: ObjectProgram): SurveyedProgram => {
+  const missing = (name: string, heard?: Heard) =>
+    heard?.recorded.missing.get(name) ?? heard?.recorded.failed;
+  const relocator = spec?.btf && new CoreRelocator(spec.btf, machine.knowledge.btf!);
+  const described = (program: ObjectProgram): SurveyedProgram => {
+    const { name, section } = program;
     const all = {
-      missingInLinux: missing(name, recorded),
+      missingInLinux: missing(name, judged),
       missingInMachine: missing(name, own),
-      linux: answerTo(name, recorded, linux),
-      skep: answerTo(name, recorded, skep),
-      machine: answerTo(name, own, ownAnswers),
+      linux: answerTo(name, judged),
+      skep: judged && answerTo(name, { ...judged, answers: judged.skep }),
+      machine: answerTo(name, own),
+      missingTarget: machine.missingTarget(program),
     };
     const known = Object.entries(all).filter(([, value]) => value !== undefined);
-    return { name, section, ...Object.fromEntries(known) };
+    const missingTypes = relocator ? missingTypesOf(program, relocator) : [];
+    return { name, section, missingTypes, ...Object.fromEntries(known) };
   };
   return {
     paths: same.map(({ path }) => path),
@@ -189,14 +215,27 @@ function merged(
     ...(text && { text }),
     mapCount: spec?.maps.length ?? 0,
     notes: spec?.notes ?? [],
-    linuxSetup: setupErrors(recorded, linux),
-    skepSetup: setupErrors(recorded, skep),
+    linuxSetup: judged ? setupErrors(judged.recorded, judged.answers) : [],
+    skepSetup: judged ? setupErrors(judged.recorded, judged.skep) : [],
     programs: (spec?.programs ?? []).map(described),
   };
 }
 
-function setupErrors(recorded?: Recorded, answers?: readonly StepAnswer[]): string[] {
-  if (!recorded || !answers) return [];
+/** What relocations found nothing for; those that only ask whether something is there do not count. */
+function missingTypesOf({ insns, coreRelos }: ObjectProgram, relocator: CoreRelocator): string[] {
+  try {
+    const { poisoned } = relocator.relocate(insns, coreRelos);
+    return [...new Set(poisoned.map(({ what }) => plainName(what)))].sort();
+  } catch (error) {
+    if (error instanceof BtfError) return [error.message];
+    throw error;
+  }
+}
+
+/** `<byte_off> [4] struct task_struct.pid (0:0 @ offset 0)` without all but the name. */
+const plainName = (what: string) => what.replace(/^<\w+> \[\d+\] /, '').replace(/ (\(|= ).*$/, '');
+
+function setupErrors(recorded: Recorded, answers: readonly StepAnswer[]): string[] {
   return recorded.script.steps.flatMap((step, i) => {
     const result = answers[i];
     if (!('call' in step) || step.call === 'prog_load' || typeof result !== 'number') return [];
