@@ -69,6 +69,11 @@ export abstract class BaseExecutable implements Executable {
     }
   }
 
+  /** For models of devices that run a program step by step (hw/device-cpu.ts). */
+  get sharedState(): EngineState {
+    return this.state;
+  }
+
   abstract enter(ctx: bigint, stackTop: number, tailCalls: number): bigint;
   abstract text(): string;
 

@@ -5,7 +5,7 @@
  */
 #include "workload.h"
 
-#define MAX_VIPS 64
+#define MAX_VIPS 8
 #define MAX_REALS 256
 /* Prime, as Maglev's tables are; of each virtual address. */
 #define RING_SIZE 1021
