@@ -78,6 +78,10 @@ export class CoreState {
     return this.#ram.u32[(this.registersAt + 8 * number) >>> 2]!;
   }
 
+  high(number: number): number {
+    return this.#ram.u32[(this.registersAt + 8 * number + 4) >>> 2]!;
+  }
+
   setPointer(number: number, offset: number): void {
     const { u32 } = this.#ram;
     const at = (this.registersAt + 8 * number) >>> 2;

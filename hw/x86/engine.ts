@@ -18,6 +18,7 @@ import { Bug } from '../../kernel/types/units.ts';
 import type { ExecutionObserver } from '../cpu/events.ts';
 import { CoreState } from './core-state.ts';
 import { X86Program } from './program.ts';
+import { REGISTER_COUNT } from './registers.ts';
 import { SymbolTable } from './symbols.ts';
 import { TextSpace } from './text-space.ts';
 
@@ -43,6 +44,8 @@ export interface X86Machine {
 export interface X86Engine extends Engine {
   /** From now on, for programs loaded and to be loaded; undefined ends it. */
   observe(runtime: BpfRuntime, observer: ExecutionObserver | undefined): void;
+  /** RAM in which it leaves other bytes than other engines: the BPF stack, the core's registers. */
+  ownMemory(runtime: BpfRuntime): readonly { offset: number; sizeBytes: number }[];
 }
 
 /** Far below what rel32 reaches; Linux's limit is a million instructions processed. */
@@ -71,6 +74,14 @@ export function createX86Engine(options: X86Options = {}): X86Engine {
       const { core, programs } = machineOf(runtime);
       core.observe(observer);
       for (const program of programs) program.retranslate();
+    },
+    ownMemory: (runtime) => {
+      const { core } = machineOf(runtime);
+      const { bottom, topAt } = engineState(runtime);
+      return [
+        { offset: bottom, sizeBytes: runtime.ram.u32[topAt >>> 2]! - bottom },
+        { offset: core.registersAt, sizeBytes: 8 * REGISTER_COUNT },
+      ];
     },
   };
 }

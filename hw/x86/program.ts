@@ -212,7 +212,7 @@ export class X86Program extends BaseExecutable {
     const { core } = this.#machine;
     const { ram } = this.runtime;
     const frame = core.low(RBP);
-    const r0 = target.enter(core.register(RDI), frame, core.low(RAX));
+    const r0 = target.enter(core.register(RDI), frame, core.high(RAX));
     core.setRegister(RAX, r0);
     core.setRegister(RBP, ram.view.getBigInt64(frame, true));
     core.setPointer(RSP, frame + FRAME_BELOW);

@@ -240,7 +240,7 @@ class EntryCode extends CodeWriter {
   }
 }
 
-/** Tail calls enter behind the prologue's first part, with its work done. */
+/** Tail calls enter behind the prologue's first part, with its work done, counted in rax's upper half. */
 function defineEntry(
   { core }: SimulationContext,
   module: ModuleWriter,
@@ -260,6 +260,8 @@ function defineEntry(
     code.setRegister(RAX, () => {
       code.localGet(tailCalls);
       code.op(I64.extend_u);
+      code.i64(32n);
+      code.op(I64.shl);
     });
     for (const register of [RSP, RBP]) {
       code.setRegister(register, () => pushStackAddress(code, top, FRAME_BELOW));

@@ -19,17 +19,21 @@ import { KERNEL_BASE } from '../../kernel/ram/ram.ts';
 import { SkBuff } from '../../kernel/types/skbuff.ts';
 import { errno } from '../../kernel/types/errno.ts';
 import type { RamOffset } from '../../kernel/types/units.ts';
+import { createX86Engine } from '../../hw/x86/engine.ts';
 import { bareMachine, type BareMachine } from '../support/assets.ts';
 import { unverifiedProgram } from '../support/unverified.ts';
 
 const NULL = 0 as RamOffset;
 const interp = createInterpreter();
 const wasm = createWasmJit();
+const x86 = createX86Engine();
 const ENGINES: readonly (readonly [string, Engine])[] = [
   ['interpreter', interp],
   ['JIT', wasm],
   ['JIT without inlining', createWasmJit({ inline: false })],
   ['JIT without WASM tail calls', createWasmJit({ tailCalls: false })],
+  ['x86 machine code', x86],
+  ['x86 machine code without inlining', createX86Engine({ inline: false, poison: true })],
 ];
 const LOOP = 181;
 const TAIL_CALL = 12;
@@ -230,8 +234,8 @@ class TailCalls {
   }
 }
 
-const PAIRS = [interp, wasm].flatMap((from) =>
-  [interp, wasm].map((to) => [from.name, to.name, from, to] as const),
+const PAIRS = [interp, wasm, x86].flatMap((from) =>
+  [interp, wasm, x86].map((to) => [from.name, to.name, from, to] as const),
 );
 
 describe.each(PAIRS)('tail calls from %s to %s', (_, __, from, to) => {

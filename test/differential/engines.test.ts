@@ -6,6 +6,7 @@ import { isaRow, rowOf } from '../../bpf/isa/table.ts';
 import { createWasmJit } from '../../bpf/jit/jit.ts';
 import type { VerifiedProgram } from '../../bpf/program.ts';
 import { differentialBench, MAPS, type Contestant, type DifferentialBench } from './engines.ts';
+import { createX86Engine, type X86Options } from '../../hw/x86/engine.ts';
 import { programs, type GeneratorOptions } from './generator.ts';
 
 /** More of them, from another seed: SKEP_FUZZ_RUNS=20000 SKEP_FUZZ_SEED=7 npx vitest run … */
@@ -29,6 +30,39 @@ const wasm: Contestant = {
   engine: createWasmJit(),
   traced: (onStep) => createWasmJit({ onStep: (slot, registers) => onStep({ slot, registers }) }),
 };
+
+/** Whoever finds them apart steps through the interpreter only. */
+const x86Contestant = (options?: X86Options): Contestant => {
+  const engine = createX86Engine(options);
+  return { engine, traced: () => engine, ownMemory: (runtime) => engine.ownMemory(runtime) };
+};
+
+describe.each([
+  ['x86 machine code', x86Contestant({ poison: true })],
+  [
+    'x86 machine code, blinded and without inlining',
+    x86Contestant({ inline: false, blindingSeed: 3 }),
+  ],
+])('interpreter and %s agree', { timeout }, (_, contestant) => {
+  let bench: DifferentialBench;
+  beforeAll(async () => {
+    bench = await differentialBench(interpreter, contestant);
+  });
+  const agreeOn = (options: GeneratorOptions): void => {
+    const property = fc.property(programs(options), (tree) => {
+      expect(bench.compare(tree)).toBeUndefined();
+    });
+    fc.assert(property, { seed, numRuns: Number(process.env.SKEP_FUZZ_RUNS ?? 50) });
+  };
+
+  it('on arithmetic, stack and branches', () => agreeOn({}));
+  it('on packets and subprograms', () => agreeOn({ packets: true, subprogs: 4 }));
+  it('on loops with two entries', () => agreeOn({ irreducible: true, subprogs: 2 }));
+  it('on map operations and helpers', () => {
+    agreeOn({ maps: MAPS.length, helpers: [KTIME_GET_NS, GET_SMP_PROCESSOR_ID, GET_PRANDOM_U32] });
+  });
+  it('on tail calls', () => agreeOn({ tails: 2, subprogs: 2, packets: true }));
+});
 
 describe('interpreter and WASM JIT agree', { timeout }, () => {
   let bench: DifferentialBench;

@@ -35,6 +35,16 @@ export interface Step {
 export interface Contestant {
   readonly engine: Engine;
   traced(onStep: (step: Step) => void): Engine;
+  /**
+   * RAM that is the engine's own and need not be as another's: its stack, a simulated core's
+   * registers. Asking for it makes the engine allocate what it needs of the machine.
+   */
+  ownMemory?(runtime: BpfRuntime): readonly OwnMemory[];
+}
+
+export interface OwnMemory {
+  readonly offset: number;
+  readonly sizeBytes: number;
 }
 
 interface Outcome {
@@ -73,6 +83,8 @@ export class DifferentialBench {
   ) {
     this.#contestants = contestants;
     this.#machines = machines;
+    // Both machines allocate for both engines, so that addresses agree.
+    this.#clearOwnMemory();
   }
 
   /** Text for a person: what differs and where it began; undefined if nothing does. */
@@ -97,6 +109,7 @@ insns ${hex}\npacket ${packet}`;
       ({ ram }) => Buffer.compare(ram.u8.subarray(0, NULL_GUARD_BYTES), NO_BYTES) !== 0,
     );
     if (guard >= 0) return `${guard === 0 ? first : second} wrote through NULL`;
+    this.#clearOwnMemory();
     const [ramA, ramB] = this.#machines.map(({ ram }) => Buffer.from(ram.u8.buffer));
     if (ramA!.compare(ramB!, CORE_RESERVED_BYTES, undefined, CORE_RESERVED_BYTES) === 0) {
       return undefined;
@@ -104,6 +117,16 @@ insns ${hex}\npacket ${packet}`;
     let at = CORE_RESERVED_BYTES;
     while (ramA![at] === ramB![at]) at++;
     return `RAM at 0x${at.toString(16)}: ${first} ${ramA![at]}, ${second} ${ramB![at]}`;
+  }
+
+  #clearOwnMemory(): void {
+    for (const { ownMemory } of this.#contestants) {
+      for (const { ram, runtime } of this.#machines) {
+        for (const { offset, sizeBytes } of ownMemory?.(runtime) ?? []) {
+          ram.u8.fill(0, offset, offset + sizeBytes);
+        }
+      }
+    }
   }
 
   /** What one case left different must not fail the next, smaller one. */
