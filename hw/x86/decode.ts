@@ -8,14 +8,16 @@ import { OPCODES, OPCODES_0F, GROUPS, type Form, type Opcode } from './opcodes.t
 
 export type Operand =
   | { readonly kind: 'register'; readonly register: number; readonly bits: 8 | 16 | 32 | 64 }
-  /** Sign-extended to 64 bits. */
-  | { readonly kind: 'immediate'; readonly value: bigint }
+  /** Sign-extended to 64 bits; `implied` where no byte of the encoding holds it. */
+  | { readonly kind: 'immediate'; readonly value: bigint; readonly implied?: true }
   | {
       readonly kind: 'memory';
       readonly base: number;
       readonly index: number | undefined;
       readonly scale: 1 | 2 | 4 | 8;
       readonly displacement: number;
+      /** The encoding has no displacement, not even 0. */
+      readonly short: boolean;
       readonly bits: 8 | 16 | 32 | 64;
     };
 
@@ -129,7 +131,7 @@ class Decoding {
       case 'cl':
         return this.#register(1, 8);
       case 'one':
-        return { kind: 'immediate', value: 1n };
+        return { kind: 'immediate', value: 1n, implied: true };
       case 'imm8':
         return { kind: 'immediate', value: BigInt(this.#s8()) };
       case 'imm': {
@@ -177,7 +179,7 @@ class Decoding {
     }
     if (mod === 0 && (base & 7) === 5) return this.#fail('an address without a base');
     const displacement = mod === 0 ? 0 : mod === 1 ? this.#s8() : this.#s32();
-    return { kind: 'memory', base, index, scale, displacement, bits };
+    return { kind: 'memory', base, index, scale, displacement, short: mod === 0, bits };
   }
 
   #u8(): number {

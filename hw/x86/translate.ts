@@ -548,5 +548,6 @@ export const stackOperand = (displacement: number): MemoryOperand => ({
   index: undefined,
   scale: 1,
   displacement,
+  short: false,
   bits: 64,
 });
