@@ -152,8 +152,11 @@ function beginAnew(
   );
   const { mode, uid, gid } = binary.path.dentry.inode;
   let cred = task.cred;
-  if (mode & S_ISUID) cred = cred.with({ euid: uid, fsuid: uid });
-  if ((mode & (S_ISGID | 0o010)) === (S_ISGID | 0o010)) cred = cred.with({ egid: gid, fsgid: gid });
+  const mayGain = !task.noNewPrivs;
+  if (mayGain && mode & S_ISUID) cred = cred.with({ euid: uid, fsuid: uid });
+  if (mayGain && (mode & (S_ISGID | 0o010)) === (S_ISGID | 0o010)) {
+    cred = cred.with({ egid: gid, fsgid: gid });
+  }
   task.cred = cred.afterExec();
   task.struct.self_exec_id++;
   kernel.signals.recalculate(task);

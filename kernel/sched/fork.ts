@@ -89,6 +89,8 @@ function copyTask(kernel: Kernel, parent: Task, child: Task, flags: number): voi
   child.files = flags & CLONE_FILES ? parent.files!.share() : parent.files!.clone();
   child.fs = flags & CLONE_FS ? parent.fs!.share() : parent.fs!.clone();
   child.exePath = parent.exePath;
+  child.seccomp = parent.seccomp;
+  child.noNewPrivs = parent.noNewPrivs;
   child.struct.mm = child.mm.struct.offset;
   child.struct.active_mm = child.mm.struct.offset;
   child.blocked = parent.blocked;

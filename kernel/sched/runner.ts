@@ -16,6 +16,7 @@ import type { Cpu } from './cpu.ts';
 import { exitCode, exitGroup, exitTask } from './exit.ts';
 import type { Block, KernelFlow, WakeReason } from './flow.ts';
 import { isFlow } from './flow.ts';
+import { checkSyscall } from './seccomp.ts';
 import { logSegfault } from './segfault.ts';
 import type { Runner } from './scheduler.ts';
 import * as s from './signal.ts';
@@ -129,6 +130,9 @@ export class TaskRunner implements Runner {
     const row = kernel.syscalls.row(nr);
     const active: ActiveSyscall = { row, request, result: 0, left: false };
     task.syscall = active;
+    const refused = checkSyscall(kernel, task, nr, args);
+    if (task.exited) return;
+    if (refused !== undefined) return this.#finish(task, active, refused);
     kernel.syscalls.traceEnter(row, nr, args);
     if (!row) return this.#finish(task, active, -errno.ENOSYS);
     const value = (i: number) => argumentValue(row.args[i], args[i] ?? 0);

@@ -56,14 +56,14 @@ export class Signals {
   }
 
   /** A signal that a thread's own fault raises: default action if it blocks or ignores it. */
-  force(task: Task, signal: number): void {
+  force(task: Task, signal: number, info: SignalInfo = kernelInfo(signal)): void {
     const bit = s.signalBit(signal);
     const action = task.process.actions[signal]!;
     if (task.blocked & bit || action.token === 1n) {
       task.process.actions[signal] = s.DEFAULT_ACTION;
       task.blocked &= ~bit;
     }
-    task.pending.add(kernelInfo(signal));
+    task.pending.add(info);
     task.forced = signal;
     this.recalculate(task);
   }

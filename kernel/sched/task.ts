@@ -14,6 +14,7 @@ import type { Ns, Pid, RamOffset } from '../types/units.ts';
 import type { Credentials } from './credentials.ts';
 import type { KernelFlow, WakeReason } from './flow.ts';
 import type { Process } from './process.ts';
+import { NO_SECCOMP, type SeccompState } from './seccomp-state.ts';
 import { PendingSignals } from './signal.ts';
 import type { SignalSet } from './signal.ts';
 import type { EventHandle } from '../machine-types.ts';
@@ -97,6 +98,9 @@ export class Task {
   userValue = 0;
   /** What an ERESTART_RESTARTBLOCK call goes on with, where no handler ran. */
   restartBlock: (() => KernelFlow<number>) | undefined;
+  seccomp: SeccompState = NO_SECCOMP;
+  /** No exec gives it more privileges (PR_SET_NO_NEW_PRIVS). */
+  noNewPrivs = false;
   /** The call to make again once the handler that is being set up returns. */
   restartRequest: SyscallRequest | undefined;
 

@@ -14,6 +14,7 @@ import { errno } from '../types/errno.ts';
 import type { Pid } from '../types/units.ts';
 import { startOf } from './fs-args.ts';
 import { syscall } from './row.ts';
+import { prctlSetSeccomp } from './seccomp.ts';
 
 /** MAX_ARG_STRLEN and MAX_ARG_STRINGS as far as memory lets them (binfmts.h). */
 const MAX_ARG_BYTES = 131072;
@@ -178,10 +179,20 @@ const PR_GET_PDEATHSIG = 2;
 const PR_GET_DUMPABLE = 3;
 const PR_SET_NAME = 15;
 const PR_GET_NAME = 16;
+const PR_GET_SECCOMP = 21;
+const PR_SET_SECCOMP = 22;
 const PR_SET_CHILD_SUBREAPER = 36;
 const PR_GET_CHILD_SUBREAPER = 37;
+const PR_SET_NO_NEW_PRIVS = 38;
+const PR_GET_NO_NEW_PRIVS = 39;
 
-function prctl(kernel: Kernel, task: Task, option: number, arg: number): number {
+function prctl(
+  kernel: Kernel,
+  task: Task,
+  option: number,
+  arg: number,
+  rest: readonly [number, number, number],
+): number {
   switch (option) {
     case PR_SET_NAME: {
       const bytes = task.mm!.bytesToNul(arg, 16);
@@ -208,6 +219,17 @@ function prctl(kernel: Kernel, task: Task, option: number, arg: number): number 
       return 0;
     case PR_GET_CHILD_SUBREAPER:
       return u32ToUser(task, arg, task.process.isSubreaper ? 1 : 0);
+    case PR_GET_SECCOMP:
+      return task.seccomp.mode;
+    case PR_SET_SECCOMP:
+      return prctlSetSeccomp(kernel, task, arg, rest[0]);
+    case PR_SET_NO_NEW_PRIVS:
+      if (arg !== 1 || rest.some((word) => word !== 0)) return -errno.EINVAL;
+      task.noNewPrivs = true;
+      return 0;
+    case PR_GET_NO_NEW_PRIVS:
+      if (arg !== 0 || rest.some((word) => word !== 0)) return -errno.EINVAL;
+      return task.noNewPrivs ? 1 : 0;
     default:
       return -errno.EINVAL;
   }
@@ -280,7 +302,8 @@ export const processRows = [
     157,
     'prctl',
     'int option, unsigned long arg2, unsigned long arg3, unsigned long arg4, unsigned long arg5',
-    (kernel, task, option, arg) => prctl(kernel, task, option, arg),
+    (kernel, task, option, arg, ...rest) =>
+      prctl(kernel, task, option, arg, [rest[0], rest[1], rest[2]]),
   ),
   syscall(218, 'set_tid_address', 'int *tidptr', (_kernel, task, address) => {
     task.clearChildTid = address;

@@ -9,6 +9,7 @@ import { netRows } from './net.ts';
 import { perfRows } from './perf.ts';
 import { processRows } from './process.ts';
 import type { SyscallRow } from './row.ts';
+import { seccompRows } from './seccomp.ts';
 import { signalRows } from './signal.ts';
 import { systemRows } from './system.ts';
 import { timeRows } from './time.ts';
@@ -26,4 +27,5 @@ export const syscallRows: readonly SyscallRow[] = [
   ...bpfRows,
   ...perfRows,
   ...netRows,
+  ...seccompRows,
 ];

@@ -1,5 +1,6 @@
 /** The texts of /proc/PID/stat, statm, status and maps (proc(5), fs/proc/array.c). */
 import { PAGE_SIZE } from '../../ram/ram.ts';
+import { filtersOf } from '../../sched/seccomp-state.ts';
 import type { SignalSet } from '../../sched/signal.ts';
 import { SIG_DFL, SIG_IGN, signalBit } from '../../sched/signal.ts';
 import type { Task } from '../../sched/task.ts';
@@ -164,6 +165,9 @@ export function statusText(task: Task): string {
     `CapEff:\t${mask(ids.capEffective)}`,
     `CapBnd:\t${mask(ids.capBounding)}`,
     `CapAmb:\t${mask(ids.capAmbient)}`,
+    `NoNewPrivs:\t${task.noNewPrivs ? 1 : 0}`,
+    `Seccomp:\t${task.seccomp.mode}`,
+    `Seccomp_filters:\t${[...filtersOf(task.seccomp)].length}`,
     `Cpus_allowed:\t${cpuMask.toString(16)}`,
     `Cpus_allowed_list:\t${ranges(cpus)}`,
     `voluntary_ctxt_switches:\t${struct.nvcsw}`,
