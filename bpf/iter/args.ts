@@ -4,15 +4,15 @@
  */
 
 export type IterArg =
-  /** A kernel struct, or NULL at the end. */
-  | { readonly name: string; readonly struct: string }
+  /** A kernel struct, or NULL at the end; `typed`: as its type says, never NULL. */
+  | { readonly name: string; readonly struct: string; readonly typed?: true }
   /** Bytes of a map's element, whose size is known when the program attaches. */
   | { readonly name: string; readonly buffer: 'rdonly' | 'rdwr' };
 
 export const ITER_ARGS = {
   bpf_map: [{ name: 'map', struct: 'bpf_map' }],
   bpf_map_elem: [
-    { name: 'map', struct: 'bpf_map' },
+    { name: 'map', struct: 'bpf_map', typed: true },
     { name: 'key', buffer: 'rdonly' },
     { name: 'value', buffer: 'rdwr' },
   ],

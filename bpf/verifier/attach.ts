@@ -7,7 +7,9 @@ import { SLEEPABLE_LSM_HOOKS } from '../helpers/lsm-hooks.ts';
 import type { Btf } from '../btf/btf.ts';
 import type { BtfFuncProto } from '../btf/types.ts';
 import { iterTargetOf } from '../iter/args.ts';
+import { typeName } from './btf-names.ts';
 import { reject, type Checker } from './checker.ts';
+import { unsupportedPrototype } from './func-proto.ts';
 
 export interface AttachTarget {
   readonly btf: Btf;
@@ -40,9 +42,37 @@ export function checkAttach(c: Checker): void {
   }
   if (type !== 'tracing' && type !== 'lsm' && type !== 'ext') return;
   c.attach = findTarget(c, refuse);
-  if (c.sleepable) checkSleepable(c, c.attach.name, refuse);
-  if (attach === 'modify_return' && !c.env.isModifiable?.(c.attach.name)) {
-    refuse(`${c.attach.name}() is not modifiable`);
+  if (type === 'lsm') checkLsmHook(c, c.attach.name, refuse);
+  else if (type === 'tracing' && UNTRACEABLE.has(c.attach.name)) {
+    reject(c, errno.EINVAL, 'attach-target');
+  }
+}
+
+/** Functions that trampolines themselves call (btf_id_deny). */
+const UNTRACEABLE = new Set([
+  'migrate_disable',
+  'migrate_enable',
+  'rcu_read_unlock_strict',
+  'preempt_count_add',
+  'preempt_count_sub',
+]);
+
+/** Functions of 6.1 that are named like hooks and are none. */
+const NO_HOOKS = new Set([
+  'bpf_lsm_init',
+  'bpf_lsm_verify_prog',
+  'bpf_lsm_func_proto',
+  'bpf_lsm_find_cgroup_shim',
+  'bpf_lsm_is_sleepable_hook',
+]);
+
+function checkLsmHook(c: Checker, name: string, refuse: Refuse): void {
+  if (!c.gplCompatible) {
+    const line = 'LSM programs must have a GPL compatible license';
+    reject(c, errno.EINVAL, 'gpl-only', line);
+  }
+  if (NO_HOOKS.has(name)) {
+    refuse(`attach_btf_id ${c.spec.attachBtfId} points to wrong type name ${name}`);
   }
 }
 
@@ -58,18 +88,19 @@ function findTarget(c: Checker, refuse: Refuse): AttachTarget {
   }
   const target = btf.type(id);
   if (!target) return refuse(`attach_btf_id ${id} is invalid`);
-  if (!target.name) return refuse(`attach_btf_id ${id} doesn't have a name`);
   if (type === 'ext') return refuse('Cannot replace kernel functions');
   switch (attach) {
     case 'trace_raw_tp': {
       const prefix = 'btf_trace_';
       if (target.kind !== 'typedef') return refuse(`attach_btf_id ${id} is not a typedef`);
       if (!target.name.startsWith(prefix)) {
-        return refuse(`attach_btf_id ${id} points to wrong type name ${target.name}`);
+        return refuse(`attach_btf_id ${id} points to wrong type name ${typeName(target)}`);
       }
       const pointer = btf.typeAs(target.type, 'ptr');
       const proto = pointer && btf.typeAs(pointer.type, 'func_proto');
       if (!proto) return reject(c, errno.EINVAL, 'attach-target');
+      // differs: 6.1 lets such programs sleep where a tracepoint must not (fixed in 6.2).
+      if (c.sleepable) return refuse(`${target.name.slice(prefix.length)} is not sleepable`);
       return { btf, name: target.name.slice(prefix.length), proto, skipsFirst: true };
     }
     case 'trace_iter':
@@ -86,6 +117,9 @@ function findTarget(c: Checker, refuse: Refuse): AttachTarget {
         return reject(c, errno.EINVAL, 'attach-target');
       }
       const proto = btf.prototypeOf(target);
+      const unsupported = unsupportedPrototype(btf, proto, target.name);
+      if (unsupported !== undefined) return refuse(unsupported);
+      if (attach !== 'trace_iter') checkPlace(c, target.name, refuse);
       return { btf, name: target.name, proto, skipsFirst: false };
     }
     default:
@@ -93,12 +127,16 @@ function findTarget(c: Checker, refuse: Refuse): AttachTarget {
   }
 }
 
-function checkSleepable(c: Checker, name: string, refuse: Refuse): void {
-  const sleeps =
-    c.spec.type === 'lsm'
-      ? SLEEPABLE_LSM_HOOKS.has(name.replace(/^bpf_lsm_/, ''))
-      : c.env.isModifiable?.(name) === true;
-  if (!sleeps) refuse(`${name} is not sleepable`);
+/** May the program sleep where it runs, or change what the function returns? */
+function checkPlace(c: Checker, name: string, refuse: Refuse): void {
+  const isModifiable = c.env.isModifiable?.(name) === true;
+  if (c.sleepable) {
+    const isHook = SLEEPABLE_LSM_HOOKS.has(name.replace(/^bpf_lsm_/, ''));
+    const sleeps = c.spec.type === 'lsm' ? isHook : isModifiable;
+    if (!sleeps) refuse(`${name} is not sleepable`);
+  } else if (c.spec.expectedAttachType === 'modify_return') {
+    if (!isModifiable && !name.startsWith('security_')) refuse(`${name}() is not modifiable`);
+  }
 }
 
 /** A member of a struct of callbacks; which one, `expected_attach_type` says as a number. */

@@ -7,7 +7,7 @@ import type { Btf } from '../btf/btf.ts';
 import type { BtfFuncProto, BtfType } from '../btf/types.ts';
 import { checkMemArgument } from './args-mem.ts';
 import { checkOffset } from './args.ts';
-import { kindName } from './btf-ctx.ts';
+import { kindName, typeName } from './btf-names.ts';
 import { Rejected, reject, type Checker } from './checker.ts';
 import { flag, isPlain, pointerReg, type Reg } from './reg.ts';
 import type { Frame } from './state.ts';
@@ -104,7 +104,7 @@ function sizeOfTarget(c: Checker, btf: Btf, target: number, index: number): numb
   if (bytes === undefined) {
     const type = btf.resolved(target);
     c.log.write(
-      `arg#${index} reference type('${kindName(type)} ${type.name}') ` +
+      `arg#${index} reference type('${kindName(type)} ${typeName(type)}') ` +
         'size cannot be determined: -22\n',
     );
   }

@@ -5,13 +5,13 @@
 import type { Btf } from '../btf/btf.ts';
 import type { BtfFuncProto, BtfType } from '../btf/types.ts';
 import type { CtxAccess } from '../prog-type.ts';
+import { kindName, typeName } from './btf-names.ts';
 import { tagFlags } from './btf-walk.ts';
 import { iterArgAt } from '../iter/args.ts';
 import type { Checker } from './checker.ts';
+import { MAX_FUNC_ARGS } from './func-proto.ts';
 import { flag } from './reg.ts';
 
-/** MAX_BPF_FUNC_ARGS (include/linux/bpf.h). */
-const MAX_ARGS = 12;
 const SCALAR: CtxAccess = { kind: 'scalar' };
 
 export function btfCtxAccess(
@@ -23,8 +23,9 @@ export function btfCtxAccess(
   const { type, expectedAttachType: attach } = c.spec;
   // LSM programs' offsets are not limited here, their functions' arguments are.
   if (type !== 'lsm') {
-    if (off < 0 || off >= 8 * MAX_ARGS || write || off % bytes !== 0) return undefined;
+    if (off < 0 || off >= 8 * MAX_FUNC_ARGS || write || off % bytes !== 0) return undefined;
   }
+  // differs: 6.1 lets LSM programs write to their arguments.
   if (write || off < 0) return undefined;
   const say = (line: string): undefined => {
     c.log.write(`${line}\n`);
@@ -72,15 +73,6 @@ function argumentAt(btf: Btf, proto: BtfFuncProto, off: number): number {
 
 const isSmallInt = (type: BtfType): boolean => type.kind === 'int' && type.size <= 8;
 
-/** How 6.1 calls a kind in messages (btf_type_str). */
-export function kindName(type: BtfType): string {
-  const names: Partial<Record<BtfType['kind'], string>> = {
-    void: 'UNKNOWN',
-    func_proto: 'FUNC_PROTO',
-  };
-  return names[type.kind] ?? type.kind.toUpperCase();
-}
-
 function valueOf(
   c: Checker,
   btf: Btf,
@@ -101,7 +93,7 @@ function valueOf(
   }
   if (type.kind !== 'ptr') {
     c.log.write(
-      `func '${name}' arg${index} '${type.name}' has type ${kindName(type)}. ` +
+      `func '${name}' arg${index} '${typeName(type)}' has type ${kindName(type)}. ` +
         'Only pointer access is allowed\n',
     );
     return undefined;
@@ -118,10 +110,10 @@ function valueOf(
     c.log.write(`func '${name}' arg${index} type ${kindName(pointed)} is not a struct\n`);
     return undefined;
   }
-  if (given) return { kind: 'ptr_', btf, btfId: target, nullable: true };
+  if (given && !given.typed) return { kind: 'ptr_', btf, btfId: target, nullable: true };
   c.log.write(
     `func '${name}' arg${index} has btf_id ${target} ` +
-      `type ${kindName(pointed)} '${pointed.name}'\n`,
+      `type ${kindName(pointed)} '${typeName(pointed)}'\n`,
   );
   return { kind: 'ptr_', btf, btfId: target, flags: tagFlags(btf, type.type) };
 }

@@ -5,6 +5,7 @@
 import { errno } from '../../kernel/types/errno.ts';
 import type { Btf } from '../btf/btf.ts';
 import type { BtfComposite, BtfMember } from '../btf/types.ts';
+import { typeName } from './btf-names.ts';
 import { reject, type Checker } from './checker.ts';
 import { flag, type Reg } from './reg.ts';
 
@@ -79,7 +80,7 @@ function walk(btf: Btf, struct: number, offset: number, bytes: number): Found | 
   let off = offset;
   for (;;) {
     if (!isComposite(type)) {
-      return new Nothing(errno.EINVAL, `Type '${type?.name ?? ''}' is not a struct`);
+      return new Nothing(errno.EINVAL, `Type '${typeName(type)}' is not a struct`);
     }
     if (off + bytes > type.size) {
       const beyond = flexibleArray(btf, type, off, bytes);
@@ -109,7 +110,7 @@ function flexibleArray(
 ): Found | Nothing | Inner {
   const beyond = new Nothing(
     errno.EACCES,
-    `access beyond struct ${type.name} at off ${off} size ${bytes}`,
+    `access beyond struct ${typeName(type)} at off ${off} size ${bytes}`,
   );
   const last = type.members[type.members.length - 1];
   const array = last && btf.resolved(last.type);
@@ -160,7 +161,7 @@ function findMember(
     if (off < start) break;
     const shape = shapeOf(btf, member.type);
     if (!shape) {
-      return new Nothing(errno.EFAULT, `field ${member.name} doesn't have size`);
+      return new Nothing(errno.EFAULT, `field ${typeName(member)} doesn't have size`);
     }
     const end = start + shape.elementBytes * shape.count;
     if (off >= end) continue;
@@ -178,13 +179,13 @@ function findMember(
     if (off + bytes > end) {
       return new Nothing(
         errno.EACCES,
-        `access beyond the end of member ${member.name} (mend:${end}) ` +
-          `in struct ${type.name} with off ${off} size ${bytes}`,
+        `access beyond the end of member ${typeName(member)} (mend:${end}) ` +
+          `in struct ${typeName(type)} with off ${off} size ${bytes}`,
       );
     }
     return SCALAR;
   }
-  return new Nothing(errno.EINVAL, `struct ${type.name} doesn't have field at offset ${off}`);
+  return new Nothing(errno.EINVAL, `struct ${typeName(type)} doesn't have field at offset ${off}`);
 }
 
 /** A pointer to a struct must be loaded whole; a pointer to anything else is a number. */
@@ -200,8 +201,8 @@ function pointerMember(
   if (bytes !== 8 || off !== start) {
     return new Nothing(
       errno.EACCES,
-      `cannot access ptr member ${member.name} with moff ${start} ` +
-        `in struct ${type.name} with off ${off} size ${bytes}`,
+      `cannot access ptr member ${typeName(member)} with moff ${start} ` +
+        `in struct ${typeName(type)} with off ${off} size ${bytes}`,
     );
   }
   const struct = btf.resolve(target);

@@ -2,6 +2,7 @@
  * The end of a program: what it may leave in r0.
  */
 import { errno } from '../../kernel/types/errno.ts';
+import type { AttachType } from '../uapi.ts';
 import { reject, type Checker } from './checker.ts';
 import { sourceReg } from './live.ts';
 import { isPlain, typeText, type Reg } from './reg.ts';
@@ -52,6 +53,14 @@ export function checkReturn(c: Checker): void {
   checkRange(c, reg, isVoid, notNumber);
 }
 
+const TRACING: ReadonlySet<AttachType> = new Set([
+  'trace_fentry',
+  'trace_fexit',
+  'trace_raw_tp',
+  'modify_return',
+  'trace_iter',
+]);
+
 function checkRange(
   c: Checker,
   reg: Reg,
@@ -62,6 +71,10 @@ function checkRange(
   let allowed = c.ops.returnRange?.(c.context);
   const isVoidLsm = type === 'lsm' && attach === 'lsm_cgroup' && isVoid;
   if (isVoidLsm) allowed = { min: 1, max: 1 };
+  // Attach types of LSM programs, say: they pass all checks before.
+  if (type === 'tracing' && !TRACING.has(attach)) {
+    reject(c, errno.ENOTSUPP, 'attach-target');
+  }
   if (!allowed) return;
   if (!isPlain(reg, 'scalar')) notNumber('At program exit the register R0 is not a known value');
   const range = rangeTnum(BigInt(allowed.min), BigInt(allowed.max));

@@ -7,6 +7,7 @@
 import { errno } from '../../kernel/types/errno.ts';
 import { btfCtxAccess } from './btf-ctx.ts';
 import { structAccess } from './btf-walk.ts';
+import { typeName } from './btf-names.ts';
 import { reject, type Checker } from './checker.ts';
 import { checkKptrAccess } from './kptr.ts';
 import { kptrAt } from './map-fields.ts';
@@ -222,7 +223,7 @@ function accessBtf(
   bytes: number,
   access: Access,
 ): void {
-  const name = reg.btf?.type(reg.btfId)?.name ?? '';
+  const name = typeName(reg.btf?.type(reg.btfId));
   const refuse = (what: string) =>
     reject(c, errno.EACCES, 'btf-access', `R${regno} is ptr_${name} ${what}`, {
       reg: regno,

@@ -5,10 +5,11 @@
  *   from 6 to 9: R0=0 R6=ctx(off=0,imm=0) R10=fp0 fp-8=mmmm????
  */
 import { s64 } from './int.ts';
+import { typeName } from './btf-names.ts';
 import type { Checker } from './checker.ts';
 import { isPacketPointer, isPlain, isScalar, typeText, type Reg } from './reg.ts';
 import { scalarAttributes } from './scalar.ts';
-import { bytesText, isSpill, live, type Frame, type Slot } from './state.ts';
+import { bytesText, isSpill, live, type AnyFrame, type Frame, type Slot } from './state.ts';
 import { isConst } from './tnum.ts';
 
 /** include/linux/bpf_verifier.h */
@@ -47,7 +48,7 @@ export function regText(reg: Reg, precise: boolean): string {
     return `${mark}${isScalar(reg) ? '' : typeText(reg)}${value}`;
   }
   let text = mark + typeText(reg);
-  if (reg.kind === 'ptr_') text += reg.btf?.type(reg.btfId)?.name ?? '';
+  if (reg.kind === 'ptr_') text += typeName(reg.btf?.type(reg.btfId));
   const attributes: string[] = [];
   if (reg.id !== 0) attributes.push(`id=${reg.id}`);
   if (REFCOUNTED.has(reg.kind) && reg.refId !== 0) attributes.push(`ref_obj_id=${reg.refId}`);
@@ -72,18 +73,19 @@ function spillText(slot: Slot): string {
 }
 
 /** Registers and stack; only what changed since the last line, unless `all`. */
-export function stateText(c: Checker, frame: Frame, all: boolean): string {
+export function stateText(c: Checker, frame: AnyFrame, all: boolean): string {
   let text = frame.frameno > 0 ? ` frame${frame.frameno}:` : '';
   frame.regs.forEach((slot, regno) => {
     if (slot.reg.kind === '?' || !(all || (c.scratchedRegs & (1 << regno)) !== 0)) return;
     text += ` R${regno}${livenessText(slot.live)}=${regText(slot.reg, slot.precise)}`;
   });
-  frame.stack.forEach((slot, index) => {
-    if (slot.bytes === 0) return;
-    if (!all && (c.scratchedSlots & (1n << BigInt(index))) === 0n) return;
+  for (let index = 0; index < frame.stack.length; index++) {
+    const slot = frame.stack.at(index)!;
+    if (slot.bytes === 0) continue;
+    if (!all && (c.scratchedSlots & (1n << BigInt(index))) === 0n) continue;
     const content = isSpill(slot) ? spillText(slot) : bytesText(slot.bytes);
     text += ` fp${-8 * (index + 1)}${livenessText(slot.live)}=${content}`;
-  });
+  }
   if (frame.refs.length > 0) text += ` refs=${frame.refs.map((ref) => ref.id).join(',')}`;
   if (frame.inCallback) text += ' cb';
   if (frame.inAsyncCallback) text += ' async_cb';
@@ -119,7 +121,7 @@ export function printSourceLine(c: Checker, insn: number, prefix: string): void 
   if (!c.log.on || c.lines.length === 0) return;
   // The last line that begins at the instruction or before it.
   let at = 0;
-  for (let end = c.lines.length; at + 1 < end; ) {
+  for (let end = c.lines.length; at + 1 < end;) {
     const middle = (at + end) >> 1;
     if (c.lines[middle]!.insn <= insn) at = middle;
     else end = middle;
