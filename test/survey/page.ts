@@ -154,8 +154,13 @@ function lacks(program: SurveyedProgram): string[] {
   const { missingInMachine, machine, missingTypes, missingTarget } = program;
   const types = machine?.accepted === true ? [] : missingTypes;
   const target = missingTarget === undefined ? [] : [missingTarget];
-  return [...(missingInMachine === undefined ? [] : [missingInMachine]), ...types, ...target];
+  const unknown = missingInMachine === undefined ? [] : [plain(missingInMachine)];
+  return [...unknown, ...types, ...target];
 }
+
+/** The loader's words for what is most often missing, made short. */
+const plain = (message: string) =>
+  message.replace(/^failed to find kernel BTF type ID of '(.*)': -\d+$/, 'BTF of $1');
 
 function fate(program: SurveyedProgram): string {
   const { machine, missingInMachine } = program;
