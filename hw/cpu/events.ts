@@ -60,7 +60,7 @@ export interface InsnDescriptor {
   readonly memory: readonly MemoryOperand[];
   /** It carries an immediate wider than 32 bits, which some decoders and caches of decoded code mind. */
   readonly wideImmediate?: true;
-  /** `xor eax, eax` and its like: depends on nothing, whatever it reads. */
+  /** `xor eax, eax` and its like, which a renamer may do: reads nothing. */
   readonly zeroing?: true;
   /** The BPF instruction that it was made from. */
   readonly slot?: number;

@@ -37,6 +37,11 @@ export interface X86Insn {
   readonly target: number | undefined;
 }
 
+/** What may have a lock prefix. */
+const LOCKABLE = new Set([
+  'add', 'or', 'and', 'sub', 'xor', 'not', 'neg', 'xadd', 'xchg', 'cmpxchg',
+]); // prettier-ignore
+
 export class Undecodable extends Error {
   override name = 'Undecodable';
 }
@@ -78,7 +83,10 @@ class Decoding {
       if (kind === 'rel8' || kind === 'rel32') target = kind === 'rel8' ? this.#s8() : this.#s32();
       else operands.push(this.#operand(kind, form, widthBits));
     }
-    if (lock && operands[0]?.kind !== 'memory') this.#fail('a lock prefix without memory');
+    if (lock && (operands[0]?.kind !== 'memory' || !LOCKABLE.has(opcode.mnemonic))) {
+      this.#fail('a lock prefix where none may be');
+    }
+    if (operand16 && form.no16) this.#fail('16 bits');
     return {
       offset: this.#offset,
       length: this.#at - this.#offset,
@@ -134,6 +142,8 @@ class Decoding {
         return { kind: 'immediate', value: 1n, implied: true };
       case 'imm8':
         return { kind: 'immediate', value: BigInt(this.#s8()) };
+      case 'count':
+        return { kind: 'immediate', value: BigInt(this.#u8()) };
       case 'imm': {
         if (widthBits === 8) return { kind: 'immediate', value: BigInt(this.#s8()) };
         if (widthBits === 16) {

@@ -87,7 +87,9 @@ export function describe(insn: X86Insn, address: bigint, slot?: number): InsnDes
     second?.kind === 'register' &&
     first.register === second.register;
   operands.forEach((operand, i) => {
-    const use = i === 0 ? firstUse(insn) : swaps(insn) ? 'both' : 'read';
+    // A zeroing idiom depends on nothing.
+    const use = i === 0 ? (zeroing ? 'write' : firstUse(insn)) : swaps(insn) ? 'both' : 'read';
+    if (zeroing && i > 0) return;
     addOperand(operand, use, mnemonic, { reads, writes, memory });
   });
   const { reads: alsoReads, writes: alsoWrites, stack } = IMPLIED[mnemonic] ?? {};

@@ -7,6 +7,8 @@ export interface Form {
   readonly bits?: 8 | 16 | 32 | 64;
   /** Operand size is 64 without REX.W too. */
   readonly always64?: true;
+  /** An operand size prefix makes another instruction of it, which no JIT uses. */
+  readonly no16?: true;
   /** Size of the r/m operand, where it differs from the other's. */
   readonly rmBits?: 8 | 16 | 32;
   /** ModRM's reg field chooses the instruction. */
@@ -24,6 +26,8 @@ export type OperandKind =
   | 'cl'
   | 'one'
   | 'imm8'
+  /** Of a shift: 8 bits without a sign. */
+  | 'count'
   /** 8, 16 or 32 bits. */
   | 'imm'
   /** 32 or 64 bits. */
@@ -40,6 +44,7 @@ export interface Opcode {
 const form = (operands: readonly OperandKind[], extra: Partial<Form> = {}): Form => ({
   operands,
   modrm: operands.some((kind) => kind === 'reg' || kind === 'rm' || kind === 'memory'),
+  ...(extra.always64 && { no16: true }),
   ...extra,
 });
 const row = (
@@ -78,7 +83,7 @@ export const GROUPS = {
     undefined,
     undefined,
     undefined,
-    { mnemonic: 'jmp-indirect', form: { always64: true } },
+    { mnemonic: 'jmp-indirect', form: { always64: true, no16: true } },
   ] as readonly (Member | undefined)[],
   11: members('mov'),
   15: [
@@ -126,9 +131,9 @@ export const OPCODES = table([
   [0x8b, row('mov', ['reg', 'rm'])],
   [0x8d, row('lea', ['reg', 'memory'])],
   [0x90, row('nop', [])],
-  [0x99, row('cqo', [])],
-  ...range(0xb8, 8, () => row('mov', ['opcode-reg', 'imm64'])),
-  [0xc1, row('', ['rm', 'imm8'], { group: 2 })],
+  [0x99, row('cqo', [], { no16: true })],
+  ...range(0xb8, 8, () => row('mov', ['opcode-reg', 'imm64'], { no16: true })),
+  [0xc1, row('', ['rm', 'count'], { group: 2 })],
   [0xc3, row('ret', [], { always64: true })],
   [0xc6, row('', ['rm', 'imm'], { group: 11, bits: 8 })],
   [0xc7, row('', ['rm', 'imm'], { group: 11 })],
@@ -155,5 +160,5 @@ export const OPCODES_0F = table([
   [0xbe, row('movsx', ['reg', 'rm'], { rmBits: 8 })],
   [0xbf, row('movsx', ['reg', 'rm'], { rmBits: 16 })],
   [0xc1, row('xadd', ['memory', 'reg'])],
-  ...range(0xc8, 8, () => row('bswap', ['opcode-reg'])),
+  ...range(0xc8, 8, () => row('bswap', ['opcode-reg'], { no16: true })),
 ]);
