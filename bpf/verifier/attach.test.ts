@@ -3,16 +3,18 @@ import { describe, expect, it } from 'vitest';
 import { progTypeOps } from '../../hooks/prog-types.ts';
 import { errno } from '../../kernel/types/errno.ts';
 import { BtfBuilder } from '../btf/builder.ts';
+import { intType } from '../btf/structs.ts';
 import { textProgram, type TextOptions } from '../testing/text-program.ts';
 import { verify } from './verify.ts';
 
 const builder = new BtfBuilder();
-const int = builder.add({ kind: 'int', name: 'int', size: 4, bits: 32, encoding: 1, offset: 0 });
+const int = builder.add(intType('int', 4, true));
 const anonymous = builder.add({
   kind: 'struct',
   name: '',
   size: 8,
   members: [{ name: 'x', type: int, bitOffset: 0, bitSize: 0 }],
+  kindFlag: false,
 });
 const pointer = builder.add({ kind: 'ptr', name: '', type: anonymous });
 const func = (name: string, types: readonly number[], returnType = int): number => {
