@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { errno } from '../../kernel/types/errno.ts';
 import type { RamOffset } from '../../kernel/types/units.ts';
-import { XdpBuff, XDP_PACKET_HEADROOM, XdpFrame } from '../../kernel/types/xdp.ts';
+import { NetDeviceStruct } from '../../kernel/types/net-device.ts';
+import { XdpBuff, XDP_PACKET_HEADROOM, XdpFrame, XdpRxqInfo } from '../../kernel/types/xdp.ts';
 import type { BareMachine } from '../../test/support/assets.ts';
 import { bareMachine } from '../../test/support/assets.ts';
 import type { BpfMap, MapSpec } from '../maps/map.ts';
@@ -56,6 +57,75 @@ function make(spec: Partial<MapSpec>): BpfMap {
   if (typeof map === 'number') throw new Error(String(map));
   return map;
 }
+
+describe('fib_lookup', () => {
+  const AF_INET = 2;
+  const lookup = (flags = 0) => {
+    const { view } = machine.ram;
+    const dev = NetDeviceStruct.at(machine.ram, at(0x200));
+    const rxq = XdpRxqInfo.at(machine.ram, at(0x400));
+    const xdp = XdpBuff.at(machine.ram, at(0x600));
+    dev.ifindex = 2;
+    rxq.dev = dev.offset;
+    xdp.rxq = rxq.offset;
+    machine.ram.u8.fill(0xee, at(0x800), at(0x840));
+    machine.ram.u8[at(0x800)] = AF_INET;
+    view.setUint16(at(0x806), 1400, true);
+    view.setUint32(at(0x808), 2, true);
+    view.setUint32(at(0x820), 0x0a000007, false);
+    return call('xdp_fib_lookup', xdp.offset, at(0x800), 64, flags);
+  };
+  const hop = {
+    ifindex: 3,
+    mtu: 1500,
+    metric: 20,
+    gateway: 0x0a000001,
+    source: 0x0a0000fe,
+    mac: Uint8Array.of(2, 0, 0, 0, 0, 3),
+    neighbour: Uint8Array.of(2, 0, 0, 0, 0, 1),
+  };
+  const route = (changes: Partial<typeof hop> | undefined, queries: unknown[] = []) =>
+    Object.assign(machine.kernel, {
+      forwards4: () => true,
+      fibHop4: (query: unknown) => {
+        queries.push(query);
+        return changes && { ...hop, ...changes };
+      },
+    });
+
+  it('gives the way to the next hop', () => {
+    const queries: unknown[] = [];
+    route({}, queries);
+    expect(lookup()).toBe(0);
+    const { view, u8 } = machine.ram;
+    expect(queries).toEqual([
+      { destination: 0x0a000007, table: undefined, outputIndex: undefined },
+    ]);
+    expect(view.getUint32(at(0x808), true)).toBe(3);
+    expect(view.getUint32(at(0x80c), true)).toBe(20);
+    expect(view.getUint32(at(0x820), false)).toBe(0x0a000001);
+    expect([...u8.slice(at(0x830), at(0x840))]).toEqual([0, 0, 0, 0, ...hop.mac, ...hop.neighbour]);
+    expect(view.getUint16(at(0x806), true)).toBe(1500);
+    // Only the main table; out of that interface; the source that goes with it.
+    lookup(1 | 2 | 16);
+    expect(queries[1]).toEqual({ destination: 0x0a000007, table: 254, outputIndex: 2 });
+    expect(view.getUint32(at(0x810), false)).toBe(0x0a0000fe);
+  });
+
+  it('says why a packet would not be forwarded', () => {
+    expect(lookup()).toBe(5);
+    route(undefined);
+    expect(lookup()).toBe(4);
+    route({ mtu: 1399 });
+    expect(lookup()).toBe(8);
+    expect(machine.ram.view.getUint16(at(0x806), true)).toBe(1399);
+    Object.assign(machine.kernel, { fibHop4: () => ({ ...hop, neighbour: undefined }) });
+    expect(lookup()).toBe(7);
+    // Without asking for the neighbour there is no error, and no addresses.
+    expect(lookup(4)).toBe(0);
+    expect(machine.ram.u8[at(0x834)]).toBe(0xee);
+  });
+});
 
 describe('the current task and time', () => {
   it('are the kernel’s', () => {

@@ -326,3 +326,86 @@ exit`,
   machine.run({ untilNs: 10e9 });
   expect(output()).toBe(`true 0\ntrue\na map is not read: ${-errno.EINVAL}\n`);
 });
+
+test('areas of the current task’s memory, and its ids in the pid namespace', async () => {
+  const { machine, output } = await bootProgram(function* (u) {
+    const results = yield* map(u, 'array', 4, 48);
+    const word = yield* u.put(u32(7));
+    const prog = yield* load(
+      u,
+      'raw_tracepoint',
+      `*(u32 *)(r10 -4) = 0
+r1 = map_fd(${results})
+r2 = r10
+r2 += -4
+call map_lookup_elem#1
+if r0 == 0 goto out
+r9 = r0
+call get_current_task_btf#158
+r6 = r0
+r1 = r6
+r2 = 0x${word.toString(16)} ll
+r3 = func(seen)
+*(u64 *)(r10 -40) = 0
+*(u64 *)(r10 -32) = 0
+*(u64 *)(r10 -24) = 0
+r4 = r10
+r4 += -40
+r5 = 0
+call find_vma#180
+*(u64 *)(r9 +0) = r0
+r1 = *(u64 *)(r10 -40)
+*(u64 *)(r9 +8) = r1
+r1 = *(u64 *)(r10 -32)
+*(u64 *)(r9 +16) = r1
+r1 = *(u64 *)(r10 -24)
+*(u64 *)(r9 +24) = r1
+r1 = r6
+r2 = 0x10
+r3 = func(seen)
+r4 = r10
+r4 += -40
+r5 = 0
+call find_vma#180
+*(u32 *)(r9 +32) = r0
+r1 = r6
+r2 = 0x10
+r3 = func(seen)
+r4 = r10
+r4 += -40
+r5 = 1
+call find_vma#180
+*(u32 *)(r9 +36) = r0
+r1 = 4
+r2 = 0xeffffffc ll
+r3 = r9
+r3 += 40
+r4 = 8
+call get_ns_current_pid_tgid#120
+out:
+exit
+seen:
+r1 = *(u64 *)(r2 +0)
+*(u64 *)(r3 +0) = r1
+r1 = *(u64 *)(r2 +8)
+*(u64 *)(r3 +8) = r1
+r1 = *(u64 *)(r2 +32)
+*(u64 *)(r3 +16) = r1
+r0 = 0
+exit`,
+    );
+    yield* u.say(`run ${yield* bpf(u, 'prog_test_run', { prog_fd: prog })}`);
+    const view = yield* lookup(u, results, 0, 48);
+    const [start, end] = [8, 16].map((at) => Number(view.getBigUint64(at, true)));
+    const inside = start! <= word && word < end! && start! % 4096 === 0;
+    yield* u.say(`found ${view.getBigInt64(0, true)} ${inside}`);
+    yield* u.say(`flags ${(Number(view.getBigUint64(24, true)) & 7).toString()}`);
+    yield* u.say(`nowhere ${view.getInt32(32, true)} flags ${view.getInt32(36, true)}`);
+    yield* u.say(`pid ${view.getUint32(40, true)} ${view.getUint32(44, true)}`);
+    yield* u.powerOff();
+  });
+  machine.run({ untilNs: 10e9 });
+  expect(output()).toBe(
+    `run 0\nfound 0 true\nflags 3\nnowhere ${-errno.ENOENT} flags ${-errno.EINVAL}\npid 1 1\n`,
+  );
+});

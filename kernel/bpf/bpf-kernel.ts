@@ -4,6 +4,7 @@ import type { Kernel } from '../machine-types.ts';
 import { kernelStackOf, runningStack, userStackOf } from './callchain.ts';
 import { SoftTimers } from './bpf-timers.ts';
 import { liveXdpFrame } from './live-frames.ts';
+import { withVma } from './vma-view.ts';
 import type { PerfEvent } from '../perf/perf-event.ts';
 import { PerfFile } from '../perf/perf-file.ts';
 import { PAGE_SIZE } from '../ram/ram.ts';
@@ -14,6 +15,10 @@ import { NSIG } from '../sched/signal.ts';
 import { errno } from '../types/errno.ts';
 import { PF_EXITING, PF_KTHREAD, TaskStruct } from '../types/task.ts';
 import type { RamOffset } from '../types/units.ts';
+
+/** The first pid namespace (PROC_PID_INIT_INO) and the device number that nsfs gets at boot. */
+const PROC_PID_INIT_INO = 0xeffffffcn;
+const NSFS_DEVICE = 4n;
 
 export function bpfKernel(kernel: Kernel): BpfKernel {
   const { sched, ram, random, tracepoints } = kernel;
@@ -66,6 +71,16 @@ export function bpfKernel(kernel: Kernel): BpfKernel {
       const bytes = taskAt(kernel, offset)?.mm?.copyIn(Number(source), sizeBytes);
       if (bytes) ram.u8.set(bytes, destination);
       return bytes !== undefined && bytes !== null;
+    },
+    pidNamespace: () => ({
+      device: NSFS_DEVICE,
+      inode: PROC_PID_INIT_INO,
+      pid: sched.current.pid,
+      tgid: sched.current.tgid,
+    }),
+    withVma(offset, address, use) {
+      const task = taskAt(kernel, offset);
+      return task ? withVma(ram, task, address, use) : -errno.ENOENT;
     },
     liveXdpFrame: liveXdpFrame(kernel),
     sendSignal: (signal, toThread) => sendSignal(kernel, signal, toThread),

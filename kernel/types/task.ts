@@ -152,3 +152,25 @@ export const TaskStruct = struct('task_struct', {
   trace_recursion: long,
   last_switch_time: i64,
 });
+
+/** At Linux 6.1's offsets on x86-64 (read from its BTF); made for whoever asks for an area. */
+export const VmAreaStruct = struct(
+  'vm_area_struct',
+  {
+    vm_start: ulong,
+    vm_end: ulong,
+    vm_mm: pointer('mm_struct'),
+    vm_page_prot: ulong,
+    vm_flags: ulong,
+    vm_pgoff: ulong,
+    vm_file: pointer('file'),
+  },
+  { size: 152, offsets: { vm_pgoff: 104, vm_file: 112 } },
+);
+/** VM_* of vm_flags (include/linux/mm.h). */
+export const VM_SHARED = 0x8;
+export const VM_MAYREAD = 0x10;
+export const VM_MAYWRITE = 0x20;
+export const VM_MAYEXEC = 0x40;
+export const VM_MAYSHARE = 0x80;
+export const VM_GROWSDOWN = 0x100;
