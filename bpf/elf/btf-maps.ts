@@ -51,7 +51,9 @@ export function readBtfMaps(elf: ElfFile, section: ElfSection, btf: Btf): Object
     return {
       name,
       def: mapDef(draft, whole),
-      pinning: PINNING[draft.numbers.get('pinning') ?? 0] ?? fail(`map '${name}': odd pinning`),
+      pinning:
+        PINNING[draft.numbers.get('pinning') ?? 0] ??
+        fail(`map '${name}': invalid pinning value ${draft.numbers.get('pinning')}`),
       slots: readSlots(elf, section, draft, symbol.value, end, whole),
     };
   });
@@ -106,6 +108,10 @@ function readMembers(struct: BtfComposite, context: Context, outer: boolean): Dr
       if (member.name === 'key') draft.keyTypeId = pointer.type;
       else draft.valueTypeId = pointer.type;
     } else if (member.name === 'values' && outer) {
+      const type = mapTypeOf(draft.numbers.get('type') ?? 0) ?? '';
+      if (!/^prog_array$|_of_maps$/.test(type)) {
+        fail(`map '${name}': should be map-in-map or prog-array`);
+      }
       draft.valuesOffset = member.bitOffset / 8;
       draft.inner = innerDef(member.type, context);
     } else {
@@ -130,7 +136,9 @@ function innerDef(typeId: number, context: Context): MapDef | undefined {
   if (pointer === undefined) return fail(`map '${name}': values is no array of pointers`);
   const target = btf.resolved(pointer.type);
   if (target.kind === 'func_proto') return undefined;
-  if (target.kind !== 'struct') return fail(`map '${name}': values are no maps`);
+  if (target.kind !== 'struct') {
+    return fail(`map '${name}': map-in-map inner def is of unexpected kind ${target.kind}`);
+  }
   const inner = { ...context, name: `${name}.inner` };
   return mapDef(readMembers(target, inner, false), inner);
 }
@@ -139,7 +147,7 @@ function mapDef(draft: Draft, { name, fail }: Context): MapDef {
   const { numbers } = draft;
   const number = (field: string) => numbers.get(field) ?? 0;
   const type = mapTypeOf(number('type'));
-  if (!numbers.has('type')) fail(`map '${name}': its type is not specified`);
+  if (!numbers.has('type')) fail(`map '${name}': map type isn't specified`);
   const pointerSized = draft.valuesOffset !== undefined || /_of_maps$/.test(type ?? '');
   return {
     type: type ?? fail(`map '${name}': unknown map type ${number('type')}`),

@@ -155,8 +155,14 @@ function readAllFunctions(elf: ElfFile, ext: BtfExt | undefined, budget: Budget)
     const functions = readFunctions(elf, section, own, ext, budget);
     at.set(section.index, new Map(functions.map((part) => [part.start, part])));
     for (const part of functions) {
-      // In .text stand subprograms; elsewhere a local function is one too.
-      if (section.name !== '.text' && part.symbol.binding !== 'local') programs.push(part);
+      // Subprograms stand in .text, wherever they are called from.
+      if (section.name === '.text') continue;
+      const { name, binding } = part.symbol;
+      if (binding === 'local') {
+        const why = `program '${name}' is static and not supported`;
+        throw new ObjectError(elf.fileName, section.name, why);
+      }
+      programs.push(part);
     }
   }
   return { at, programs };

@@ -4,7 +4,7 @@
  *   sectionDef('kprobe/do_sys_openat2')   { def, target: 'do_sys_openat2', … }
  *
  * A name that ends in `+` also takes `/TARGET`. A leading `?` in an object means: do not load unless
- * asked to. Names that only begin like a row (`xdp_prog`, `socket1`) are what libbpf before 1.0 took.
+ * asked to.
  */
 import type { AttachType, ProgType } from '../uapi.ts';
 
@@ -159,6 +159,8 @@ export function sectionDef(section: string): SectionMatch | undefined {
       return { def, target: section.slice(name.length + 1), legacy: false };
     }
   }
+  // differs: names that only begin like a row (`xdp_prog`, `socket1`) are taken too, as libbpf did
+  // before 1.0; libbpf now leaves such programs without a type.
   const def = SECTION_DEFS.filter(({ name }) => section.startsWith(name.replace('+', ''))).sort(
     (a, b) => b.name.length - a.name.length,
   )[0];

@@ -41,7 +41,9 @@ export function* mapUpdate<Y>(
   value: Uint8Array,
   flags = 0,
 ): BpfFlow<Y, number> {
-  const [keyAt, valueAt] = [yield* user.place(key), yield* user.place(value)];
+  // Maps without keys want no address of one.
+  const keyAt = key.length > 0 ? yield* user.place(key) : 0n;
+  const valueAt = yield* user.place(value);
   const values = { map_fd: fd, key: keyAt, value: valueAt, flags: BigInt(flags) };
   return yield* resultOf(user, 'map_update_elem', values);
 }

@@ -112,6 +112,15 @@ function refused(
   });
 }
 
+/** What the kernel would have been asked for cannot be put together. */
+function unprepared(program: ObjectProgram, code: number, why: string): LoadError {
+  const head = `libbpf: prog '${program.name}': `;
+  return refused(program, code, [
+    `${head}${why}`,
+    `${head}failed to prepare load attributes: -${code}`,
+  ]);
+}
+
 function* attempt<Y>(
   user: BpfUser<Y>,
   input: ProgramInput,
@@ -199,15 +208,24 @@ function attachTarget(
     return { attach_btf_id: member.structTypeId, expected_attach_type: member.memberIndex };
   }
   const prefix = program.def?.btfPrefix;
-  if (prefix === undefined || program.target === '') return {};
+  if (prefix === undefined) return {};
+  if (program.target === '') {
+    throw unprepared(
+      program,
+      errno.EINVAL,
+      'no BTF-based attach target is specified, use bpf_program__set_attach_target()',
+    );
+  }
   const name = prefix + program.target;
   const kind = prefix === 'btf_trace_' ? 'typedef' : 'func';
   const btf = program.type === 'ext' ? replaces?.btf : kernelBtf;
   const id = btf?.find(name, kind);
   if (id === undefined) {
-    throw refused(program, errno.ESRCH, [
-      `libbpf: prog '${program.name}': failed to find kernel BTF type ID of '${program.target}': ${-errno.ESRCH}`,
-    ]);
+    throw unprepared(
+      program,
+      errno.ESRCH,
+      `failed to find kernel BTF type ID of '${program.target}': ${-errno.ESRCH}`,
+    );
   }
   return program.type === 'ext'
     ? { attach_btf_id: id, attach_prog_fd: replaces!.progFd }

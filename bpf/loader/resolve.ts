@@ -109,7 +109,8 @@ function resolveVariable(
 }
 
 /** `[7] struct task_struct` */
-function described(btf: Btf, id: number): string {
+function described(btf: Btf, typeId: number): string {
+  const id = btf.resolve(typeId);
   const { kind, name } = btf.types[id]!;
   return `[${id}] ${kind} ${name === '' ? '<anon>' : name}`;
 }
@@ -131,7 +132,7 @@ function resolveFunction(
   if (!typesAreCompatible(local, localId, btf, targetId)) {
     refuse(
       errno.EINVAL,
-      `extern (func ksym) '${name}': func_proto [${localId}] incompatible with vmlinux [${targetId}]`,
+      `extern (func ksym) '${name}': func_proto [${localId}] incompatible with kernel [${targetId}]`,
     );
   }
   return { kind: 'btf', typeId: id };
