@@ -33,6 +33,14 @@ done
   done
 )
 
+(
+  cd faults
+  for name in $(sed -n 's/.*defined(\([a-z_]*\)).*/\1/p' faults.bpf.c); do
+    build clang-19 "$name.o" faults.bpf.c -g -mcpu=v3 "-D$name"
+    llvm-strip-19 -g "$name.o"
+  done
+)
+
 build clang-19 core_target.tmp core_target.c -g
 llvm-objcopy-19 --dump-section .BTF=core_target.btf core_target.tmp
 rm core_target.tmp
