@@ -83,6 +83,13 @@ const flowKey = (source: number, destination: number, ports: readonly number[], 
     ...words(protocol),
   ]);
 
+/** As a little-endian machine compares words in network order: by the last byte first. */
+const ascending = ([a, b]: readonly Uint8Array[]): readonly [Uint8Array, Uint8Array] => {
+  const value = (bytes: Uint8Array): number =>
+    bytes.reduceRight((sum, byte) => sum * 256 + byte, 0);
+  return value(a!) <= value(b!) ? [a!, b!] : [b!, a!];
+};
+
 export const WORKLOADS: readonly Workload[] = [
   { name: 'drop', title: 'drops every packet unread', packets: udp },
   { name: 'drop_read', title: 'reads the Ethernet type, drops', packets: udp },
@@ -153,11 +160,16 @@ export const WORKLOADS: readonly Workload[] = [
       { ifindex: 2, queue: 0 },
     ],
     prepare(put, options) {
-      put('tx_port', words(0), words(OUT_IFINDEX));
       put('tx_port', words(1), words(1));
+      put('tx_port', words(2), words(OUT_IFINDEX));
       for (let i = 0; i < Math.min(options.flows, 1024); i += 2) {
         const { source, sourcePort } = client(i);
-        put('flows', flowKey(source, PUBLIC, [sourcePort, 80], TCP), words(1, 0));
+        const ends = [packed([32, source]), packed([32, PUBLIC])];
+        const ports = [packed([16, sourcePort]), packed([16, 80])];
+        const [first, second] = ascending(ends);
+        const [low, high] = ascending(ports);
+        const key = [...words(TCP), ...low, ...high, ...first, ...second];
+        put('flows', Uint8Array.from(key), words(1));
       }
     },
     // Out and back again.
