@@ -202,11 +202,10 @@ export class X86Program extends BaseExecutable {
   }
 
   /** The jump at the end of a tail call. */
-  #leave(address: bigint): number {
-    const id = programAt(address);
+  #leave(low: number): number {
+    const id = programAt(low);
     const target = id === undefined ? undefined : this.runtime.executableOf(id);
-    if (target === undefined)
-      throw new Bug(`a jump to ${BigInt.asUintN(64, address).toString(16)}`);
+    if (target === undefined) throw new Bug(`a jump to ${(low >>> 0).toString(16)}`);
     if (target instanceof X86Program && target.#machine === this.#machine) return target.tail();
     // Another engine's: its frame begins where ours was, and it returns as `leave; ret` would.
     const { core } = this.#machine;
@@ -226,9 +225,7 @@ export class X86Program extends BaseExecutable {
     const { u32 } = this.runtime.ram;
     let changed = false;
     pokes.forEach(({ bypassAt, jumpAt, slotAt: slot }, i) => {
-      // An id may be that of a program that is gone.
-      const held = u32[slot >>> 2]!;
-      const id = held !== 0 && this.runtime.executableOf(held) !== undefined ? held : 0;
+      const id = u32[slot >>> 2]!;
       if (id === this.#poked[i]) return;
       this.#poked[i] = id;
       changed = true;

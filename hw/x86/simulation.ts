@@ -55,8 +55,11 @@ export interface SimulationContext {
   readonly traced: boolean;
   readonly poison: boolean;
   readonly stackLimit: number;
-  /** A jump to a program's entry: the low half of the address that the program returned to. */
-  leave(target: bigint): number;
+  /**
+   * A jump to the kernel text address with that low half, signed: the low half of the address that
+   * the program there returned to.
+   */
+  leave(target: number): number;
   /** Id of the next block, which is taken. */
   nextBlock(): number;
 }
@@ -151,7 +154,7 @@ function importsOf(
       () => () => core.flush(),
     ),
     imports: {
-      leave: module.importFunction('leave', { params: ['i64'], results: ['i32'] }, () => leave),
+      leave: module.importFunction('leave', { params: ['i32'], results: ['i32'] }, () => leave),
       divideError: stops('divideError'),
       lost: stops('lost'),
       stackOverflow: stops('stackOverflow'),

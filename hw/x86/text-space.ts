@@ -13,6 +13,8 @@ const IMAGES = 0xffff_ffff_c000_0000n;
 const IMAGES_END = 0xffff_ffff_e000_0000n;
 export const PROGRAM_ENTRIES = IMAGES_END;
 const PROGRAM_ENTRIES_END = 0xffff_ffff_f000_0000n;
+const ENTRIES_LOW = Number(BigInt.asUintN(32, PROGRAM_ENTRIES));
+const ENTRIES_END_LOW = Number(BigInt.asUintN(32, PROGRAM_ENTRIES_END));
 /** What a run returns to: no code, but where the host goes on. */
 export const HOST_RETURN = 0xffff_ffff_bfff_fff0n;
 
@@ -49,9 +51,9 @@ export function programEntry(id: number): bigint {
   return PROGRAM_ENTRIES + BigInt(id) * BigInt(PROGRAM_ENTRY_BYTES);
 }
 
-/** The id of the program whose entry that is. */
-export function programAt(address: bigint): number | undefined {
-  const unsigned = BigInt.asUintN(64, address);
-  if (unsigned < PROGRAM_ENTRIES || unsigned >= PROGRAM_ENTRIES_END) return undefined;
-  return Number((unsigned - PROGRAM_ENTRIES) / BigInt(PROGRAM_ENTRY_BYTES));
+/** The id of the program whose entry that is; by the low half of the address. */
+export function programAt(low: number): number | undefined {
+  const offset = (low >>> 0) - ENTRIES_LOW;
+  if (offset < 0 || offset >= ENTRIES_END_LOW - ENTRIES_LOW) return undefined;
+  return Math.floor(offset / PROGRAM_ENTRY_BYTES);
 }

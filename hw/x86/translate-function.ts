@@ -7,6 +7,7 @@ import { structure } from '../../bpf/jit/structure.ts';
 import type { ModuleWriter, Signature } from '../../bpf/jit/module-writer.ts';
 import { FLAGS, HOST_CALL_WORDS, type InsnDescriptor } from '../cpu/events.ts';
 import type { Ending, MachineFunction } from './control-flow.ts';
+import type { X86Insn } from './decode.ts';
 import { pushCondition, type Flags } from './flags.ts';
 import { ARGUMENTS, CALLER_SAVED, RAX, RSP } from './registers.ts';
 import type { KernelSymbol } from './symbols.ts';
@@ -30,7 +31,7 @@ export interface Linkage extends WasmHost {
   /** Give caller-saved registers a value that no program wants. */
   readonly poison: boolean;
   readonly imports: {
-    /** (target: i64) -> i32: a jump to another program. */
+    /** (low half of the target: i32) -> i32: a jump to another program. */
     readonly leave: number;
     /** (offset: i32): #DE */
     readonly divideError: number;
@@ -151,15 +152,34 @@ class FunctionTranslation {
         return f.return();
       case 'leave':
         f.spill();
-        if (ending.target !== undefined) f.i64(this.#addressOf(ending.target));
-        else f.get((insn.operands[0] as { register: number }).register);
-        f.callImport(imports.leave);
-        return f.return();
+        return this.#leave(ending.target, insn);
       case 'trap':
         f.i32(insn.offset);
         f.callImport(imports.lost);
         return;
     }
+  }
+
+  #leave(target: number | undefined, insn: X86Insn): void {
+    const f = this.#f;
+    const { imports } = this.#link;
+    const address = f.temporary('target', 'i64');
+    if (target !== undefined) f.i64(this.#addressOf(target));
+    else f.get((insn.operands[0] as { register: number }).register);
+    f.localTee(address);
+    // Kernel text is the last 2 GiB; elsewhere a jump cannot lead.
+    f.localGet(address);
+    f.op(I32.wrap);
+    f.op(I64.extend_s);
+    f.op(I64.ne);
+    f.if();
+    f.i32(insn.offset);
+    f.callImport(imports.lost);
+    f.end();
+    f.localGet(address);
+    f.op(I32.wrap);
+    f.callImport(imports.leave);
+    f.return();
   }
 
   #addressOf(offset: number): bigint {
