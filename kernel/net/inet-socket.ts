@@ -8,11 +8,13 @@ import { errno } from '../types/errno.ts';
 import { interfaceIoctl } from './interface-ioctl.ts';
 import type { Net } from './net.ts';
 import type { Socket, SocketCaller } from './socket.ts';
+import { FilterSlot } from './socket-filter.ts';
 
 export class InetSocket implements Socket {
   readonly domain: number;
   readonly type: number;
   readonly protocol: number;
+  readonly filter = new FilterSlot();
   readonly #net: Net;
 
   constructor(net: Net, domain: number, type: number, protocol: number) {

@@ -12,6 +12,7 @@ import { isFlow } from '../sched/flow.ts';
 import type { Sleeper } from '../sched/wait-queue.ts';
 import { WaitQueue } from '../sched/wait-queue.ts';
 import { errno } from '../types/errno.ts';
+import type { FilterSlot } from './socket-filter.ts';
 
 export const MSG_PEEK = 0x2;
 export const MSG_CTRUNC = 0x8;
@@ -38,6 +39,8 @@ export interface Received {
 export interface Socket {
   readonly domain: number;
   readonly type: number;
+  /** Asked of each packet that comes in. */
+  readonly filter: FilterSlot;
   bind(address: Uint8Array, caller: SocketCaller): number;
   connect(address: Uint8Array, caller: SocketCaller): number;
   send(
@@ -93,6 +96,7 @@ export class SocketFile implements FileOps {
   }
 
   release(): void {
+    this.object.filter.release();
     this.object.release();
   }
 }

@@ -18,6 +18,13 @@ import type { Task } from '../sched/task.ts';
 import { errno } from '../types/errno.ts';
 import { asInt, fileOf } from './fs-args.ts';
 import { syscall } from './row.ts';
+import {
+  filterOption,
+  getFilter,
+  setFilterOption,
+  SO_GET_FILTER,
+  SOL_SOCKET,
+} from './socket-filter.ts';
 
 const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
@@ -282,7 +289,12 @@ function getOption(
 ): number {
   const open = socketOf(task, fd);
   if (typeof open === 'number') return open;
-  const value = open.socket.getOption(asInt(level), asInt(option));
+  const ofSocket = asInt(level) === SOL_SOCKET;
+  if (ofSocket && asInt(option) === SO_GET_FILTER) {
+    return getFilter(task, open.socket, at, lengthAt);
+  }
+  const known = ofSocket ? filterOption(open.socket, asInt(option)) : undefined;
+  const value = known ?? open.socket.getOption(asInt(level), asInt(option));
   if (typeof value === 'number') return value;
   const room = fromUser(task, lengthAt, 4)?.getInt32(0, true);
   if (room === undefined) return -errno.EFAULT;
@@ -293,6 +305,7 @@ function getOption(
 }
 
 function setOption(
+  kernel: Kernel,
   task: Task,
   fd: number,
   level: number,
@@ -303,6 +316,10 @@ function setOption(
   const open = socketOf(task, fd);
   if (typeof open === 'number') return open;
   if (asInt(length) < 0) return -errno.EINVAL;
+  if (asInt(level) === SOL_SOCKET) {
+    const done = setFilterOption(kernel, task, open.socket, asInt(option), at, asInt(length));
+    if (done !== undefined) return done;
+  }
   const value = bytesFromUser(task, at, Math.min(asInt(length), 4096));
   return value ? open.socket.setOption(asInt(level), asInt(option), value) : -errno.EFAULT;
 }
@@ -367,8 +384,8 @@ export const netRows = [
     54,
     'setsockopt',
     'int fd, int level, int optname, char *optval, int optlen',
-    (_kernel, task, fd, level, option, at, length) =>
-      setOption(task, fd, level, option, at, length),
+    (kernel, task, fd, level, option, at, length) =>
+      setOption(kernel, task, fd, level, option, at, length),
   ),
   syscall(
     55,

@@ -9,6 +9,7 @@ import { POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../../fs/vfs-types.ts';
 import type { PollSource } from '../../fs/vfs-types.ts';
 import type { Received, Socket, SocketCaller } from '../socket.ts';
 import { ReceiveQueue } from '../socket.ts';
+import { FilterSlot } from '../socket-filter.ts';
 import {
   acknowledgement,
   headerAt,
@@ -60,6 +61,7 @@ export class NetlinkSocket implements Socket {
   readonly domain = AF_NETLINK;
   readonly type: number;
   readonly protocol: number;
+  readonly filter = new FilterSlot();
   readonly #table: NetlinkTable;
   readonly #family: NetlinkFamily;
   readonly #queue: ReceiveQueue;
@@ -124,7 +126,9 @@ export class NetlinkSocket implements Socket {
   }
 
   /** Answer or notification for this socket's reader. */
-  push(datagram: Uint8Array, group = 0): void {
+  push(whole: Uint8Array, group = 0): void {
+    const datagram = this.filter.take(whole);
+    if (!datagram) return;
     if (this.#queue.bytes + datagram.length > this.#receiveBuffer) {
       this.#queue.overrun();
       return;
