@@ -96,6 +96,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     .command('survey')
     .description('the BPF objects of Debian’s packages: read, disassembled, relocated, loaded')
     .option('--linux', 'load them into the real kernel, too')
+    .option('--libbpf', 'compare the loader’s calls with libbpf’s (needs gcc and libbpf-dev)')
     .option('--json', 'all that was found, as one JSON object')
     .option('--write', 'make docs/objects.md of it')
     .action(async (options: SurveyCommandOptions) => {

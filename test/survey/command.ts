@@ -1,5 +1,5 @@
 /**
- * `npm run -s oracle -- survey [--linux] [--write | --json]`: Debian's BPF objects through skep, and
+ * `npm run -s oracle -- survey [--linux [--libbpf]] [--write | --json]`: Debian's BPF objects through skep, and
  * with --linux beside it through a real Linux 6.1. See README.md.
  */
 import { writeFileSync } from 'node:fs';
@@ -8,6 +8,7 @@ import { hostAssets } from '../../ui/cli/assets.ts';
 import { EXIT, UsageError } from '../../ui/cli/usage.ts';
 import { findObjdump } from './disassembly.ts';
 import { openJudge } from './judge.ts';
+import { buildLibbpf } from './libbpf.ts';
 import { SkepKernel } from './kernel.ts';
 import { machineFacts } from './machine-facts.ts';
 import { findSpecimens } from './packages.ts';
@@ -16,6 +17,7 @@ import { survey } from './survey.ts';
 
 export interface SurveyCommandOptions {
   readonly linux?: true;
+  readonly libbpf?: true;
   readonly json?: true;
   readonly write?: true;
 }
@@ -29,12 +31,16 @@ export async function surveyCommand(options: SurveyCommandOptions): Promise<numb
   const judge = options.linux ? openJudge() : undefined;
   if (judge && 'missing' in judge) throw new UsageError(judge.missing);
   if (options.write && !judge) throw new UsageError('--write makes the page of --linux');
+  if (options.libbpf && !judge) throw new UsageError('--libbpf needs the types of --linux');
+  const libbpf = options.libbpf ? buildLibbpf() : undefined;
+  if (typeof libbpf === 'object') throw new UsageError(libbpf.missing);
   const assets = await hostAssets();
   const objdump = findObjdump();
   if (!objdump) console.error('llvm-objdump is not installed: disassembly is not compared');
   const objects = survey(found.specimens, {
     objdump,
     judge,
+    libbpf,
     machine: await machineFacts(assets),
     kernel: (btf, facts) => new SkepKernel(assets, btf, facts),
     progress: (text) => console.error(text),

@@ -13,6 +13,14 @@ import { heardFrom, linesOf } from '../syscall-script/linux.ts';
 import type { Script } from '../syscall-script/script.ts';
 import { HOME } from './packages.ts';
 
+/** Where the same is kept, for tools that read files. */
+export interface FactFiles {
+  readonly btf: string;
+  readonly kallsyms: string;
+  readonly config: string;
+  readonly release: string;
+}
+
 export interface KernelFacts {
   /** `6.1.0-57-cloud-amd64` */
   readonly release: string;
@@ -21,6 +29,7 @@ export interface KernelFacts {
   readonly symbols: ReadonlyMap<string, bigint>;
   /** Contents of /boot/config-RELEASE. */
   readonly config: string;
+  readonly files: FactFiles;
 }
 
 /** What came of a step: the result of a call, or the text of a buffer. */
@@ -72,6 +81,12 @@ function kernelFacts(): KernelFacts {
     btf: new Uint8Array(readFileSync(btfFile)),
     symbols: symbolsOf(readFileSync(symbolsFile, 'utf8')),
     config: readFileSync(join(BOOT, `config-${release}`), 'utf8'),
+    files: {
+      btf: btfFile,
+      kallsyms: symbolsFile,
+      config: join(BOOT, `config-${release}`),
+      release,
+    },
   };
 }
 

@@ -53,7 +53,7 @@ export function loadAnswer(
   if (typeof result !== 'number') return undefined;
   const log = String(answers[logStep] ?? '').trimEnd();
   const processed = /^processed (\d+) insns/m.exec(log)?.[1];
-  const lines = log.split('\n').filter((line) => !COUNTS.test(line));
+  const lines = log.split('\n').filter((line) => !NO_MESSAGE.test(line));
   return {
     accepted: result >= 0,
     ...(result < 0 && {
@@ -64,4 +64,5 @@ export function loadAnswer(
   };
 }
 
-const COUNTS = /^(processed \d+ insns|verification time \d+ usec|stack depth \d)/;
+/** Counts at the end of a log, and lines of the source. */
+const NO_MESSAGE = /^(processed \d+ insns|verification time \d+ usec|stack depth \d|; )/;

@@ -13,14 +13,16 @@ export interface About {
   readonly release: string | undefined;
 }
 
-/** Everything in which skep differs from LLVM or from Linux, a line each. */
+/** Everything in which skep differs from LLVM, libbpf or Linux, a line each. */
 export function differencesIn(objects: readonly SurveyedObject[]): string[] {
-  return objects.flatMap(({ paths, unreadable, text, programs, linuxSetup, skepSetup }) => {
+  return objects.flatMap((object) => {
+    const { paths, unreadable, text, calls, programs, linuxSetup, skepSetup } = object;
     const path = paths[0]!;
     const setup = linuxSetup.join(', ') === skepSetup.join(', ') ? [] : ['maps'];
     return [
       ...(unreadable === undefined ? [] : [`${path}: ${unreadable}`]),
       ...(text?.differences ?? []).map((line) => `${path}: ${line}`),
+      ...(calls?.differences ?? []).map((line) => `${path}: ${line}`),
       ...setup.map(() => `${path}: Linux ${linuxSetup.join()}, skep ${skepSetup.join()}`),
       ...programs
         .filter((program) => !agree(program))
@@ -44,6 +46,7 @@ function said(answer: LoadAnswer | undefined): string {
 export function summaryOf(objects: readonly SurveyedObject[], about: About): string[] {
   const programs = objects.flatMap((object) => object.programs);
   const texts = objects.flatMap(({ text }) => text ?? []);
+  const calls = objects.flatMap((object) => object.calls ?? []);
   const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
   const count = (test: (program: SurveyedProgram) => boolean) => programs.filter(test).length;
   const instructions = sum(texts.map((text) => text.instructions));
@@ -60,6 +63,13 @@ export function summaryOf(objects: readonly SurveyedObject[], about: About): str
       : [
           `${instructions} instructions disassembled, compared with llvm-objdump ${about.objdump} ` +
             `without options and with --mcpu=v4: ${different} differences`,
+        ]),
+    ...(calls.length === 0
+      ? []
+      : [
+          `loader's calls of bpf(2) for Linux ${about.release}, compared with libbpf's: ` +
+            `${sum(calls.map((one) => one.calls))}, ` +
+            `${sum(calls.map((one) => one.differences.length))} differences`,
         ]),
     ...(about.release === undefined
       ? []
@@ -80,7 +90,7 @@ export function pageOf(objects: readonly SurveyedObject[], about: About): string
   return `${[
     '# Objects of Debian’s packages',
     '',
-    'Made by `npm run -s oracle -- survey --linux --write` (see [test/survey](../test/survey/README.md)); not by hand.',
+    'Made by `npm run -s oracle -- survey --linux --libbpf --write` (see [test/survey](../test/survey/README.md)); not by hand.',
     '',
     ...[first!, ...rest].map((line) => `- ${line}`),
     '',

@@ -16,6 +16,7 @@ import { loadObject } from '../../bpf/loader/load.ts';
 import type { KernelKnowledge } from '../../bpf/loader/resolve.ts';
 import { runDirect } from '../../bpf/loader/user.ts';
 import { compareText, type Objdump, type TextComparison } from './disassembly.ts';
+import { type CallComparison, compareCalls } from './libbpf.ts';
 import type { KernelFacts, StepAnswer, SurveyJudge } from './judge.ts';
 import type { SkepKernel } from './kernel.ts';
 import { type LoadAnswer, loadAnswer } from './kernel.ts';
@@ -54,6 +55,8 @@ export interface SurveyedObject {
   readonly notes: readonly string[];
   /** Calls before the programs' that went wrong: maps, BTF. */
   readonly linuxSetup: readonly string[];
+  /** The loader's calls beside libbpf's. */
+  readonly calls?: CallComparison;
   readonly skepSetup: readonly string[];
   readonly programs: readonly SurveyedProgram[];
 }
@@ -62,6 +65,8 @@ export interface SurveyOptions {
   readonly objdump: Objdump | undefined;
   readonly judge: SurveyJudge | undefined;
   readonly machine: MachineFacts;
+  /** Command that runs libbpf. */
+  readonly libbpf: string | undefined;
   /** A kernel of skep's with the given types. */
   readonly kernel: (btf: Btf, facts?: KernelFacts) => SkepKernel;
   readonly progress: (text: string) => void;
@@ -85,6 +90,8 @@ export function survey(specimens: readonly Specimen[], options: SurveyOptions): 
     symbol: (name) => facts.symbols.get(name),
   };
   const recorded = record(drafts, knowledge);
+  const calls = options.libbpf && callsOf(options.libbpf, facts, drafts, recorded);
+  if (calls) progress('calls compared with libbpf’s');
   const skep = options.kernel(btf, facts).run(recorded);
   progress(`judged by skep’s verifier with the types of Linux ${facts.release}`);
   const linux = judge.run(recorded.map(({ script }) => script));
@@ -94,8 +101,25 @@ export function survey(specimens: readonly Specimen[], options: SurveyOptions): 
       recorded: recorded[i]!,
       answers: linux[i]!,
       skep: skep[i]!,
+      ...(calls && { calls: calls[i]! }),
     }),
   );
+}
+
+function callsOf(
+  libbpf: string,
+  facts: KernelFacts,
+  drafts: readonly Draft[],
+  recorded: readonly Recorded[],
+): CallComparison[] {
+  const objects = drafts.map(({ same, spec }, i) => ({
+    bytes: same[0]!.bytes,
+    file: same[0]!.file,
+    script: recorded[i]!.script,
+    programs: spec?.programs ?? [],
+    loaded: new Set(recorded[i]!.programs.keys()),
+  }));
+  return compareCalls(libbpf, facts.files, objects);
 }
 
 /** Files with the same bytes, together. */
@@ -178,6 +202,7 @@ interface Heard {
 /** The same of Linux, with what skep's verifier answered with its types. */
 interface Judged extends Heard {
   readonly skep: readonly StepAnswer[];
+  readonly calls?: CallComparison;
 }
 
 function merged(
@@ -217,6 +242,7 @@ function merged(
     notes: spec?.notes ?? [],
     linuxSetup: judged ? setupErrors(judged.recorded, judged.answers) : [],
     skepSetup: judged ? setupErrors(judged.recorded, judged.skep) : [],
+    ...(judged?.calls && { calls: judged.calls }),
     programs: (spec?.programs ?? []).map(described),
   };
 }
