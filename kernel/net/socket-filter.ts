@@ -7,11 +7,14 @@
  */
 import type { ClassicInsn } from '../../bpf/cbpf/insn.ts';
 import { errno } from '../types/errno.ts';
+import type { RamOffset } from '../types/units.ts';
 
 export interface SocketFilter {
   /** What was attached, where that was classic. */
   readonly classic?: readonly ClassicInsn[];
-  /** Bytes to keep of a packet in RAM that begins so; 0 for none. */
+  /** Bytes to keep of an sk_buff, perhaps more than it has; 0 for none. */
+  run(skb: RamOffset): number;
+  /** The same of bytes that are in none yet. */
   keep(packet: Uint8Array): number;
   release(): void;
 }

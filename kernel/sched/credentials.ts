@@ -11,6 +11,7 @@ export const CAP_SETGID = 6;
 export const CAP_SETUID = 7;
 export const CAP_SETPCAP = 8;
 export const CAP_NET_ADMIN = 12;
+export const CAP_NET_RAW = 13;
 export const CAP_SYS_BOOT = 22;
 export const CAP_SYS_NICE = 23;
 export const CAP_SYSLOG = 34;

@@ -7,11 +7,13 @@ import { O_NONBLOCK, O_RDWR } from '../fs/fcntl.ts';
 import { S_IFSOCK } from '../fs/vfs-types.ts';
 import type { Kernel } from '../machine-types.ts';
 import { bytesFromUser, fromUser, toUser, u32ToUser } from '../mm/user-copy.ts';
-import { AF_INET, AF_INET6, AF_NETLINK } from '../net/address.ts';
+import { AF_INET, AF_INET6, AF_NETLINK, AF_PACKET } from '../net/address.ts';
 import { InetSocket } from '../net/inet-socket.ts';
+import { PacketSocket } from '../net/packet-socket.ts';
+import { swap16 } from '../net/skb.ts';
 import type { Received, Socket, SocketCaller } from '../net/socket.ts';
 import { MSG_DONTWAIT, MSG_TRUNC, SocketFile } from '../net/socket.ts';
-import { CAP_NET_ADMIN } from '../sched/credentials.ts';
+import { CAP_NET_ADMIN, CAP_NET_RAW } from '../sched/credentials.ts';
 import type { KernelFlow, MaySleep } from '../sched/flow.ts';
 import { isFlow } from '../sched/flow.ts';
 import type { Task } from '../sched/task.ts';
@@ -72,6 +74,7 @@ function socketOf(task: Task, fd: number): OpenSocket | number {
 
 function makeSocket(
   { network: { net } }: Kernel,
+  task: Task,
   family: number,
   type: number,
   protocol: number,
@@ -85,6 +88,12 @@ function makeSocket(
   if (family === AF_INET || family === AF_INET6) {
     return new InetSocket(net, family, type, protocol);
   }
+  if (family === AF_PACKET) {
+    if (!task.cred.capable(CAP_NET_RAW)) return -errno.EPERM;
+    // differs: no SOCK_PACKET, which was obsolete 20 years before.
+    if (type !== SOCK_RAW && type !== SOCK_DGRAM) return -errno.ESOCKTNOSUPPORT;
+    return new PacketSocket(net, type, swap16(protocol & 0xffff));
+  }
   // differs: no other families yet.
   return -errno.EAFNOSUPPORT;
 }
@@ -92,7 +101,13 @@ function makeSocket(
 function socketCall(kernel: Kernel, task: Task, family: number, type: number, protocol: number) {
   const flags = asInt(type) & ~SOCK_TYPE_MASK;
   if (flags & ~(SOCK_CLOEXEC | O_NONBLOCK)) return -errno.EINVAL;
-  const socket = makeSocket(kernel, asInt(family), asInt(type) & SOCK_TYPE_MASK, asInt(protocol));
+  const socket = makeSocket(
+    kernel,
+    task,
+    asInt(family),
+    asInt(type) & SOCK_TYPE_MASK,
+    asInt(protocol),
+  );
   if (typeof socket === 'number') return socket;
   const { vfs } = kernel;
   const ino = vfs.newIno();

@@ -81,7 +81,7 @@ function classicFilter(
   const executable = host.interpreter.compile(translateClassic(classic, 'packet'), host.runtime);
   return {
     classic,
-    keep: onPacket(kernel, (skb) => executable.run(skb)),
+    ...onPacket(kernel, (skb) => executable.run(skb)),
     release: () => executable.free(),
   };
 }
@@ -102,14 +102,14 @@ function bpfFilter(
   if (program.prog.verified.spec.type !== 'socket_filter') return -errno.EINVAL;
   program.get();
   return {
-    keep: onPacket(kernel, (skb) => program.prog.run(skb)),
+    ...onPacket(kernel, (skb) => program.prog.run(skb)),
     release: () => program.put(),
   };
 }
 
-/** The program on an sk_buff around the bytes, as many of which are kept as it says. */
+/** The program, and it on an sk_buff around bytes, as many of which are kept as it says. */
 function onPacket({ ram, network }: Kernel, run: (skb: RamOffset) => number) {
-  return (packet: Uint8Array): number => {
+  const keep = (packet: Uint8Array): number => {
     const { skbs } = network.net;
     const skb = skbs.alloc(packet.length, 0);
     const { head } = skb.view;
@@ -119,6 +119,7 @@ function onPacket({ ram, network }: Kernel, run: (skb: RamOffset) => number) {
     ram.kfree(head);
     return Math.min(bytes, packet.length);
   };
+  return { run, keep };
 }
 
 /** getsockopt(SO_GET_FILTER): a classic filter's instructions, with their number as the length. */
