@@ -19,6 +19,7 @@ import {
   type Layout,
   type PokeSite,
 } from './function-code.ts';
+import { USER_LIMIT } from './emit-memory.ts';
 import { lowerSubprog, type LowerContext } from './lower.ts';
 
 export interface CodeFunction {
@@ -119,6 +120,7 @@ function shapesOf(c: LowerContext): readonly FunctionShape[] {
     items: lowerSubprog(c, subprog),
     isEntry: subprog === 0,
     reachesTailCall: reaching.has(subprog),
+    lowestKernelAddress: c.host?.lowestKernelAddress ?? USER_LIMIT,
   }));
 }
 

@@ -5,7 +5,7 @@ import type { FunctionCode } from './function-code.ts';
 import { R10, R11, RAX } from './registers.ts';
 
 /** Where user addresses end on x86-64 with 4-level page tables (TASK_SIZE_MAX + PAGE_SIZE). */
-const USER_LIMIT = 0x7fff_ffff_f000n + 0x1000n;
+export const USER_LIMIT = 0x7fff_ffff_f000n + 0x1000n;
 
 export function emitLoad(
   f: FunctionCode,
@@ -18,7 +18,7 @@ export function emitLoad(
   // A user address would be readable, so it is refused here: below the limit (by |off| more, for a
   // negative offset, which Linux's verifier never lets through), or wrapping around to small
   // numbers. What faults otherwise, the exception table answers with 0.
-  f.movabs(R11, USER_LIMIT + BigInt(Math.abs(off)));
+  f.movabs(R11, f.shape.lowestKernelAddress + BigInt(Math.abs(off)));
   f.alu('cmp', 64, base, R11);
   const isUser = off < 0 ? undefined : f.ahead('b');
   if (isUser !== undefined) {

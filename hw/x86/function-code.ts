@@ -38,6 +38,8 @@ export interface FunctionShape {
   readonly isEntry: boolean;
   /** A tail call may be made here or in what is called from here. */
   readonly reachesTailCall: boolean;
+  /** Loads that may fault are made from here on up. */
+  readonly lowestKernelAddress: bigint;
 }
 
 /** Where the items stood in the pass before; offsets in the function. */

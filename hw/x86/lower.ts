@@ -26,6 +26,15 @@ export interface LowerContext extends SymbolContext {
   readonly state: EngineState;
   readonly inline: boolean;
   readonly blind: Random | undefined;
+  /** Where kernel memory is mapped elsewhere, as where the host's own processor runs the code. */
+  readonly host?: HostMapping;
+}
+
+export interface HostMapping {
+  /** What a ld_imm64 of that value loads instead. */
+  relocate(value: bigint): bigint;
+  /** Loads through BTF pointers are made from here on up. */
+  readonly lowestKernelAddress: bigint;
 }
 
 export function lowerSubprog(c: LowerContext, subprog: number): readonly Lowered[] {
@@ -205,8 +214,9 @@ class Lowering {
   }
 }
 
-function imm64Value({ program, state }: LowerContext, slot: number): bigint {
+function imm64Value({ program, state, host }: LowerContext, slot: number): bigint {
   const callback = callbackOfImm64(program, slot);
   if (callback !== undefined) return BigInt.asUintN(64, state.funcAddress(program, callback));
-  return imm64At(program.insns, slot);
+  const value = imm64At(program.insns, slot);
+  return host?.relocate(value) ?? value;
 }

@@ -1,12 +1,13 @@
 /**
  * Random programs all the way: loaded through bpf(2), accepted and rewritten by the verifier, test-run
- * in the interpreter and in the JIT, which uses what the verifier proved. Same answers, bit for bit.
+ * in the interpreter, in the JIT and as x86 machine code, which use what the verifier proved. Same answers, bit for bit.
  */
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { createWasmJit } from '../../bpf/jit/jit.ts';
 import { BatchMachine, type BatchAnswer } from '../../ui/cli/batch/answer.ts';
 import { parseRequest } from '../../ui/cli/batch/request.ts';
+import { createX86Engine } from '../../hw/x86/engine.ts';
 import { coreModule } from '../support/assets.ts';
 import { programs, type GeneratorOptions } from './generator.ts';
 import { requestOf } from './request.ts';
@@ -16,39 +17,39 @@ const numRuns = Number(process.env.SKEP_FUZZ_RUNS ?? 150);
 const seed = Number(process.env.SKEP_FUZZ_SEED ?? 1);
 const timeout = 60_000 + 500 * numRuns;
 
-describe(
-  'verified programs give the same answers in the interpreter and the JIT',
-  { timeout },
-  () => {
-    let machines: readonly BatchMachine[];
-    beforeAll(async () => {
-      const assets = { core: await coreModule() };
-      const jit = createWasmJit();
-      machines = [new BatchMachine(assets), new BatchMachine(assets, { engine: jit })];
-    });
+describe('verified programs give the same answers in all engines', { timeout }, () => {
+  let machines: readonly BatchMachine[];
+  beforeAll(async () => {
+    const assets = { core: await coreModule() };
+    const jit = createWasmJit();
+    machines = [undefined, jit, createX86Engine()].map(
+      (engine) => new BatchMachine(assets, engine && { engine }),
+    );
+  });
 
-    /** Most must be accepted, or nothing is compared. */
-    const agreeOn = (options: GeneratorOptions, minAccepted: number): void => {
-      let accepted = 0;
-      const wants = { maps: (options.maps ?? 0) > 0, tails: (options.tails ?? 0) > 0 };
-      const property = fc.property(programs({ ...options, level: '6.1' }), (tree) => {
-        const json = requestOf(tree, { id: 'generated', ...wants });
-        const [a, b] = machines.map((machine) => machine.answer(parseRequest(json)));
-        if (a!.ok) accepted++;
+  /** Most must be accepted, or nothing is compared. */
+  const agreeOn = (options: GeneratorOptions, minAccepted: number): void => {
+    let accepted = 0;
+    const wants = { maps: (options.maps ?? 0) > 0, tails: (options.tails ?? 0) > 0 };
+    const property = fc.property(programs({ ...options, level: '6.1' }), (tree) => {
+      const json = requestOf(tree, { id: 'generated', ...wants });
+      const [a, ...others] = machines.map((machine) => machine.answer(parseRequest(json)));
+      if (a!.ok) accepted++;
+      for (const b of others) {
         // The request is for pasting into a file for `skep batch`.
-        if (visible(a!) !== visible(b!)) {
-          throw new Error(`${visible(a!)}\n${visible(b!)}\n${JSON.stringify(json)}`);
+        if (visible(a!) !== visible(b)) {
+          throw new Error(`${visible(a!)}\n${visible(b)}\n${JSON.stringify(json)}`);
         }
-      });
-      fc.assert(property, { seed, numRuns });
-      expect(accepted / numRuns).toBeGreaterThan(minAccepted);
-    };
+      }
+    });
+    fc.assert(property, { seed, numRuns });
+    expect(accepted / numRuns).toBeGreaterThan(minAccepted);
+  };
 
-    it('with packets and subprograms', () => agreeOn({ packets: true, subprogs: 3 }, 0.9));
-    it('with maps and helpers', () => agreeOn({ maps: MAPS.length, helpers: [5, 7, 8] }, 0.9));
-    it('with tail calls', () => agreeOn({ tails: 2, packets: true }, 0.9));
-  },
-);
+  it('with packets and subprograms', () => agreeOn({ packets: true, subprogs: 3 }, 0.9));
+  it('with maps and helpers', () => agreeOn({ maps: MAPS.length, helpers: [5, 7, 8] }, 0.9));
+  it('with tail calls', () => agreeOn({ tails: 2, packets: true }, 0.9));
+});
 
 /** What must be equal. */
 function visible({ ok, run, maps }: BatchAnswer): string {
