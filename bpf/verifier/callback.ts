@@ -13,6 +13,7 @@ import { reject, type Agreed, type Checker } from './checker.ts';
 import { callsGlobal, enter, newFrame } from './func-call.ts';
 import { clobberCallerSaved, markRead } from './live.ts';
 import { frameIncludes } from './includes.ts';
+import { PathSlot } from './kept-stack.ts';
 import { markPrecise } from './precision.ts';
 import { UNINIT_REG, isPlain, pointerReg, scalarReg } from './reg.ts';
 import { UNKNOWN_SCALAR } from './scalar.ts';
@@ -26,7 +27,6 @@ import {
   live,
   MAIN_CALLSITE,
   newSlot,
-  newStackSlot,
   withByte,
   type Frame,
   type Slot,
@@ -141,7 +141,7 @@ function forgetStackNumbers(c: Checker): void {
   for (const frame of c.state.frames) {
     for (const slot of frame.stack) {
       if (slot.bytes === 0) continue;
-      markRead(c, slot, slot.parent, live.READ64);
+      markRead(c, slot, live.READ64);
       if (isSpill(slot) && isPlain(slot.reg, 'scalar')) c.forget(slot);
       for (let byte = 0; byte < 8; byte++) {
         if (byteAt(slot.bytes, byte) === byteKind.ZERO) {
@@ -158,7 +158,7 @@ export function leaveCallback(c: Checker, callee: Frame): void {
   if (!isPlain(result.reg, 'scalar')) {
     reject(c, errno.EACCES, 'return-value', 'R0 not a scalar value', { reg: 0 });
   }
-  markRead(c, result, result.parent, live.READ64);
+  markRead(c, result, live.READ64);
   markPrecise(c, 0);
   const { bits } = result.reg.scalar;
   if (!tnumHolds(RETURN_RANGE, bits)) {
@@ -182,7 +182,7 @@ export function leaveCallback(c: Checker, callee: Frame): void {
 function restoreFrame(entry: Frame, now: Frame): void {
   for (let regno = 6; regno < FP; regno++) restoreSlot(entry.regs[regno]!, now.regs[regno]!);
   now.stack.forEach((slot, index) => {
-    const before = entry.stack[index] ?? newStackSlot();
+    const before = entry.stack[index] ?? new PathSlot(index);
     restoreSlot(before, slot);
     slot.bytes = before.bytes;
   });

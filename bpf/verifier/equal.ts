@@ -15,6 +15,8 @@ import {
   isSpill,
   live,
   type Frame,
+  type KeptFrame,
+  type KeptState,
   type Slot,
   type StackSlot,
   type State,
@@ -77,15 +79,16 @@ function packetCovered(old: Reg, cur: Reg, ids: IdMap): boolean {
   return scalarCovered(old, cur);
 }
 
-function stackCovered(c: Checker, old: Frame, cur: Frame, ids: IdMap): boolean {
+function stackCovered(c: Checker, old: KeptFrame, cur: Frame, ids: IdMap): boolean {
   for (let index = 0; index < old.stack.length; index++) {
-    if (!slotCovered(c, old.stack[index]!, cur.stack[index], ids)) return false;
+    if ((old.stack.marksAt(index) & live.READ) === 0) continue;
+    if (!slotCovered(c, old.stack.at(index)!, cur.stack[index], ids)) return false;
   }
   return true;
 }
 
 function slotCovered(c: Checker, old: StackSlot, cur: StackSlot | undefined, ids: IdMap): boolean {
-  if ((old.live & live.READ) === 0 || old.bytes === 0) return true;
+  if (old.bytes === 0) return true;
   if (old.bytes !== cur?.bytes) {
     for (let byte = 0; byte < 8; byte++) if (!byteCovered(c, old, cur, byte)) return false;
   }
@@ -118,7 +121,7 @@ function dynptrCovered(old: StackSlot, cur: StackSlot, ids: IdMap): boolean {
   );
 }
 
-function referencesEqual(old: Frame, cur: Frame): boolean {
+function referencesEqual(old: KeptFrame, cur: Frame): boolean {
   return (
     old.refs === cur.refs ||
     (old.refs.length === cur.refs.length &&
@@ -134,7 +137,7 @@ function referencesEqual(old: Frame, cur: Frame): boolean {
 }
 
 /** What the callers of a callback had when it was first called must be the same. */
-function entriesEqual(old: Frame, cur: Frame): boolean {
+function entriesEqual(old: KeptFrame, cur: Frame): boolean {
   const before = old.callerAtEntry;
   const now = cur.callerAtEntry;
   if (before === now) return true;
@@ -144,7 +147,7 @@ function entriesEqual(old: Frame, cur: Frame): boolean {
   );
 }
 
-export function stateCovered(c: Checker, old: State, cur: State): boolean {
+export function stateCovered(c: Checker, old: KeptState, cur: State): boolean {
   if (old.frames.length !== cur.frames.length) return false;
   // What only speculation reaches says nothing of real runs.
   if (old.speculative && !cur.speculative) return false;
@@ -171,7 +174,7 @@ export function stateCovered(c: Checker, old: State, cur: State): boolean {
  * differs: 6.1 does not look at this (fixed in 6.5), and accepts an unchecked number in the place
  * of one whose copy was checked.
  */
-function equalitiesHold(c: Checker, old: State, cur: State): boolean {
+function equalitiesHold(c: Checker, old: KeptState, cur: State): boolean {
   const groups = new Map<number, { members: number; precise: boolean }>();
   const isMember = (slot: Slot) =>
     isPlain(slot.reg, 'scalar') && slot.reg.id !== 0 && (slot.live & live.READ) !== 0;
@@ -203,19 +206,20 @@ const bothConst = (old: Reg, cur: Reg): boolean =>
   isConst(cur.scalar.bits) &&
   sameTnum(old.scalar.bits, cur.scalar.bits);
 
-function forEachPair(old: State, cur: State, visit: (a: Slot, b: Slot) => void): void {
+function forEachPair(old: KeptState, cur: State, visit: (a: Slot, b: Slot) => void): void {
   old.frames.forEach((frame, index) => {
     const other = cur.frames[index]!;
     frame.regs.forEach((slot, regno) => visit(slot, other.regs[regno]!));
-    frame.stack.forEach((slot, at) => {
+    for (let at = 0; at < frame.stack.length; at++) {
+      const slot = frame.stack.at(at)!;
       const otherSlot = other.stack[at];
       if (otherSlot && isSpill(slot)) visit(slot, otherSlot);
-    });
+    }
   });
 }
 
 /** Quick test for a loop that gets nowhere: the registers are the same, bit for bit. */
-export function sameRegisters(old: State, cur: State): boolean {
+export function sameRegisters(old: KeptState, cur: State): boolean {
   if (old.frames.length !== cur.frames.length) return false;
   const a = old.frames[old.frames.length - 1]!.regs;
   const b = cur.frames[cur.frames.length - 1]!.regs;

@@ -19,7 +19,7 @@ import { Trace } from './explain/trace.ts';
 import { changedText, stateView, type StateView } from './explain/view.ts';
 import type { ReasonCode } from './reasons.ts';
 import type { Recorder } from './recorder.ts';
-import type { State } from './state.ts';
+import type { KeptState } from './state.ts';
 import { runChecker } from './verify.ts';
 
 /** Where a path began. */
@@ -153,8 +153,8 @@ class ExplorationRecorder implements Recorder {
   #current: OpenPath | undefined;
   #function = '';
   #steps = 0;
-  #lastParent: State | undefined;
-  readonly #kept = new Map<State, { readonly path: number; readonly step: number }>();
+  #lastParent: KeptState | undefined;
+  readonly #kept = new Map<KeptState, { readonly path: number; readonly step: number }>();
 
   constructor({ maxSteps = MAX_STEPS, maxPaths = MAX_PATHS }: ExplorationLimits) {
     this.#maxSteps = maxSteps;
@@ -201,7 +201,7 @@ class ExplorationRecorder implements Recorder {
     this.#waiting.push(path && this.#newPath(path.id, path.steps.length - 1, 'branch'));
   }
 
-  covered(_c: Checker, by: State): void {
+  covered(_c: Checker, by: KeptState): void {
     const path = this.#current;
     if (!path) return;
     const kept = this.#kept.get(by);

@@ -30,7 +30,7 @@ import {
   type RegKind,
   type RegType,
 } from './reg.ts';
-import { MAIN_CALLSITE, type State } from './state.ts';
+import { MAIN_CALLSITE, type AnyState, type State } from './state.ts';
 import { signExtended } from './sign-extend.ts';
 import { uapi } from '../uapi.ts';
 
@@ -115,14 +115,14 @@ function printSafe(c: Checker, jumped: boolean): void {
 
 function printInsn(c: Checker, jumped: boolean): void {
   const { log } = c;
-  if (log.all && jumped) {
+  if (log.tellsAll && jumped) {
     const from = `\nfrom ${c.prevInsn} to ${c.insn}${speculationText(c.state)}:`;
     log.write(`${from}${stateText(c, c.frame, true)}\n`);
   }
   if (c.scratchedRegs !== 0 || c.scratchedSlots !== 0n) printInsnState(c);
   printSourceLine(c, c.insn, '; ');
   const start = log.length;
-  log.write(`${c.insn}: ${c.disasm(c.insn)}\n`);
+  if (!log.full) log.write(`${c.insn}: ${c.disasm(c.insn)}\n`);
   c.prevInsnPrintLength = log.length - start;
   c.prevLogLength = log.length;
 }
@@ -136,7 +136,7 @@ function markSeen(c: Checker): void {
 function popPath(c: Checker): number | undefined {
   c.recorder?.ended(c);
   markAllScratched(c);
-  for (let state: State | undefined = c.state; state; state = state.parent) {
+  for (let state: AnyState | undefined = c.state; state; state = state.parent) {
     if (--state.branches > 0) break;
   }
   const next = c.pending.pop();

@@ -8,14 +8,16 @@ import { reject, type Checker } from './checker.ts';
 import { UNINIT_REG, isScalar, typeText, type Reg } from './reg.ts';
 import { FP, live, type Slot } from './state.ts';
 
-/** Marks `parent` (normally `slot.parent`) and its ancestors as read through `slot`. */
-export function markRead(c: Checker, slot: Slot, parent: Slot | undefined, mark: number): void {
-  let writesCount = parent === slot.parent;
-  let from = slot;
-  let at = parent;
+/** The place is read: its ancestors are marked, up to where it was written. */
+export function markRead(c: Checker, slot: Slot, mark: number): void {
+  if ((slot.live & live.WRITTEN) === 0) markReadFrom(c, slot.parent, mark);
+}
+
+/** The same of `at` itself and its ancestors. */
+export function markReadFrom(c: Checker, first: Slot | undefined, mark: number): void {
+  let at = first;
   let steps = 0;
   while (at) {
-    if (writesCount && (from.live & live.WRITTEN) !== 0) break;
     if ((at.live & live.DONE) !== 0) {
       const { reg } = at;
       const value = BigInt.asIntN(64, reg.scalar.bits.value);
@@ -26,10 +28,9 @@ export function markRead(c: Checker, slot: Slot, parent: Slot | undefined, mark:
     if ((at.live & live.READ) === mark || (at.live & live.READ64) !== 0) break;
     at.live |= mark;
     if (mark === live.READ64) at.live &= ~live.READ32;
-    from = at;
-    at = from.parent;
-    writesCount = true;
     steps++;
+    if ((at.live & live.WRITTEN) !== 0) break;
+    at = at.parent;
   }
   c.longestMarkWalk = Math.max(c.longestMarkWalk, steps);
 }
@@ -76,7 +77,7 @@ export function sourceReg(c: Checker, regno: number): Slot {
     reject(c, errno.EACCES, 'uninitialised-register', `R${regno} !read_ok`, { reg: regno });
   }
   if (regno !== FP) {
-    markRead(c, slot, slot.parent, reads64(c.current, slot.reg) ? live.READ64 : live.READ32);
+    markRead(c, slot, reads64(c.current, slot.reg) ? live.READ64 : live.READ32);
   }
   return slot;
 }

@@ -6,6 +6,8 @@ export const LOG_LEVEL1 = 1;
 export const LOG_LEVEL2 = 2;
 export const LOG_STATS = 4;
 
+const CHUNKS_A_BLOCK = 4096;
+
 export class Log {
   readonly level: number;
   /** State lines and instructions are wanted. */
@@ -13,6 +15,8 @@ export class Log {
   /** Backtracking and all paths are wanted. */
   readonly all: boolean;
   readonly #capacity: number;
+  /** Older text in long strings: many short ones would take several times its size. */
+  #blocks: string[] = [];
   #chunks: string[] = [];
   #length = 0;
 
@@ -38,18 +42,26 @@ export class Log {
     return this.#length >= this.#capacity;
   }
 
+  /** Backtracking is wanted and there is room for it. */
+  get tellsAll(): boolean {
+    return this.all && !this.full;
+  }
+
   write(text: string): void {
     if (this.level === 0 || this.full) return;
     const room = this.#capacity - this.#length;
     const kept = text.length > room ? text.slice(0, room) : text;
     this.#chunks.push(kept);
     this.#length += kept.length;
+    if (this.#chunks.length < CHUNKS_A_BLOCK) return;
+    this.#blocks.push(this.#chunks.join(''));
+    this.#chunks = [];
   }
 
   /** Forget everything after `length`. */
   cut(length: number): void {
     while (this.#length > length) {
-      const last = this.#chunks.pop()!;
+      const last = this.#chunks.pop() ?? this.#blocks.pop()!;
       const excess = this.#length - length;
       this.#length -= last.length;
       if (last.length > excess) {
@@ -60,6 +72,6 @@ export class Log {
   }
 
   get text(): string {
-    return this.#chunks.join('');
+    return this.#blocks.join('') + this.#chunks.join('');
   }
 }

@@ -34,7 +34,7 @@ import {
   forEachScalar,
   isSpill,
   slotOf,
-  type State,
+  type AnyState,
 } from './state.ts';
 import { WALKED_EVERY, Wanted } from './walked-path.ts';
 
@@ -57,7 +57,7 @@ export function markSlotPrecise(c: Checker, frame: number, slot: number): void {
   backtrack(c, frame, wanted);
 }
 
-export function forgetPrecision(state: State): void {
+export function forgetPrecision(state: AnyState): void {
   forEachScalar(state, (slot) => {
     slot.precise = false;
   });
@@ -72,14 +72,14 @@ function backtrack(c: Checker, frame: number, wanted: Wanted): void {
   if (regno >= 0 && !isPlain(c.state.frames[frame]!.regs[regno]!.reg, 'scalar')) {
     reject(c, errno.EFAULT, 'verifier-bug');
   }
-  let state: State | undefined = c.state;
+  let state: AnyState = c.state;
   let last = c.insn;
   let first = c.state.firstInsn;
   let isUse = true;
   // Not where the log tells each step; callers' registers are asked for at the end of a path only.
-  let remembers = !c.log.all && frame === c.frame.frameno;
+  let remembers = !c.log.tellsAll && frame === c.frame.frameno;
   for (;;) {
-    if (c.log.all) c.log.write(`last_idx ${last} first_idx ${first}\n`);
+    if (c.log.tellsAll) c.log.write(`last_idx ${last} first_idx ${first}\n`);
     if (last < 0) {
       atFunctionEntry(c, state, wanted);
       return;
@@ -110,8 +110,8 @@ function backtrack(c: Checker, frame: number, wanted: Wanted): void {
         reject(c, errno.EFAULT, 'verifier-bug', `BUG backtracking idx ${at}`);
       }
     }
+    if (!state.parent) return;
     state = state.parent;
-    if (!state) return;
     remembers = false;
     const news = markWanted(c, state, frame, wanted);
     if (news === undefined) return;
@@ -122,7 +122,7 @@ function backtrack(c: Checker, frame: number, wanted: Wanted): void {
 }
 
 /** The start of a global function: its arguments are where values come from. */
-function atFunctionEntry(c: Checker, state: State, wanted: Wanted): void {
+function atFunctionEntry(c: Checker, state: AnyState, wanted: Wanted): void {
   const frame = state.frames[0]!;
   const isGlobalEntry =
     state.frames.length === 1 && frame.subprog > 0 && frame.callsite === MAIN_CALLSITE;
@@ -145,7 +145,7 @@ function atFunctionEntry(c: Checker, state: State, wanted: Wanted): void {
  */
 function markWanted(
   c: Checker,
-  state: State,
+  state: AnyState,
   frameno: number,
   wanted: Wanted,
 ): boolean | undefined {
@@ -163,7 +163,7 @@ function markWanted(
   }
   for (let index = 0; index < MAX_SLOTS && wanted.hasSlots; index++) {
     if (!wanted.has(index)) continue;
-    const slot = frame.stack[index];
+    const slot = frame.stack.at(index);
     if (!slot) {
       // Written through another register than r10, which the walk back does not follow.
       markAllPrecise(state);
@@ -176,7 +176,7 @@ function markWanted(
     if (!slot.precise) news = true;
     slot.precise = true;
   }
-  if (c.log.all) {
+  if (c.log.tellsAll) {
     const had = news ? "didn't have" : 'already had';
     c.log.write(`parent ${had} ${wanted.text()} marks:${stateText(c, frame, true)}\n`);
   }
@@ -184,7 +184,7 @@ function markWanted(
 }
 
 /** Every scalar of every state above this one; above one that was done, all are. */
-function markAllPrecise(state: State): void {
+function markAllPrecise(state: AnyState): void {
   for (let at = state.parent; at && !at.allPrecise; at = at.parent) {
     at.allPrecise = true;
     forEachScalar(at, (slot) => {
@@ -197,7 +197,7 @@ function markAllPrecise(state: State): void {
 function stepBack(c: Checker, at: number, wanted: Wanted): Step {
   const insn = c.insns[at]!;
   if (insn.code === 0) return 'ok';
-  if (c.log.all) {
+  if (c.log.tellsAll) {
     c.log.write(`${wanted.text()} before ${at}: ${c.disasm(at)}\n`);
   }
   const { code } = insn;

@@ -94,7 +94,7 @@ export function stateText(c: Checker, frame: AnyFrame, all: boolean): string {
 }
 
 export function printState(c: Checker, frame: Frame, all: boolean): void {
-  if (!c.log.on) {
+  if (!c.log.on || c.log.full) {
     if (!all) markClean(c);
     return;
   }

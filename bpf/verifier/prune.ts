@@ -7,20 +7,21 @@
 import { errno } from '../../kernel/types/errno.ts';
 import { reject, type Checker } from './checker.ts';
 import { sameRegisters, stateCovered } from './equal.ts';
-import { markRead } from './live.ts';
+import { markReadFrom } from './live.ts';
 import { forgetPrecision, markRegPrecise, markSlotPrecise } from './precision.ts';
 import { printSourceLine } from './print.ts';
 import { UNINIT_REG, isPlain } from './reg.ts';
 import {
   FP,
-  copyState,
   isSpill,
+  keptCopy,
   live,
   topFrame,
   type Checkpoint,
   type Frame,
+  type KeptFrame,
+  type KeptState,
   type Slot,
-  type State,
 } from './state.ts';
 
 /** Without CAP_BPF no more states than this are kept (BPF_COMPLEXITY_LIMIT_STATES). */
@@ -79,7 +80,7 @@ export function isCovered(c: Checker): boolean {
   return false;
 }
 
-function refuseEndlessLoop(c: Checker, old: State): void {
+function refuseEndlessLoop(c: Checker, old: KeptState): void {
   const frame = topFrame(old);
   // Entered anew from a timer: the same state is no loop, but it is not finished either.
   if (frame.inAsyncCallback && frame.asyncEntries !== c.frame.asyncEntries) return;
@@ -89,7 +90,7 @@ function refuseEndlessLoop(c: Checker, old: State): void {
 }
 
 /** What the covering state's continuation read and needed exactly, the current path is asked for. */
-function inherit(c: Checker, old: State): void {
+function inherit(c: Checker, old: KeptState): void {
   old.frames.forEach((frame, index) => {
     const cur = c.state.frames[index]!;
     const isTop = index === old.frames.length - 1;
@@ -97,7 +98,7 @@ function inherit(c: Checker, old: State): void {
       inheritReads(c, frame.regs[regno]!, cur.regs[regno]!);
     }
     const slots = Math.min(frame.stack.length, cur.stack.length);
-    for (let at = 0; at < slots; at++) inheritReads(c, frame.stack[at]!, cur.stack[at]!);
+    for (let at = 0; at < slots; at++) inheritReads(c, frame.stack.at(at)!, cur.stack[at]!);
   });
   recordJump(c);
   for (let index = old.frames.length - 1; index >= 0; index--) {
@@ -107,11 +108,12 @@ function inherit(c: Checker, old: State): void {
       if (c.log.all) c.log.write(`frame ${index}: propagating r${regno}\n`);
       markRegPrecise(c, index, regno);
     }
-    frame.stack.forEach((slot, at) => {
-      if (!isSpill(slot) || !isNeeded(slot)) return;
+    for (let at = 0; at < frame.stack.length; at++) {
+      const slot = frame.stack.at(at)!;
+      if (!isSpill(slot) || !isNeeded(slot)) continue;
       if (c.log.all) c.log.write(`frame ${index}: propagating fp${-8 * (at + 1)}\n`);
       markSlotPrecise(c, index, at);
-    });
+    }
   }
 }
 
@@ -122,10 +124,10 @@ function inheritReads(c: Checker, from: Slot, to: Slot): void {
   const wanted = from.live & live.READ;
   const has = to.live & live.READ;
   if (has === live.READ64 || wanted === 0 || has === wanted) return;
-  markRead(c, from, to, wanted);
+  markReadFrom(c, to, wanted);
 }
 
-const isClean = (state: State): boolean => (state.frames[0]!.regs[0]!.live & live.DONE) !== 0;
+const isClean = (state: KeptState): boolean => (state.frames[0]!.regs[0]!.live & live.DONE) !== 0;
 
 /**
  * States whose paths are all explored get no more marks: what was not read is cleared, so that it
@@ -140,33 +142,31 @@ function cleanFinished(c: Checker, bucket: readonly Checkpoint[], insn: number):
   }
 }
 
-function clean(c: Checker, state: State): void {
+function clean(c: Checker, state: KeptState): void {
   for (const frame of state.frames) {
     for (let regno = 0; regno < FP; regno++) cleanSlot(c, frame.regs[regno]!);
-    for (const slot of frame.stack) if (cleanSlot(c, slot)) slot.bytes = 0;
+    frame.stack.finish();
   }
 }
 
-function cleanSlot(c: Checker, slot: Slot): boolean {
+function cleanSlot(c: Checker, slot: Slot): void {
   const wasRead = (slot.live & live.READ) !== 0;
   slot.live |= live.DONE;
-  if (wasRead) return false;
+  if (wasRead) return;
   slot.reg = UNINIT_REG;
   slot.precise = !c.bpfCapable;
-  return true;
 }
 
 /** Places of the frame become children of the parent's, registers from `first` on. */
-function descend(frame: Frame, parent: Frame, first: number): void {
+function descend(frame: Frame, parent: KeptFrame, first: number): void {
   for (let regno = 0; regno < FP; regno++) {
     const slot = frame.regs[regno]!;
     if (regno >= first) slot.parent = parent.regs[regno]!;
     slot.live = live.NONE;
   }
-  for (let at = 0; at < frame.stack.length; at++) {
-    const slot = frame.stack[at]!;
+  for (const slot of frame.stack) {
     slot.live = live.NONE;
-    slot.parent = parent.stack[at]!;
+    slot.kept = parent.stack;
   }
 }
 
@@ -178,7 +178,7 @@ function keepState(c: Checker, bucket: Checkpoint[]): void {
   c.jumpsAtCheckpoint = c.jumps;
   c.processedAtCheckpoint = c.processed;
   if (c.bpfCapable) forgetPrecision(cur);
-  const kept = copyState(cur);
+  const kept = keptCopy(cur);
   kept.insn = c.insn;
   bucket.push({ state: kept, misses: 0, hits: 0 });
   cur.parent = kept;

@@ -4,7 +4,7 @@
  * instruction; where there is none, that costs a comparison.
  */
 import type { Branch, Checker } from './checker.ts';
-import type { State } from './state.ts';
+import type { KeptState } from './state.ts';
 
 export interface Recorder {
   /** All paths of a function are going to be explored; the state is that of its entry. */
@@ -14,7 +14,7 @@ export interface Recorder {
   /** A path was put aside; `branch.state` will yet learn what its side of the branch tells. */
   forked(c: Checker, branch: Branch): void;
   /** The path ends at `c.insn`, as the kept state covers what would follow. */
-  covered(c: Checker, by: State): void;
+  covered(c: Checker, by: KeptState): void;
   /** The path ended. */
   ended(c: Checker): void;
   /** The path put aside last is taken up; `c.state` is its state. */

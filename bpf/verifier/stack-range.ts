@@ -78,7 +78,7 @@ export function initialisedRange(
         frame: frame.frameno,
       });
     }
-    markRead(c, slot, slot.parent, live.READ64);
+    markRead(c, slot, live.READ64);
   }
 }
 

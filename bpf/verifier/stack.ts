@@ -269,7 +269,7 @@ function readAt(
   const slot = frame.stack[slotOf(off)]!;
   if (!isSpill(slot)) {
     checkReadable(c, slot, off, bytes, [byteKind.MISC, byteKind.ZERO]);
-    markRead(c, slot, slot.parent, live.READ64);
+    markRead(c, slot, live.READ64);
     if (dstRegno !== undefined) loadBytes(c, frame, off, off + bytes, dstRegno);
     return;
   }
@@ -285,7 +285,7 @@ function readAt(
     const line = `leaking pointer from stack off ${off}`;
     reject(c, errno.EACCES, 'pointer-leak', line, { stackByte: off, frame: frame.frameno });
   }
-  markRead(c, slot, slot.parent, live.READ64);
+  markRead(c, slot, live.READ64);
 }
 
 function fill(c: Checker, slot: StackSlot, dstRegno: number): void {
@@ -308,7 +308,7 @@ function readPartOfSpill(
       stackByte: off,
     });
   }
-  markRead(c, slot, slot.parent, live.READ64);
+  markRead(c, slot, live.READ64);
   if (dstRegno === undefined) return;
   if (off % 8 === 0 && bytes === spilledBytes) {
     fill(c, slot, dstRegno);

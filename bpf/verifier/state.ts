@@ -7,7 +7,8 @@
  * last checkpoint, whether its exact value matters, and the same place in the parent state.
  */
 import { Bug } from '../../kernel/types/units.ts';
-import { isScalar, UNINIT_REG, type Reg } from './reg.ts';
+import { isScalar, type Reg } from './reg.ts';
+import { copyPathSlot, keepStacks, PathSlot, type KeptStack } from './kept-stack.ts';
 import type { Tnum } from './tnum.ts';
 
 /** Liveness marks. */
@@ -29,6 +30,12 @@ const BITS = 3;
 
 export interface StackSlot extends Slot {
   bytes: number;
+}
+
+/** The stack of a frame, of the current path (an array) or of a checkpoint. */
+export interface Stack {
+  readonly length: number;
+  at(index: number): StackSlot | undefined;
 }
 
 export const byteAt = (bytes: number, index: number): number => (bytes >> (index * BITS)) & 7;
@@ -75,10 +82,11 @@ export const MAX_FRAMES = 8;
 /** Bytes of stack of one frame (include/linux/filter.h). */
 export const MAX_STACK = 512;
 
-export interface Frame {
+/** A frame of the current path (`Frame`), or of a checkpoint. */
+export interface AnyFrame {
   readonly regs: Slot[];
   /** stack[i] is the 8 bytes at fp - 8 * (i + 1). */
-  stack: StackSlot[];
+  readonly stack: Stack;
   /** Instruction that called this frame; MAIN_CALLSITE in the outermost. */
   readonly callsite: number;
   readonly frameno: number;
@@ -93,14 +101,23 @@ export interface Frame {
   refs: readonly Reference[];
 }
 
+export interface Frame extends AnyFrame {
+  readonly stack: PathSlot[];
+}
+
+export interface KeptFrame extends AnyFrame {
+  readonly stack: KeptStack;
+}
+
 export interface Jump {
   readonly from: number;
   readonly to: number;
 }
 
-export interface State {
-  frames: Frame[];
-  parent: State | undefined;
+/** The state of a path (`State`), or a checkpoint. */
+export interface AnyState {
+  readonly frames: AnyFrame[];
+  parent: KeptState | undefined;
   /** Paths below this state that are not explored to the end. */
   branches: number;
   /** Where a checkpoint was taken. */
@@ -115,14 +132,23 @@ export interface State {
   allPrecise: boolean;
 }
 
+export interface State extends AnyState {
+  readonly frames: Frame[];
+}
+
+export interface KeptState extends AnyState {
+  readonly frames: KeptFrame[];
+}
+
 /** A state kept for pruning, and how useful it proved. */
 export interface Checkpoint {
-  readonly state: State;
+  readonly state: KeptState;
   misses: number;
   hits: number;
 }
 
-export const topFrame = (state: State): Frame => state.frames[state.frames.length - 1]!;
+export const topFrame = <F>(state: { readonly frames: readonly F[] }): F =>
+  state.frames[state.frames.length - 1]!;
 
 export const newSlot = (reg: Reg): Slot => ({
   reg,
@@ -131,16 +157,8 @@ export const newSlot = (reg: Reg): Slot => ({
   parent: undefined,
 });
 
-export const newStackSlot = (): StackSlot => ({
-  reg: UNINIT_REG,
-  live: live.NONE,
-  precise: false,
-  parent: undefined,
-  bytes: 0,
-});
-
 export function growStack(frame: Frame, bytes: number): void {
-  while (frame.stack.length * 8 < bytes) frame.stack.push(newStackSlot());
+  while (frame.stack.length * 8 < bytes) frame.stack.push(new PathSlot(frame.stack.length));
 }
 
 /** The marks of its place come along. */
@@ -151,18 +169,11 @@ export const copySlot = (slot: Slot): Slot => ({
   parent: slot.parent,
 });
 
-const copyStackSlot = (slot: StackSlot): StackSlot => ({
-  reg: slot.reg,
-  live: slot.live,
-  precise: slot.precise,
-  parent: slot.parent,
-  bytes: slot.bytes,
-});
-
-function copyFrame(frame: Frame): Frame {
+/** The same, with slots of its own for the registers. */
+function copyFrame<S extends Stack>(frame: AnyFrame, stack: S): AnyFrame & { stack: S } {
   return {
     regs: frame.regs.map(copySlot),
-    stack: frame.stack.map(copyStackSlot),
+    stack,
     callsite: frame.callsite,
     frameno: frame.frameno,
     subprog: frame.subprog,
@@ -176,9 +187,24 @@ function copyFrame(frame: Frame): Frame {
 }
 
 /** A copy with slots of its own; contents are shared, being immutable. */
-export function copyState(state: State): State {
+export const copyState = (state: State): State =>
+  withFrames(
+    state,
+    state.frames.map((frame) => copyFrame(frame, frame.stack.map(copyPathSlot))),
+  );
+
+/** The state as a checkpoint. */
+export function keptCopy(state: State): KeptState {
+  const stacks = keepStacks(state.frames.map((frame) => frame.stack));
+  return withFrames(
+    state,
+    state.frames.map((frame, index) => copyFrame(frame, stacks[index]!)),
+  );
+}
+
+function withFrames<F extends AnyFrame>(state: State, frames: F[]): AnyState & { frames: F[] } {
   return {
-    frames: state.frames.map(copyFrame),
+    frames,
     parent: state.parent,
     branches: state.branches,
     insn: state.insn,
@@ -192,18 +218,24 @@ export function copyState(state: State): State {
 }
 
 /** Every register and every fully spilled register of every frame. */
-export function forEachReg(state: State, visit: (slot: Slot, frame: Frame) => void): void {
+export function forEachReg(state: AnyState, visit: (slot: Slot, frame: AnyFrame) => void): void {
   for (const frame of state.frames) {
     for (const slot of frame.regs) visit(slot, frame);
-    for (const slot of frame.stack) if (isFullSpill(slot)) visit(slot, frame);
+    for (let at = 0; at < frame.stack.length; at++) {
+      const slot = frame.stack.at(at)!;
+      if (isFullSpill(slot)) visit(slot, frame);
+    }
   }
 }
 
 /** Every scalar in registers and spills (even partial ones); the frame pointer is none. */
-export function forEachScalar(state: State, visit: (slot: Slot) => void): void {
+export function forEachScalar(state: AnyState, visit: (slot: Slot) => void): void {
   for (const frame of state.frames) {
     for (let i = 0; i < FP; i++) if (isScalar(frame.regs[i]!.reg)) visit(frame.regs[i]!);
-    for (const slot of frame.stack) if (isSpill(slot) && isScalar(slot.reg)) visit(slot);
+    for (let at = 0; at < frame.stack.length; at++) {
+      const slot = frame.stack.at(at)!;
+      if (isSpill(slot) && isScalar(slot.reg)) visit(slot);
+    }
   }
 }
 

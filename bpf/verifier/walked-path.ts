@@ -1,7 +1,7 @@
 /**
  * What a walk back along the path looks for, and what earlier walks found (precision.ts).
  */
-import type { State } from './state.ts';
+import type { AnyState } from './state.ts';
 import { join } from './wide.ts';
 
 /** What the backtracking looks for: registers and stack slots (0 to 63), as bit sets. */
@@ -74,12 +74,12 @@ export const WALKED_EVERY = 32;
  * each. (6.1 does walk it, with the same marks in the end.)
  */
 export class WalkedPath {
-  #state: State | undefined;
-  #parent: State | undefined;
+  #state: AnyState | undefined;
+  #parent: AnyState | undefined;
   readonly #wanted = new Map<number, Wanted>();
 
   /** `position`: of an instruction on the path of `state`. True where there is nothing new. */
-  covers(state: State, position: number, wanted: Wanted): boolean {
+  covers(state: AnyState, position: number, wanted: Wanted): boolean {
     if (state !== this.#state || state.parent !== this.#parent) {
       this.#state = state;
       this.#parent = state.parent;
