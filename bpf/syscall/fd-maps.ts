@@ -7,6 +7,7 @@ import { errno } from '../../kernel/types/errno.ts';
 import type { RamOffset } from '../../kernel/types/units.ts';
 import type { BpfMap } from '../maps/map.ts';
 import { permanentFlags } from '../maps/map-type.ts';
+import type { ProgramSpec } from '../program.ts';
 import { uapi } from '../uapi.ts';
 import type { BpfCaller } from './caller.ts';
 import { mapOfFd, progOfFd } from './lookup.ts';
@@ -42,13 +43,20 @@ export function setUserValue(
   return result;
 }
 
-/** A prog_array takes programs of one kind only: the first one's (bpf_prog_array_compatible). */
+/**
+ * A prog_array has programs of one kind only: that of the first that is in it or uses it
+ * (bpf_prog_map_compatible).
+ */
+export function fitsProgArray(object: MapObject, { type, flags }: ProgramSpec): boolean {
+  const hasFrags = (flags & uapi.BPF_F_XDP_HAS_FRAGS) !== 0;
+  object.owner ??= { type, hasFrags };
+  return object.owner.type === type && object.owner.hasFrags === hasFrags;
+}
+
 function progFor(object: MapObject, fd: number, caller: BpfCaller) {
   const program = progOfFd(caller, fd);
   if (typeof program === 'number') return program;
-  const { type } = program.prog.verified.spec;
-  object.owner ??= { type };
-  return object.owner.type === type ? program : -errno.EINVAL;
+  return fitsProgArray(object, program.prog.verified.spec) ? program : -errno.EINVAL;
 }
 
 /** An inner map must look like the one the outer was created with (bpf_map_meta_equal). */

@@ -12,7 +12,7 @@ import type { Btf } from '../btf/btf.ts';
 import type { BpfIteration } from '../iter/iterator.ts';
 import type { BpfMap } from '../maps/map.ts';
 import type { BpfProg } from '../prog.ts';
-import type { AttachType, LinkType } from '../uapi.ts';
+import type { AttachType, LinkType, ProgType } from '../uapi.ts';
 import { uapi } from '../uapi.ts';
 
 export abstract class Counted {
@@ -82,8 +82,8 @@ export class MapObject extends Counted {
   readonly kind = 'map';
   readonly map: BpfMap;
   readonly btf: BtfObject | undefined;
-  /** Type of the programs in a prog_array: all must agree with the first. */
-  owner: { readonly type: string } | undefined;
+  /** Kind of the programs in a prog_array: all must agree with the first. */
+  owner: { readonly type: ProgType; readonly hasFrags: boolean } | undefined;
   /** Programs of a socket map, by where its sockets run them. */
   readonly sockProgs = new Map<AttachType, ProgObject>();
   /** Objects that elements refer to, by key. */

@@ -7,9 +7,10 @@ import type { BpfMap } from '../maps/map.ts';
 import { BpfProg } from '../prog.ts';
 import type { ProgTypeOps } from '../prog-type.ts';
 import type { ProgramSpec } from '../program.ts';
-import { ATTACH_TYPES, PROG_TYPES, uapi } from '../uapi.ts';
+import { ATTACH_TYPES, PROG_TYPES, uapi, type ProgType } from '../uapi.ts';
 import { type VerifierEnv, verify } from '../verifier/verify.ts';
 import type { BpfCaller } from './caller.ts';
+import { fitsProgArray } from './fd-maps.ts';
 import { btfOfFd, install, mapOfFd, objectName, progOfFd, userString } from './lookup.ts';
 import { type BtfObject, ProgObject } from './objects.ts';
 import { refuseOffload } from './offload.ts';
@@ -108,6 +109,7 @@ function verifyAndInstall(
     ...(host.checkOnly && { checkOnly: host.checkOnly }),
     ...(bpf.kernelBtf && { kernelBtf: bpf.kernelBtf.btf }),
     ...(host.symbolAddress && { symbolAddress: (name: string) => host.symbolAddress!(name) }),
+    ...(host.kfuncs && { kfuncs: (type: ProgType, name: string) => host.kfuncs!(type, name) }),
   };
   const verdict = verify(spec, env);
   host.verified?.(spec, env, verdict);
@@ -116,11 +118,14 @@ function verifyAndInstall(
   if (verdict.kind === 'rejected') return -verdict.errno;
   // As Linux without a JIT for them: calls of kernel functions.
   if (host.interpreter.refusal(verdict.program)) return -errno.ENOTSUPP;
+  const maps = verdict.program.usedMaps.map((map) => bpf.mapsByOffset.get(map.offset)!);
+  const arrays = maps.filter(({ map }) => map.spec.type === 'prog_array');
+  if (!arrays.every((array) => fitsProgArray(array, spec))) return -errno.EINVAL;
   const prog = new BpfProg(verdict.program, bpf.progHost);
   const object = new ProgObject(
     {
       prog,
-      maps: verdict.program.usedMaps.map((map) => bpf.mapsByOffset.get(map.offset)!),
+      maps,
       btf,
       loadedAtNs: host.nowNs(),
       uid: caller.uid,

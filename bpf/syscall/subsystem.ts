@@ -52,6 +52,8 @@ export interface BpfHost {
   readonly checkOnly?: true;
   /** Address of a kernel variable by name, for ksyms. */
   symbolAddress?(name: string): bigint | undefined;
+  /** Flags of a kernel function that programs of this type may call (verifier/kfunc-table.ts). */
+  kfuncs?(type: ProgType, name: string): number | undefined;
   /** A program faulted while it ran: the kernel prints its oops. */
   reportOops: ProgHost['reportOops'];
   /** How test_run runs programs of a type; absent: -EOPNOTSUPP, as Linux has it. */

@@ -4,7 +4,7 @@
  */
 import type { BpfHandle } from '../../bpf/syscall/caller.ts';
 import { releaseHandle } from '../../bpf/syscall/lookup.ts';
-import type { BpfObject, LinkObject, ProgObject } from '../../bpf/syscall/objects.ts';
+import type { BpfObject, LinkObject, MapObject, ProgObject } from '../../bpf/syscall/objects.ts';
 import type { BpfMap } from '../../bpf/maps/map.ts';
 import { permanentFlags } from '../../bpf/maps/map-type.ts';
 import { RingbufMap } from '../../bpf/maps/ringbuf.ts';
@@ -101,6 +101,7 @@ export class BpfFile implements FileOps, BpfHandle {
           ['memlock', memoryBytes],
           ['map_id', id],
           ['frozen', frozen ? 1 : 0],
+          ...ownerRows(object),
         ]);
       }
       case 'prog': {
@@ -138,6 +139,15 @@ export class BpfFile implements FileOps, BpfHandle {
   release(): void {
     releaseHandle(this);
   }
+}
+
+/** Which programs a prog_array takes. differs: whether they are compiled is no matter here. */
+function ownerRows({ owner }: MapObject): readonly (readonly [string, unknown])[] {
+  if (!owner) return [];
+  return [
+    ['owner_prog_type', PROG_TYPES.indexOf(owner.type)],
+    ['owner_jited', 1],
+  ];
 }
 
 /** What a link's type adds (show_fdinfo). */

@@ -45,6 +45,7 @@ export function kernelBtf(events: readonly AnyTraceEvent[]): Btf {
     const declarations = args.map((arg: IterArg) =>
       'struct' in arg ? `struct ${arg.struct} *${arg.name}` : `void *${arg.name}`,
     );
+    addIterContext(builder, ids, target, declarations);
     addFunction(builder, ids, `bpf_iter_${target}`, [
       'struct bpf_iter_meta *meta',
       ...declarations,
@@ -57,6 +58,32 @@ export function kernelBtf(events: readonly AnyTraceEvent[]): Btf {
     addTracepoint(builder, ids, event);
   }
   return builder.build();
+}
+
+/** struct bpf_iter__TARGET: what programs take as their context; a union for each pointer. */
+function addIterContext(
+  builder: BtfBuilder,
+  structs: ReadonlyMap<string, number>,
+  target: string,
+  declarations: readonly string[],
+): void {
+  const all = ['struct bpf_iter_meta *meta', ...declarations];
+  const members = all.map((declaration, i) => {
+    const { name, type } = parameter(builder, structs, declaration);
+    const bitOffset = i * 64;
+    if (!declaration.includes('*')) return { name, type, bitOffset, bitSize: 0 };
+    const only = { name, type, bitOffset: 0, bitSize: 0 };
+    const union = builder.add({
+      kind: 'union',
+      name: '',
+      size: 8,
+      members: [only],
+      kindFlag: false,
+    });
+    return { name: '', type: union, bitOffset, bitSize: 0 };
+  });
+  const size = all.length * 8;
+  builder.add({ kind: 'struct', name: `bpf_iter__${target}`, size, members, kindFlag: false });
 }
 
 /** int NAME(arguments …) */

@@ -129,7 +129,7 @@ describe('bpftool on the objects of first-light', () => {
       'key: 01 00 00 00  value: 0a 0b 00 00 00 00 00 ff\n',
     );
     expect(await run(`bpftool map lookup ${map} key 9 0 0 0; echo $?`)).toBe(
-      'key:\n09 00 00 00\n\nNot found\n255\n',
+      'key:\n09 00 00 00\n\nNot found\n254\n',
     );
     expect(await run(`bpftool map dump ${map} | tail -1`)).toBe('Found 2 elements\n');
     expect(await run(`bpftool -j map lookup ${map} key 2 0 0 0`)).toBe(
@@ -151,7 +151,7 @@ describe('bpftool on the objects of first-light', () => {
       'xdp:\neth0(2) driver id 1\n\ntc:\n\nflow_dissector:\n\n',
     );
     expect(await run('bpftool net attach xdp id 1 dev eth0; echo $?')).toMatch(
-      /Error: interface xdp attach failed: Device or resource busy\n255\n$/,
+      /Error: interface xdp attach failed: Device or resource busy\n240\n$/,
     );
     expect(await run('bpftool -j net show')).toBe(
       '[{"xdp":[{"devname":"eth0","ifindex":2,"mode":"driver","id":1}],"tc":[],"flow_dissector":[]}]\n',

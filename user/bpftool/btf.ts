@@ -7,6 +7,7 @@ import { BtfError } from '../../bpf/btf/types.ts';
 import { readElf } from '../../bpf/elf/elf-file.ts';
 import { ObjectError } from '../../bpf/elf/error.ts';
 import { close, readFile } from '../libc/files.ts';
+import { errno } from '../../kernel/types/errno.ts';
 import { strerror } from '../libc/strerror.ts';
 import {
   allIds,
@@ -111,9 +112,9 @@ interface Source {
 }
 
 function* dump(t: Bpftool): UserFlow<number> {
-  if (t.words.left < 2) return yield* usage(t, 'btf');
+  if (!(yield* t.needs(2))) return yield* usage(t, 'btf');
   const source = yield* sourceOf(t);
-  if (!source) return FAILED;
+  if (!source) return t.failure;
   let asC = false;
   while (t.words.left > 0) {
     if (!t.words.accept('format')) {
@@ -122,7 +123,10 @@ function* dump(t: Bpftool): UserFlow<number> {
     if (t.words.left === 0) return yield* t.fail(`expecting value for 'format' option\n`);
     const format = t.words.next();
     if (format !== 'c' && format !== 'raw') {
-      return yield* t.fail(`unrecognized format specifier: '${format}', possible values: raw, c`);
+      return yield* t.fail(
+        `unrecognized format specifier: '${format}', possible values: raw, c`,
+        -errno.EINVAL,
+      );
     }
     asC = format === 'c';
   }
@@ -188,7 +192,8 @@ function* byId(t: Bpftool, id: number, roots: readonly number[]): UserFlow<Sourc
   }
   const found = yield* withId(t.user, 'btf', id, (fd) => btfInfo(t.user, fd));
   if (typeof found === 'number') {
-    yield* t.fail(`get btf by id (${id}): ${strerror(found)}`);
+    yield* t.fail(`can't get BTF object by id (${id}): ${strerror(found)}`);
+    yield* t.fail(`get btf by id (${id}): ${strerror(found)}`, found);
     return undefined;
   }
   const isModule = found.info.kernel_btf !== 0 && found.name !== 'vmlinux';
@@ -202,7 +207,7 @@ function* byId(t: Bpftool, id: number, roots: readonly number[]): UserFlow<Sourc
 function* fromFile(t: Bpftool, path: string): UserFlow<Source | undefined> {
   const bytes = yield* readFile(t.p, path);
   if (typeof bytes === 'number') {
-    yield* t.fail(`failed to load BTF from ${path}: ${strerror(bytes)}`);
+    yield* t.fail(`failed to load BTF from ${path}: ${strerror(bytes)}`, bytes);
     return undefined;
   }
   const isElf = bytes[0] === 0x7f && bytes[1] === 0x45;

@@ -7,23 +7,29 @@ import { mapCreate, progLoad } from '../../bpf/loader/commands.ts';
 import { ATTACH_TYPES, LINK_TYPES, MAP_TYPES, PROG_TYPES, uapi } from '../../bpf/uapi.ts';
 import { close, readTextFile } from '../libc/files.ts';
 import { array, bool, number, object, string } from './json.ts';
-import { type Bpftool, type Command, FAILED } from './tool.ts';
-import { help } from './usage.ts';
+import { type Bpftool, type Command } from './tool.ts';
+import { help, usage } from './usage.ts';
 
 const GROUPS: Readonly<Record<string, () => readonly string[]>> = {
   prog_types: () => PROG_TYPES,
   map_types: () => MAP_TYPES,
   attach_types: () => ATTACH_TYPES,
   link_types: () => LINK_TYPES,
-  helpers: () => ['unspec', ...helpers.map((row) => row.name)].map((name) => `bpf_${name}`),
+  helpers: () => {
+    const names = [...helpers].sort((a, b) => a.id - b.id).map((row) => row.name);
+    return ['unspec', ...new Set(names)].map((name) => `bpf_${name}`);
+  },
 };
 
 function* listBuiltins(t: Bpftool): UserFlow<number> {
-  if (!(yield* t.needs(1))) return FAILED;
+  if (t.words.left === 0) return yield* usage(t, 'feature');
   const name = t.words.next();
   const rows = GROUPS[name];
-  if (!rows) return yield* t.fail(`failed to parse "${name}" as a group`);
-  const names = rows().filter((row) => row !== 'unspec' && row !== 'bpf_unspec');
+  if (!rows)
+    return yield* t.fail(
+      `expected 'prog_types', 'map_types', 'attach_types', 'link_types' or 'helpers', got: ${name}`,
+    );
+  const names = rows();
   if (t.json) yield* t.emit(array(names.map(string)));
   else for (const row of names) yield* t.println(row);
   return 0;
@@ -32,7 +38,9 @@ function* listBuiltins(t: Bpftool): UserFlow<number> {
 function* probe(t: Bpftool): UserFlow<number> {
   t.words.accept('kernel');
   if (t.words.left > 0) {
-    return yield* t.fail(`expected no more arguments, 'kernel', got: '${t.words.peek()}'?`);
+    return yield* t.fail(
+      `expected no more arguments, 'kernel', 'dev', 'macros' or 'prefix', got: '${t.words.peek()}'?`,
+    );
   }
   const unprivileged = yield* readTextFile(t.p, '/proc/sys/kernel/unprivileged_bpf_disabled');
   const jit = yield* readTextFile(t.p, '/proc/sys/net/core/bpf_jit_enable');

@@ -18,7 +18,7 @@ import {
   pinnedPaths,
   pinnedText,
 } from './refs.ts';
-import { type Bpftool, type Command, FAILED } from './tool.ts';
+import { type Bpftool, type Command } from './tool.ts';
 import { help } from './usage.ts';
 
 interface Tables {
@@ -35,7 +35,7 @@ function* show(t: Bpftool): UserFlow<number> {
   };
   if (t.words.left === 2) {
     const fd = yield* linkFd(t);
-    if (fd === undefined) return FAILED;
+    if (fd === undefined) return t.failure;
     const tree = yield* showOne(t, fd, tables);
     yield* close(fd);
     if (typeof tree === 'number') return tree;

@@ -6,13 +6,16 @@ import type { Tool } from '../libc/process.ts';
 import { strerror } from '../libc/strerror.ts';
 import { decodeText } from '../libc/text.ts';
 import { btfCommands } from './btf.ts';
+import { cgroupCommands } from './cgroup.ts';
 import { featureCommands } from './feature.ts';
 import { array, bool, object, string } from './json.ts';
+import { iterCommands } from './iter.ts';
 import { linkCommands } from './link.ts';
 import { mapCommands } from './map.ts';
 import { netCommands } from './net.ts';
 import { perfCommands } from './perf.ts';
 import { progCommands } from './prog.ts';
+import { structOpsCommands } from './struct-ops.ts';
 import { Bpftool, type Command, FAILED, type ToolOptions } from './tool.ts';
 import { help, type HelpTopic, usage } from './usage.ts';
 import { isPrefix, Words } from './words.ts';
@@ -48,10 +51,13 @@ const OBJECTS: Readonly<Record<string, Command>> = {
   prog: group(progCommands, 'prog'),
   map: group(mapCommands, 'map'),
   link: group(linkCommands, 'link'),
+  cgroup: group(cgroupCommands, 'cgroup'),
   perf: group(perfCommands, 'perf'),
   net: group(netCommands, 'net'),
   feature: group(featureCommands, 'feature'),
   btf: group(btfCommands, 'btf'),
+  struct_ops: group(structOpsCommands, 'struct_ops'),
+  iter: group(iterCommands, 'iter'),
   version,
 };
 
@@ -189,5 +195,7 @@ export const bpftool: Tool = function* (p, args) {
   }
   if (wantsHelp) return yield* help(t, 'bpftool');
   if (wantsVersion) return yield* version(t);
-  return (yield* select(t, OBJECTS, 'bpftool')) & 0xff;
+  const status = yield* select(t, OBJECTS, 'bpftool');
+  yield* t.finish();
+  return status & 0xff;
 };

@@ -163,22 +163,22 @@ const lookup = onMap({ key: true, value: false, flags: false }, function* (t, fd
     yield* printEntry(t, { info, key, value, cpus });
     return 0;
   }
-  if (value !== -errno.ENOENT) return yield* t.fail(`lookup failed: ${strerror(value)}`);
+  if (value !== -errno.ENOENT) return yield* t.fail(`lookup failed: ${strerror(value)}`, value);
   if (t.json) yield* t.emit(nothing);
   else yield* t.print(`key:\n${hexText(key)}\n\nNot found\n`);
-  return FAILED;
+  return value;
 });
 
 const update = onMap({ key: true, value: true, flags: true }, function* (t, fd, _info, element) {
   const { key = NO_KEY, value = NO_KEY, flags } = element;
   const failed = yield* mapUpdate(t.user, fd, key, value, flags);
-  if (failed < 0) return yield* t.fail(`update failed: ${strerror(failed)}`);
+  if (failed < 0) return yield* t.fail(`update failed: ${strerror(failed)}`, failed);
   return yield* t.done();
 });
 
 const remove = onMap({ key: true, value: false, flags: false }, function* (t, fd, _info, element) {
   const failed = yield* mapDelete(t.user, fd, element.key ?? NO_KEY);
-  if (failed < 0) return yield* t.fail(`delete failed: ${strerror(failed)}`);
+  if (failed < 0) return yield* t.fail(`delete failed: ${strerror(failed)}`, failed);
   return yield* t.done();
 });
 
@@ -195,7 +195,7 @@ function* getnext(t: Bpftool): UserFlow<number> {
   const next = yield* mapNextKey(t.user, fd, key, info.key_size);
   yield* t.user.release();
   yield* close(fd);
-  if (typeof next === 'number') return yield* t.fail(`can't get next key: ${strerror(next)}`);
+  if (typeof next === 'number') return yield* t.fail(`can't get next key: ${strerror(next)}`, next);
   if (t.json) {
     yield* t.emit(object(['key', key ? hexData(key) : nothing], ['next_key', hexData(next)]));
     return 0;
@@ -227,7 +227,7 @@ function* freeze(t: Bpftool): UserFlow<number> {
   if (t.words.left > 0) return yield* t.fail(`what is '${t.words.peek()}'?`);
   const failed = yield* mapFreeze(t.user, fd);
   yield* close(fd);
-  if (failed < 0) return yield* t.fail(`failed to freeze map: ${strerror(failed)}`);
+  if (failed < 0) return yield* t.fail(`failed to freeze map: ${strerror(failed)}`, failed);
   return yield* t.done();
 }
 

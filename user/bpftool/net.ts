@@ -43,10 +43,11 @@ function* device(t: Bpftool): UserFlow<{ name: string; index: number } | undefin
 }
 
 function* attach(t: Bpftool): UserFlow<number> {
-  if (!(yield* t.needs(5))) return FAILED;
+  if (!(yield* t.needs(5))) return -errno.EINVAL;
   const mode = t.words.next();
   const flags = ATTACH_FLAGS[mode];
-  if (flags === undefined) return yield* t.fail(`invalid net attach/detach type: ${mode}`);
+  if (flags === undefined)
+    return yield* t.fail(`invalid net attach/detach type: ${mode}`, -errno.EINVAL);
   const fd = yield* progFd(t);
   if (fd === undefined) return FAILED;
   const status = yield* attachFd(t, mode, flags, fd);
@@ -70,7 +71,8 @@ function* detach(t: Bpftool): UserFlow<number> {
   if (!(yield* t.needs(3))) return FAILED;
   const mode = t.words.next();
   const flags = ATTACH_FLAGS[mode];
-  if (flags === undefined) return yield* t.fail(`invalid net attach/detach type: ${mode}`);
+  if (flags === undefined)
+    return yield* t.fail(`invalid net attach/detach type: ${mode}`, -errno.EINVAL);
   const dev = yield* device(t);
   if (!dev) return FAILED;
   return yield* change(t, dev.index, -1, flags, `interface ${mode} detach failed`);
@@ -90,7 +92,7 @@ function* change(
   if (error >= 0) return yield* t.done();
   // libbpf passes the kernel's own words on.
   if (message !== undefined) yield* t.info(`libbpf: Kernel error message: ${message}`);
-  return yield* t.fail(`${failure}: ${strerror(error)}`);
+  return yield* t.fail(`${failure}: ${strerror(error)}`, error);
 }
 
 function* show(t: Bpftool): UserFlow<number> {

@@ -5,7 +5,10 @@
 import type { UserFlow } from '../../kernel/syscall/abi.ts';
 import { objGet } from '../../bpf/loader/commands.ts';
 import { readlink, close } from '../libc/files.ts';
+import { dirname } from '../libc/process.ts';
 import { strerror } from '../libc/strerror.ts';
+import { errno } from '../../kernel/types/errno.ts';
+import { isBpffs } from './pin.ts';
 import {
   allIds,
   fdById,
@@ -16,7 +19,7 @@ import {
 } from '../bpf/objects.ts';
 import { programName } from './program-name.ts';
 import { tagText } from './hex.ts';
-import type { Bpftool } from './tool.ts';
+import { type Bpftool, FAILED } from './tool.ts';
 import { parseUnsigned } from './words.ts';
 
 export function* progFds(t: Bpftool): UserFlow<number[] | undefined> {
@@ -103,13 +106,22 @@ function* byId(t: Bpftool, kind: ObjectKind): UserFlow<number[] | undefined> {
     link: `failed to get link with ID ${id}`,
     btf: `can't get BTF object by id (${id})`,
   }[kind];
-  return yield* none(t, `${what}: ${strerror(fd)}`);
+  // Of these, only links tell their users why.
+  yield* t.fail(`${what}: ${strerror(fd)}`, kind === 'link' ? fd : FAILED);
+  return undefined;
 }
 
 function* pinned(t: Bpftool, kind: ObjectKind): UserFlow<number[] | undefined> {
   const path = t.words.next();
   const fd = yield* objGet(t.user, path);
   yield* t.user.release();
+  if (fd === -errno.EACCES) {
+    const directory = dirname(path);
+    const why = (yield* isBpffs(t.p, directory))
+      ? strerror(fd)
+      : 'directory not in bpf file system (bpffs)';
+    return yield* none(t, `bpf obj get (${directory}): ${why}`);
+  }
   if (fd < 0) return yield* none(t, `bpf obj get (${path}): ${strerror(fd)}`);
   const found = yield* kindOfFd(t, fd);
   if (found === kind) return [fd];

@@ -244,11 +244,6 @@ function* pinProgram(
   const exists = typeof (yield* stat(t.p, path)) !== 'number';
   const failed = exists ? -errno.EEXIST : yield* objPin(t.user, fd, path);
   yield* t.user.release();
-  if (failed < 0) {
-    yield* t.info(
-      `libbpf: prog '${program.name}': failed to pin at '${path}': ${strerror(failed)}`,
-    );
-  }
   if (fd !== program.fd) yield* close(fd);
   return failed;
 }

@@ -6,6 +6,7 @@ import { close, O_RDONLY, open, stat, syscall } from '../libc/files.ts';
 import { NR } from '../libc/nr.ts';
 import { Stream } from '../libc/stdio.ts';
 import { strerror } from '../libc/strerror.ts';
+import { errno } from '../../kernel/types/errno.ts';
 import { SIGINT, signalFlag } from '../libc/tasks.ts';
 import { mapFd, progFd } from './object-words.ts';
 import { pinCommand } from './pin.ts';
@@ -35,7 +36,7 @@ function attachment(which: 'attach' | 'detach'): Command {
     const prog = yield* progFd(t);
     if (prog === undefined) return FAILED;
     const type = ATTACHABLE[t.words.next()];
-    if (type === undefined) return yield* t.fail('invalid attach/detach type');
+    if (type === undefined) return yield* t.fail('invalid attach/detach type', -errno.EINVAL);
     let target = 0;
     if (type !== 'flow_dissector') {
       if (!(yield* t.needs(2))) return FAILED;
@@ -56,7 +57,10 @@ function attachment(which: 'attach' | 'detach'): Command {
     yield* close(prog);
     if (target !== 0) yield* close(target);
     if (result < 0) {
-      return yield* t.fail(`failed prog ${which} ${which === 'attach' ? 'to' : 'from'} map`);
+      return yield* t.fail(
+        `failed prog ${which} ${which === 'attach' ? 'to' : 'from'} map`,
+        result,
+      );
     }
     return yield* t.done();
   };

@@ -33,6 +33,9 @@ export class Bpftool {
   readonly user: ProcessBpf;
   readonly options: ToolOptions;
   words: Words;
+  /** What the last complaint stands for. */
+  failure = FAILED;
+  #emitted = false;
   /** In a batch the answers are collected. */
   #collected: JsonTree[] | undefined;
 
@@ -56,6 +59,7 @@ export class Bpftool {
   }
 
   *emit(tree: JsonTree): UserFlow<void> {
+    this.#emitted = true;
     if (this.#collected) this.#collected.push(tree);
     else yield* this.p.print(`${printJson(tree, { pretty: this.options.pretty })}\n`);
   }
@@ -70,20 +74,27 @@ export class Bpftool {
     return { status, trees };
   }
 
+  /** JSON ends its line even where there was nothing to say. */
+  *finish(): UserFlow<void> {
+    if (this.json && !this.#emitted) yield* this.p.print('\n');
+  }
+
   /** Success of a command that has nothing to say: JSON says null. */
   *done(): UserFlow<number> {
     if (this.json) yield* this.emit({ kind: 'raw', text: 'null' });
     return 0;
   }
 
-  *fail(message: string): UserFlow<number> {
+  /** @param status what the command returns: a negative errno where its users can tell */
+  *fail(message: string, status = FAILED): UserFlow<number> {
+    this.failure = status;
     if (this.json) {
       yield* this.emit({ kind: 'object', members: [['error', { kind: 'string', text: message }]] });
     } else {
       yield* this.p.stdout.flush();
       yield* this.p.stderr.write(`Error: ${message}\n`);
     }
-    return FAILED;
+    return status;
   }
 
   /** A remark on stderr; JSON stays silent. */

@@ -3,7 +3,7 @@ import type { UserFlow } from '../../kernel/syscall/abi.ts';
 import { type Bpftool, FAILED } from './tool.ts';
 import { Exit } from '../libc/process.ts';
 
-const OPTIONS = 'OPTIONS := { {-j|--json} [{-p|--pretty}] | {-d|--debug}';
+const OPTIONS = 'OPTIONS := { {-j|--json} [{-p|--pretty}] | {-d|--debug} | {-l|--legacy}';
 const MAP = 'MAP := { id MAP_ID | pinned FILE | name MAP_NAME }';
 const PROG = 'PROG := { id PROG_ID | pinned FILE | tag PROG_TAG | name PROG_NAME }';
 
@@ -14,12 +14,12 @@ const TEXTS = {
        bpftool batch file FILE
        bpftool version
 
-       OBJECT := { prog | map | link | perf | net | feature | btf }
+       OBJECT := { prog | map | link | cgroup | perf | net | feature | btf | gen | struct_ops | iter }
        ${OPTIONS} |
                     {-V|--version} }
 `,
   prog: `Usage: bpftool prog { show | list } [PROG]
-       bpftool prog dump xlated PROG [{ file FILE | opcodes | linum }]
+       bpftool prog dump xlated PROG [{ file FILE | opcodes | visual | linum }]
        bpftool prog dump jited  PROG [{ file FILE | opcodes | linum }]
        bpftool prog pin   PROG FILE
        bpftool prog { load | loadall } OBJ  PATH \\
@@ -34,17 +34,30 @@ const TEXTS = {
                          [data_out FILE [data_size_out L]] \\
                          [ctx_in FILE [ctx_out FILE [ctx_size_out M]]] \\
                          [repeat N]
+       bpftool prog profile PROG [duration DURATION] METRICs
        bpftool prog tracelog
        bpftool prog help
 
        ${MAP}
        ${PROG}
-       TYPE := { the section name of a program: xdp | classifier | kprobe |
-                 tracepoint | raw_tracepoint | cgroup/skb | ... }
+       TYPE := { socket | kprobe | kretprobe | classifier | action |
+                 tracepoint | raw_tracepoint | xdp | perf_event | cgroup/skb |
+                 cgroup/sock | cgroup/dev | lwt_in | lwt_out | lwt_xmit |
+                 lwt_seg6local | sockops | sk_skb | sk_msg | lirc_mode2 |
+                 sk_reuseport | flow_dissector | cgroup/sysctl |
+                 cgroup/bind4 | cgroup/bind6 | cgroup/post_bind4 |
+                 cgroup/post_bind6 | cgroup/connect4 | cgroup/connect6 |
+                 cgroup/getpeername4 | cgroup/getpeername6 |
+                 cgroup/getsockname4 | cgroup/getsockname6 | cgroup/sendmsg4 |
+                 cgroup/sendmsg6 | cgroup/recvmsg4 | cgroup/recvmsg6 |
+                 cgroup/getsockopt | cgroup/setsockopt | cgroup/sock_release |
+                 struct_ops | fentry | fexit | freplace | sk_lookup }
        ATTACH_TYPE := { sk_msg_verdict | sk_skb_verdict | sk_skb_stream_verdict |
                         sk_skb_stream_parser | flow_dissector }
+       METRIC := { cycles | instructions | l1d_loads | llc_misses | itlb_misses | dtlb_misses }
        ${OPTIONS} |
-                    {-f|--bpffs} | {-n|--nomount} }
+                    {-f|--bpffs} | {-m|--mapcompat} | {-n|--nomount} |
+                    {-L|--use-loader} }
 `,
   map: `Usage: bpftool map { show | list }   [MAP]
        bpftool map create     FILE type TYPE key KEY_SIZE value VALUE_SIZE \\
@@ -89,6 +102,34 @@ const TEXTS = {
        ${OPTIONS} |
                     {-f|--bpffs} | {-n|--nomount} }
 `,
+  cgroup: `Usage: bpftool cgroup { show | list } CGROUP [**effective**]
+       bpftool cgroup tree [CGROUP_ROOT] [**effective**]
+       bpftool cgroup attach CGROUP ATTACH_TYPE PROG [ATTACH_FLAGS]
+       bpftool cgroup detach CGROUP ATTACH_TYPE PROG
+       bpftool cgroup help
+
+       ATTACH_TYPE := { cgroup_inet_ingress | cgroup_inet_egress |
+                        cgroup_inet_sock_create | cgroup_sock_ops |
+                        cgroup_device | cgroup_inet4_bind |
+                        cgroup_inet6_bind | cgroup_inet4_post_bind |
+                        cgroup_inet6_post_bind | cgroup_inet4_connect |
+                        cgroup_inet6_connect | cgroup_inet4_getpeername |
+                        cgroup_inet6_getpeername | cgroup_inet4_getsockname |
+                        cgroup_inet6_getsockname | cgroup_udp4_sendmsg |
+                        cgroup_udp6_sendmsg | cgroup_udp4_recvmsg |
+                        cgroup_udp6_recvmsg | cgroup_sysctl |
+                        cgroup_getsockopt | cgroup_setsockopt |
+                        cgroup_inet_sock_release }
+       ATTACH_FLAGS := { multi | override }
+       ${PROG}
+       ${OPTIONS} |
+                    {-f|--bpffs} }
+`,
+  perf: `Usage: bpftool perf { show | list }
+       bpftool perf help }
+
+       ${OPTIONS} }
+`,
   net: `Usage: bpftool net { show | list } [dev <devname>]
        bpftool net attach ATTACH_TYPE PROG dev <devname> [ overwrite ]
        bpftool net detach ATTACH_TYPE dev <devname>
@@ -97,10 +138,19 @@ const TEXTS = {
        ${PROG}
        ATTACH_TYPE := { xdp | xdpgeneric | xdpdrv | xdpoffload }
        ${OPTIONS} }
-`,
-  perf: `Usage: bpftool perf { show | list }
-       bpftool perf help }
 
+Note: Only xdp and tc attachments are supported now.
+      For progs attached to cgroups, use "bpftool cgroup"
+      to dump program attachments. For program types
+      sk_{filter,skb,msg,reuseport} and lwt/seg6, please
+      consult iproute2.
+`,
+  feature: `Usage: bpftool feature probe [COMPONENT] [full] [unprivileged] [macros [prefix PREFIX]]
+       bpftool feature list_builtins GROUP
+       bpftool feature help
+
+       COMPONENT := { kernel | dev NAME }
+       GROUP := { prog_types | map_types | attach_types | link_types | helpers }
        ${OPTIONS} }
 `,
   btf: `Usage: bpftool btf { show | list } [id BTF_ID]
@@ -111,13 +161,31 @@ const TEXTS = {
        FORMAT  := { raw | c }
        ${MAP}
        ${PROG}
+       ${OPTIONS} |
+                    {-B|--base-btf} }
+`,
+  gen: `Usage: bpftool gen object OUTPUT_FILE INPUT_FILE [INPUT_FILE...]
+       bpftool gen skeleton FILE [name OBJECT_NAME]
+       bpftool gen subskeleton FILE [name OBJECT_NAME]
+       bpftool gen min_core_btf INPUT OUTPUT OBJECT [OBJECT...]
+       bpftool gen help
+
+       ${OPTIONS} |
+                    {-L|--use-loader} }
+`,
+  struct_ops: `Usage: bpftool struct_ops { show | list } [STRUCT_OPS_MAP]
+       bpftool struct_ops dump [STRUCT_OPS_MAP]
+       bpftool struct_ops register OBJ
+       bpftool struct_ops unregister STRUCT_OPS_MAP
+       bpftool struct_ops help
+
+       STRUCT_OPS_MAP := [ id STRUCT_OPS_MAP_ID | name STRUCT_OPS_MAP_NAME ]
        ${OPTIONS} }
 `,
-  feature: `Usage: bpftool feature probe [kernel]
-       bpftool feature list_builtins GROUP
-       bpftool feature help
+  iter: `Usage: bpftool iter pin OBJ PATH [map MAP]
+       bpftool iter help
 
-       GROUP := { prog_types | map_types | attach_types | link_types | helpers }
+       ${MAP}
        ${OPTIONS} }
 `,
 } as const;
