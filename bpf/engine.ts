@@ -40,6 +40,11 @@ export interface Executable {
    * used up. Only for engines, inside a run.
    */
   enter(ctx: bigint, stackTop: number, tailCalls: number): bigint;
+  /**
+   * Call `then` once, at the end of the run or callback in which `insns` more instructions have been
+   * executed. Engines that a program is to leave when it is hot have it.
+   */
+  whenHot?(insns: number, then: () => void): void;
   /** Slot in the WASM function table, where the code has one. */
   readonly tableIndex?: number;
   /** Size of the generated code in bytes; 0 for the interpreter. */

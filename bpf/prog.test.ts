@@ -104,6 +104,61 @@ describe('a program in the machine', () => {
     expect([switched[0], switched.at(-1)]).toEqual(['interp', 'wasm']);
   });
 
+  it('is hot by what it executes, not by how often it runs', () => {
+    const afterRuns = (text: string, runs: number): boolean => {
+      const jit = createWasmJit();
+      const prog = new BpfProg(unverifiedProgram(assemble(text)), host({ jit: () => jit }));
+      for (let i = 0; i < runs; i++) prog.run(NULL);
+      return prog.isJited;
+    };
+    const straight = 'r0 = 1\n r0 += 1\n exit';
+    expect([afterRuns(straight, 99), afterRuns(straight, 100)]).toEqual([false, true]);
+    const loop = 'r0 = 1000\nagain: r0 += -1\n if r0 != 0 goto again\n exit';
+    expect(afterRuns(loop, 1)).toBe(true);
+  });
+
+  it('moves in the middle of a run that calls back often', () => {
+    const text = `
+      r6 = r1
+      r1 = 5000
+      r2 = func(body)
+      r3 = r6
+      r4 = 0
+      call 181
+      exit
+    body:
+      r3 = *(u64 *)(r2 +0)
+      r3 += r1
+      *(u64 *)(r2 +0) = r3
+      r0 = 0
+      exit`;
+    let compiledSteps = 0;
+    const jit = createWasmJit({ onStep: () => void compiledSteps++ });
+    const machine = host({ jit: () => jit });
+    const prog = new BpfProg(unverifiedProgram(assemble(text)), machine);
+    const { ram } = machine.runtime;
+    const ctx = ram.kzalloc(8);
+    expect(prog.run(ctx)).toBe(5000);
+    expect(ram.readU64(ctx)).toBe((5000n * 4999n) / 2n);
+    // Most of the 5000 rounds of five instructions ran in the JIT, of the rest none.
+    expect(compiledSteps).toBeGreaterThan(4000 * 5);
+    expect(compiledSteps % 5).toBe(0);
+    expect(machine.oopses).toEqual([]);
+  });
+
+  it('looks for the JIT again where there was none', () => {
+    const engines: Engine[] = [];
+    const insns = assemble('r0 = 1\n exit');
+    const prog = new BpfProg(unverifiedProgram(insns), host({ jit: () => engines[0] }));
+    const runs = (count: number): boolean => {
+      for (let i = 0; i < count; i++) prog.run(NULL);
+      return prog.isJited;
+    };
+    expect(runs(150)).toBe(false);
+    engines.push(createWasmJit());
+    expect([runs(49), runs(1)]).toEqual([false, true]);
+  });
+
   it('moves when asked, and stays where it is if the JIT refuses', () => {
     const prog = (jit: Engine): BpfProg =>
       new BpfProg(unverifiedProgram(assemble('r0 = 2\n exit')), host({ jit: () => jit }));

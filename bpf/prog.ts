@@ -20,8 +20,11 @@ import { BpfOops, type VerifiedProgram } from './program.ts';
 import type { BpfRuntime, HookContext } from './runtime.ts';
 import { uapi } from './uapi.ts';
 
-/** Runs in the interpreter before a program is compiled: about what a compilation costs. */
-const HOT_RUNS = 100;
+/**
+ * How often, on average, the interpreter executes each instruction before the program is compiled:
+ * by then it has taken about as long as compiling does. A loop counts for what it does.
+ */
+const COLD_ROUNDS = 100;
 
 /** What a program needs of its machine besides the runtime. */
 export interface ProgHost {
@@ -42,14 +45,13 @@ export class BpfProg {
   runTimeNs = 0n;
   readonly #host: ProgHost;
   #executable: Executable;
-  /** Runs left in the interpreter; negative once no better engine is to be looked for. */
-  #coldRuns = HOT_RUNS;
 
   constructor(verified: VerifiedProgram, host: ProgHost) {
     this.verified = verified;
     this.tag = progTag(verified.spec.insns);
     this.#host = host;
     this.#executable = host.interpreter.compile(verified, host.runtime);
+    this.#watch();
   }
 
   get name(): string {
@@ -67,7 +69,6 @@ export class BpfProg {
   }
 
   run(ctx: RamOffset): number {
-    if (this.#coldRuns >= 0 && this.#coldRuns-- === 0) this.jit();
     if (this.#host.statsEnabled()) return this.#runCounted(ctx);
     try {
       return this.#executable.run(ctx);
@@ -89,17 +90,16 @@ export class BpfProg {
   }
 
   /**
-   * Move to the JIT. False if there is none (yet) or it does not take this program; a running
-   * invocation ends in the engine that it began in.
+   * Move to the JIT. False if there is none (yet) or it does not take this program. A running
+   * invocation ends in the engine that it began in; its callbacks run in the JIT from then on.
    */
   jit(): boolean {
     if (this.isJited) return true;
     const jit = this.#host.jit();
     if (jit === undefined) {
-      this.#coldRuns = HOT_RUNS;
+      this.#watch();
       return false;
     }
-    this.#coldRuns = -1;
     if (jit.refusal(this.verified)) return false;
     const cold = this.#executable;
     this.#executable = jit.compile(this.verified, this.#host.runtime);
@@ -109,6 +109,11 @@ export class BpfProg {
 
   free(): void {
     this.#executable.free();
+  }
+
+  #watch(): void {
+    const { insns } = this.verified;
+    this.#executable.whenHot?.(COLD_ROUNDS * insns.length, () => void this.jit());
   }
 
   /** Run a part of the program (a callback): a fault is reported as one of a run is. */

@@ -61,6 +61,9 @@ class Interpreted extends BaseExecutable {
   readonly #cpu: Cpu;
   readonly #steps: readonly Step[];
   readonly #onStep: ((view: StepView) => void) | undefined;
+  /** Instructions until the program counts as hot, and what happens then. */
+  #coldInsns = Infinity;
+  #whenHot: (() => void) | undefined;
 
   constructor(
     program: VerifiedProgram,
@@ -92,6 +95,11 @@ class Interpreted extends BaseExecutable {
     return this.#invoke(this.program.subprogs[0]!.start, [ctx], stackTop, tailCalls);
   }
 
+  whenHot(insns: number, then: () => void): void {
+    this.#coldInsns = insns;
+    this.#whenHot = then;
+  }
+
   override text(): string {
     return '';
   }
@@ -104,21 +112,31 @@ class Interpreted extends BaseExecutable {
       cpu.setPointer(R10, stackTop);
       cpu.tailCalls = tailCalls;
       if (this.#onStep) this.#executeChecked(start, this.#onStep);
-      else this.#execute(start);
-      return cpu.registers[0]!;
+      else this.#coldInsns -= this.#execute(start);
+      const r0 = cpu.registers[0]!;
+      if (this.#coldInsns <= 0) this.#becomeHot();
+      return r0;
     } finally {
       cpu.leave(outer);
     }
   }
 
-  #execute(start: number): void {
+  #becomeHot(): void {
+    this.#coldInsns = Infinity;
+    this.#whenHot?.();
+  }
+
+  /** How many instructions that took. */
+  #execute(start: number): number {
     const steps = this.#steps;
     let slot = start;
+    let executed = 0;
     try {
-      while (slot !== DONE) slot = steps[slot]!();
+      for (; slot !== DONE; executed++) slot = steps[slot]!();
     } catch (error) {
       throw this.#withPlace(error, slot);
     }
+    return executed;
   }
 
   #executeChecked(start: number, onStep: (view: StepView) => void): void {

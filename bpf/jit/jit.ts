@@ -97,7 +97,9 @@ function generate(jit: Jit, program: VerifiedProgram, runtime: BpfRuntime, index
   const { inline, hasTailCalls } = jit;
   const module = new ModuleWriter(moduleName(index));
   module.importMemory(runtime.ram);
-  const shapes = shapesOf(program);
+  const needed = shapesOf(program);
+  // What is traced shows r10 even where the code has no need of it.
+  const shapes = jit.onStep ? needed.map((shape) => ({ ...shape, takesStack: true })) : needed;
   const state = engineState(runtime);
   const facts = { program, runtime, state, module, shapes, hasTailCalls, inline };
   const c: CodeContext = { ...facts, callsOut: jit.onStep !== undefined };

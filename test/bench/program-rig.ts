@@ -64,13 +64,23 @@ export function loadProgram(assets: HostAssets, name: ProgramName, engine: Engin
   const { executable, verified } = entry.prog;
   const { runtime } = machine.bpf.host;
   const maps = new Map(verified.usedMaps.map((map) => [map.spec.name, map]));
-  const beforeEach = PREPARE[name]?.({ runtime, maps, programs });
-  const frames = placeCapture(runtime);
+  return rig({ verified, runtime, executable }, PREPARE[name]?.({ runtime, maps, programs }));
+}
+
+/** Of a program that needs no maps. */
+export function rigOf(verified: VerifiedProgram, runtime: BpfRuntime, engine: Engine): ProgramRig {
+  return rig({ verified, runtime, executable: engine.compile(verified, runtime) });
+}
+
+function rig(
+  loaded: Pick<ProgramRig, 'verified' | 'runtime' | 'executable'>,
+  beforeEach?: () => void,
+): ProgramRig {
+  const { executable } = loaded;
+  const frames = placeCapture(loaded.runtime);
   const contexts = Uint32Array.from(frames, ({ ctx }) => ctx);
   return {
-    verified,
-    runtime,
-    executable,
+    ...loaded,
     frames,
     run: () => {
       let sum = 0;
@@ -83,6 +93,7 @@ export function loadProgram(assets: HostAssets, name: ProgramName, engine: Engin
   };
 }
 
+/** Real traffic, each frame in an xdp_buff of its own. */
 function placeCapture({ ram }: BpfRuntime): Frame[] {
   const { frames } = readCapture(readFile('../../scenarios/first-light/traffic.pcap'), 'traffic');
   const rxq = XdpRxqInfo.alloc(ram);

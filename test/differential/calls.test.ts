@@ -18,7 +18,7 @@ import type { BpfRuntime } from '../../bpf/runtime.ts';
 import { KERNEL_BASE } from '../../kernel/ram/ram.ts';
 import { SkBuff } from '../../kernel/types/skbuff.ts';
 import { errno } from '../../kernel/types/errno.ts';
-import type { RamOffset } from '../../kernel/types/units.ts';
+import { Bug, type RamOffset } from '../../kernel/types/units.ts';
 import { createX86Engine } from '../../hw/x86/engine.ts';
 import { bareMachine, type BareMachine } from '../support/assets.ts';
 import { unverifiedProgram } from '../support/unverified.ts';
@@ -345,6 +345,56 @@ it.each(ENGINES)('endless nesting in the %s is an oops, not a crash', (_, engine
   expect(() => program.run(NULL)).toThrow(BpfOops);
   Object.assign(kernel, { tracePrintk: () => {} });
   expect(program.run(NULL)).toBe(3);
+});
+
+it.each(ENGINES)('an exhausted stack of the host under the %s is an oops', (_, engine) => {
+  const { kernel, runtime } = machine;
+  const program = compile(engine, `*(u64 *)(r10 -8) = 3\n ${PRINT}\n r0 = *(u64 *)(r10 -8)\n exit`);
+  const deeper = (): number => 1 + deeper();
+  Object.assign(kernel, { tracePrintk: deeper });
+  expect(() => program.run(NULL)).toThrow(
+    expect.objectContaining({ name: 'BpfOops', message: 'kernel stack overflow' }),
+  );
+  expect(runtime.running).toBeUndefined();
+  Object.assign(kernel, { tracePrintk: () => {} });
+  expect(program.run(NULL)).toBe(3);
+});
+
+it.each(ENGINES)('what our own code throws under the %s stays what it is', (_, engine) => {
+  const { kernel, runtime } = machine;
+  const program = compile(engine, `${PRINT}\n r0 = 3\n exit`);
+  const broken = (): never => {
+    throw new Bug('broken');
+  };
+  Object.assign(kernel, { tracePrintk: broken });
+  for (let i = 0; i < 20; i++) expect(() => program.run(NULL)).toThrow(Bug);
+  expect(runtime.running).toBeUndefined();
+  Object.assign(kernel, { tracePrintk: () => {} });
+  expect(program.run(NULL)).toBe(3);
+});
+
+it.each(ENGINES)('eight frames in the %s each keep their registers and stack', (_, engine) => {
+  /** Frame n adds n to what the next one gives, in a register and on the stack. */
+  const frame = (n: number): string => `
+    f${n}:
+      r6 = ${n}
+      r7 = r1
+      *(u64 *)(r10 -16) = r6
+      *(u64 *)(r10 -64) = r7
+      ${n < 8 ? `r1 += r6\n call f${n + 1}` : 'r0 = r1'}
+      r1 = *(u64 *)(r10 -16)
+      if r1 != r6 goto bad${n}
+      r1 = *(u64 *)(r10 -64)
+      if r1 != r7 goto bad${n}
+      r0 += r6
+      exit
+    bad${n}:
+      r0 = -${n}
+      exit`;
+  const frames = [2, 3, 4, 5, 6, 7, 8].map(frame).join('');
+  const text = `r1 = 1000\n r8 = 1\n call f2\n r0 += r8\n exit ${frames}`;
+  // On the way down 2 to 7 are added to r1, on the way up 2 to 8 to what comes back, then 1.
+  expect(compile(engine, text).run(NULL)).toBe(1000 + 27 + 35 + 1);
 });
 
 describe.each(ENGINES)('packet loads in the %s', (_, engine) => {

@@ -83,3 +83,53 @@ it.each([...COMPUTE_PROGRAMS, ...HELPER_PROGRAMS])('the bench’s %s does', asyn
     expect(same).toBe(0);
   }
 });
+
+/** What isa_v4.bpf.c computes, in the widths of C. */
+const V4: Readonly<Record<string, () => bigint>> = {
+  arithmetic: () => {
+    const [wide, narrow, tiny, small, big] = [-77n, -13n, -3n, -299n, 0x1122_3344_5566_7788n];
+    const swapped = 0x8877_6655_4433_2211n + 0x8877_6655n + 0x8877n;
+    const extended = BigInt.asIntN(8, big) + BigInt.asIntN(16, big) + BigInt.asIntN(32, big);
+    return wide / narrow + (wide % tiny) + narrow / small + (narrow % tiny) + extended + swapped;
+  },
+  atomics: () => {
+    let big = 0x1122_3344_5566_7788n;
+    let sum = 0n;
+    const steps = [
+      big + 3n,
+      (big + 3n) | 4n,
+      ((big + 3n) | 4n) & 5n,
+      (((big + 3n) | 4n) & 5n) ^ 6n,
+      7n,
+      8n,
+    ];
+    for (const next of steps) {
+      sum += big;
+      big = next;
+    }
+    return sum + BigInt.asUintN(32, -13n);
+  },
+};
+
+it.each(Object.keys(V4))('%s in instruction set v4 does, as clang 19 compiles it', async (name) => {
+  const assets = { core: await coreModule() };
+  const file = 'isa_v4.o';
+  const object = readFileSync(new URL(`../objects/${file}`, import.meta.url));
+  const engines = [createInterpreter(), createWasmJit(), createWasmJit({ inline: false })];
+  const [expected, ...others] = engines.map((engine) => {
+    const machine = new BareMachine(assets, { level: 'latest', engine });
+    const spec = readObject(object, file);
+    const outcome = runDirect(loadObject(machine.loaderUser(), spec, { logLevel: 0 }));
+    if (outcome.kind === 'failed') throw new Error(outcome.messages.join('\n'));
+    const { fd } = outcome.programs.find((program) => program.name === name)!;
+    const { result, attr } = machine.call('prog_test_run', { prog_fd: fd });
+    expect(result).toBe(0);
+    return { retval: attr.retval, ram: Buffer.from(machine.bpf.host.runtime.ram.u8.buffer) };
+  });
+  expect(expected!.retval).toBe(Number(BigInt.asUintN(32, V4[name]!())));
+  for (const { retval, ram } of others) {
+    expect(retval).toBe(expected!.retval);
+    const same = ram.compare(expected!.ram, CORE_RESERVED_BYTES, END, CORE_RESERVED_BYTES, END);
+    expect(same).toBe(0);
+  }
+});

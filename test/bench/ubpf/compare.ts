@@ -4,20 +4,38 @@
  *
  *   npx tsx test/bench/ubpf/compare.ts SOURCE BUILD [ROUNDS]
  *
- * SOURCE and BUILD are uBPF's (see README.md). Each round measures a program in one engine right
- * after the other; times are the best of the rounds, ratios the median of the rounds' ratios.
+ * SOURCE and BUILD are uBPF's (see ../README.md). Each round measures a program in one engine right
+ * after the other, each in a process of its own; times are the best of the rounds, ratios the median
+ * of the rounds' ratios.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { assemble } from '../../../bpf/asm/assemble.ts';
+import type { Engine } from '../../../bpf/engine.ts';
 import { createInterpreter } from '../../../bpf/interp/interp.ts';
 import { encodeInsns } from '../../../bpf/isa/codec.ts';
 import { createWasmJit } from '../../../bpf/jit/jit.ts';
 import type { HostAssets } from '../../../kernel/config.ts';
 import { coreModule } from '../../support/assets.ts';
+import { unverifiedProgram } from '../../support/unverified.ts';
 import { geometricMean, measureNs } from '../measure.ts';
-import { COMPUTE_PROGRAMS, loadProgram, type ProgramRig } from '../program-rig.ts';
+import {
+  COMPUTE_PROGRAMS,
+  loadProgram,
+  rigOf,
+  type ProgramName,
+  type ProgramRig,
+} from '../program-rig.ts';
+
+/** A program of two instructions: what entering costs. It is not in the mean. */
+const ENTRY = 'entry';
+const PROGRAMS = [ENTRY, ...COMPUTE_PROGRAMS] as const;
+
+/** The word for SOURCE with which the script calls itself, a program's name as BUILD. */
+const ENGINES = { interp: createInterpreter, wasm: createWasmJit } as const;
+type EngineName = keyof typeof ENGINES;
 
 interface Measured {
   readonly digest: string;
@@ -59,8 +77,23 @@ function buildDriver(folder: string, source: string, build: string): string {
   return driver;
 }
 
+function rig(assets: HostAssets, name: ProgramName | typeof ENTRY, engine: Engine): ProgramRig {
+  if (name !== ENTRY) return loadProgram(assets, name, engine);
+  const { runtime } = loadProgram(assets, 'alu', engine);
+  return rigOf(unverifiedProgram(assemble('r0 = 2\n exit')), runtime, engine);
+}
+
 const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[values.length >> 1]!;
+
+/** In a process of its own. */
+function measure(rig: ProgramRig): Measured {
+  return { digest: digest(rig), ns: measureNs(rig.run) / rig.frames.length };
+}
+
+function inProcess(command: string, args: readonly string[]): Measured {
+  return JSON.parse(execFileSync(command, args, { encoding: 'utf8' })) as Measured;
+}
 
 interface Row {
   readonly name: string;
@@ -73,28 +106,26 @@ interface Row {
 }
 
 function compare(assets: HostAssets, folder: string, driver: string, rounds: number): Row[] {
-  const measured = COMPUTE_PROGRAMS.map((name) => {
+  const packets = join(folder, 'packets');
+  return PROGRAMS.map((name): Row => {
     const program = join(folder, `${name}.insns`);
-    const packets = join(folder, 'packets');
-    const rig = loadProgram(assets, name, createWasmJit());
-    writeFileSync(program, encodeInsns(rig.verified.insns));
-    writeFileSync(packets, packetFile(rig));
-    const ubpf = (): Measured =>
-      JSON.parse(execFileSync(driver, [program, packets], { encoding: 'utf8' })) as Measured;
-    const [ours, theirs] = [digest(rig), ubpf().digest];
-    if (ours !== theirs) throw new Error(`${name}: results differ, ${ours} and ${theirs}`);
-    const pairs = Array.from({ length: rounds }, () => ({
-      wasmNs: measureNs(rig.run) / rig.frames.length,
-      ubpfNs: ubpf().ns,
-    }));
-    return { name, insns: rig.verified.insns.length, pairs };
-  });
-  return measured.map(({ name, insns, pairs }) => {
-    const interp = loadProgram(assets, name, createInterpreter());
+    const cold = rig(assets, name, createInterpreter());
+    writeFileSync(program, encodeInsns(cold.verified.insns));
+    writeFileSync(packets, packetFile(cold));
+    const ours = (engine: EngineName): Measured =>
+      inProcess(process.execPath, [...process.execArgv, import.meta.filename, engine, name]);
+    const interp = ours('interp');
+    const pairs = Array.from({ length: rounds }, () => {
+      const [wasm, ubpf] = [ours('wasm'), inProcess(driver, [program, packets])];
+      for (const { digest } of [wasm, ubpf]) {
+        if (digest !== interp.digest) throw new Error(`${name}: results differ`);
+      }
+      return { wasmNs: wasm.ns, ubpfNs: ubpf.ns };
+    });
     return {
       name,
-      insns,
-      interpNs: measureNs(interp.run) / interp.frames.length,
+      insns: cold.verified.insns.length,
+      interpNs: interp.ns,
       wasmNs: Math.min(...pairs.map(({ wasmNs }) => wasmNs)),
       ubpfNs: Math.min(...pairs.map(({ ubpfNs }) => ubpfNs)),
       ratio: median(pairs.map(({ wasmNs, ubpfNs }) => ubpfNs / wasmNs)),
@@ -110,7 +141,8 @@ function print(rows: readonly Row[]): void {
     const cells = [name, insns, ns(interpNs), ns(wasmNs), ns(ubpfNs), ratio.toFixed(2)];
     console.log(`| ${cells.join(' | ')} |`);
   }
-  const mean = geometricMean(rows.map(({ ratio }) => ratio)).toFixed(2);
+  const computing = rows.filter(({ name }) => name !== ENTRY);
+  const mean = geometricMean(computing.map(({ ratio }) => ratio)).toFixed(2);
   console.log(`| geometric mean | | | | | ${mean} |`);
 }
 
@@ -118,10 +150,15 @@ async function main([source, build, rounds = '5']: readonly string[]): Promise<v
   if (source === undefined || build === undefined) {
     throw new Error('usage: compare.ts SOURCE BUILD [ROUNDS]');
   }
+  const assets = { core: await coreModule() };
+  if (source === 'interp' || source === 'wasm') {
+    const program = rig(assets, build as ProgramName, ENGINES[source]());
+    console.log(JSON.stringify(measure(program)));
+    return;
+  }
   const folder = mkdtempSync(join(tmpdir(), 'skep-ubpf-'));
   try {
-    const driver = buildDriver(folder, source, build);
-    print(compare({ core: await coreModule() }, folder, driver, Number(rounds)));
+    print(compare(assets, folder, buildDriver(folder, source, build), Number(rounds)));
   } finally {
     rmSync(folder, { recursive: true });
   }
