@@ -14,8 +14,9 @@ const TARGETS: Readonly<Record<string, string>> = {
   dummy_getattr: 'simple_getattr',
 };
 
+/** Probes are given their function when they are attached; only BTF has it at the load. */
 export function settled(program: ObjectProgram): ObjectProgram {
-  const target = TARGETS[program.target];
+  const target = program.def?.btfPrefix === undefined ? undefined : TARGETS[program.target];
   return target === undefined ? program : { ...program, target };
 }
 
