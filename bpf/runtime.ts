@@ -14,10 +14,11 @@ import type { SyncookieSecret } from './helpers/syncookie.ts';
 import type { BpfMap } from './maps/map.ts';
 import type { NativeCore } from './native/core.ts';
 import type { VerifiedProgram } from './program.ts';
+import type { ProgObject } from './syscall/objects.ts';
 import type { BpfTimers } from './timers.ts';
 import type { TraceBuffer } from './trace-buffer.ts';
 import { timersOf } from './timers.ts';
-import type { MapType } from './uapi.ts';
+import type { AttachType, MapType } from './uapi.ts';
 
 /** What helpers need of the kernel around them. */
 export interface BpfKernel {
@@ -120,6 +121,11 @@ export interface BpfKernel {
   liveXdpFrame?(verdict: number, xdp: RamOffset, progId: number): void;
   /** A signal to the current thread, or to its whole process: 0 or -errno. */
   sendSignal?(signal: number, toThread: boolean): number;
+  /**
+   * An XDP program of the current task, made for entries of such a map, and a reference to it; or a
+   * negative errno.
+   */
+  xdpProgramOfFd?(fd: number, attachType: AttachType): ProgObject | number;
   /** A network device that packets can be sent to. */
   netDeviceExists?(ifindex: number): boolean;
   /**

@@ -36,6 +36,7 @@ export interface BareOptions {
   readonly devices?: readonly number[];
   readonly checkOnly?: true;
   readonly symbolAddress?: NonNullable<BpfHost['symbolAddress']>;
+  readonly kfuncs?: NonNullable<BpfHost['kfuncs']>;
 }
 
 export class BareMachine {
@@ -69,6 +70,7 @@ export class BareMachine {
       ...(options.verified && { verified: options.verified }),
       ...(options.checkOnly && { checkOnly: options.checkOnly }),
       ...(options.symbolAddress && { symbolAddress: options.symbolAddress }),
+      ...(options.kfuncs && { kfuncs: options.kfuncs }),
     };
     this.bpf = new BpfSubsystem(host, options.kernelBtf);
   }

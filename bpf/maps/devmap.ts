@@ -1,11 +1,12 @@
 /**
  * devmap and devmap_hash: where XDP sends packets. A value is an interface index and, in the
- * longer form, a program (struct bpf_devmap_val); programs see it read-only.
- * differs: entries with programs of their own are refused (-EINVAL).
+ * longer form, a program that the packet has to pass (struct bpf_devmap_val: a descriptor on the
+ * way in, an id on the way out); programs see it read-only.
  */
 import { errno } from '../../kernel/types/errno.ts';
 import { BpfMapStruct } from '../../kernel/types/bpf-map.ts';
 import type { RamOffset } from '../../kernel/types/units.ts';
+import type { ProgObject } from '../syscall/objects.ts';
 import { uapi } from '../uapi.ts';
 import { BaseMap, NULL } from './base-map.ts';
 import { createInRam, IndexedMap } from './indexed-map.ts';
@@ -28,11 +29,26 @@ function readValue({ ram }: MapHost, { valueBytes }: MapSpec, at: RamOffset): De
   };
 }
 
-/** Whether there is such a device to send to: 0 or -EINVAL. */
-function checkTarget({ kernel }: MapHost, { ifindex, progFd }: DevmapValue): number {
-  const exists = kernel.netDeviceExists?.(ifindex) ?? false;
-  return exists && progFd <= 0 ? 0 : -errno.EINVAL;
+/** What an entry holds. */
+interface Target {
+  readonly ifindex: number;
+  readonly program: ProgObject | undefined;
 }
+
+/** The device to send to and the program before it, or -EINVAL. */
+function targetOf({ kernel }: MapHost, { ifindex, progFd }: DevmapValue): Target | number {
+  if (!(kernel.netDeviceExists?.(ifindex) ?? false)) return -errno.EINVAL;
+  if (progFd <= 0) return { ifindex, program: undefined };
+  const program = kernel.xdpProgramOfFd?.(progFd, 'xdp_devmap') ?? -errno.EINVAL;
+  return typeof program === 'number' ? -errno.EINVAL : { ifindex, program };
+}
+
+function writeValue({ ram }: MapHost, at: RamOffset, { ifindex, program }: Target): void {
+  ram.view.setUint32(at, ifindex, true);
+  ram.view.setUint32(at + 4, program?.id ?? 0, true);
+}
+
+const NO_TARGET: Target = { ifindex: 0, program: undefined };
 
 function copyOut(host: MapHost, spec: MapSpec, value: RamOffset, out: RamOffset): number {
   if (value === 0) return -errno.ENOENT;
@@ -41,6 +57,12 @@ function copyOut(host: MapHost, spec: MapSpec, value: RamOffset, out: RamOffset)
 }
 
 class DevMap extends IndexedMap {
+  readonly #programs = new Map<number, ProgObject>();
+
+  programAt(index: number): ProgObject | undefined {
+    return this.#programs.get(index);
+  }
+
   redirectTarget(index: number): boolean {
     return index < this.spec.maxEntries && this.ifindexAt(index) !== 0;
   }
@@ -64,28 +86,35 @@ class DevMap extends IndexedMap {
     if (flags > uapi.BPF_EXIST) return -errno.EINVAL;
     if (index >= this.spec.maxEntries) return -errno.E2BIG;
     if (flags === uapi.BPF_NOEXIST) return -errno.EEXIST;
-    const target = readValue(this.host, this.spec, value);
+    const given = readValue(this.host, this.spec, value);
     // Interface 0 empties the slot.
-    const refused =
-      target.ifindex !== 0 ? checkTarget(this.host, target) : target.progFd > 0 ? -errno.EINVAL : 0;
-    if (refused < 0) return refused;
-    this.#store(index, target.ifindex);
+    if (given.ifindex === 0 && given.progFd > 0) return -errno.EINVAL;
+    const target = given.ifindex === 0 ? NO_TARGET : targetOf(this.host, given);
+    if (typeof target === 'number') return target;
+    this.#store(index, target);
     return 0;
   }
 
   override delete(key: RamOffset): number {
     const index = this.index(key);
     if (index >= this.spec.maxEntries) return -errno.EINVAL;
-    this.#store(index, 0);
+    this.#store(index, NO_TARGET);
     return 0;
+  }
+
+  protected override release(): void {
+    for (const program of this.#programs.values()) program.put();
   }
 
   #slot(index: number): RamOffset {
     return (this.offset + BpfMapStruct.size + index * VALUE_BYTES) as RamOffset;
   }
 
-  #store(index: number, ifindex: number): void {
-    this.host.ram.writeU64(this.#slot(index), BigInt(ifindex));
+  #store(index: number, target: Target): void {
+    writeValue(this.host, this.#slot(index), target);
+    this.#programs.get(index)?.put();
+    this.#programs.delete(index);
+    if (target.program) this.#programs.set(index, target.program);
   }
 }
 
@@ -93,6 +122,7 @@ class DevMapHash extends BaseMap {
   /** Keys of a bucket, newest first. */
   readonly #buckets = new Map<number, number[]>();
   readonly #values = new Map<number, RamOffset>();
+  readonly #programs = new Map<number, ProgObject>();
 
   get #bucketCount(): number {
     return 2 ** Math.ceil(Math.log2(this.spec.maxEntries));
@@ -100,6 +130,10 @@ class DevMapHash extends BaseMap {
 
   redirectTarget(index: number): boolean {
     return this.#values.has(index);
+  }
+
+  programAt(index: number): ProgObject | undefined {
+    return this.#programs.get(index);
   }
 
   ifindexAt(index: number): number {
@@ -117,17 +151,21 @@ class DevMapHash extends BaseMap {
 
   override update(key: RamOffset, value: RamOffset, flags: number): number {
     const number = this.#key(key);
-    const target = readValue(this.host, this.spec, value);
-    if (flags > uapi.BPF_EXIST || target.ifindex === 0) return -errno.EINVAL;
+    const given = readValue(this.host, this.spec, value);
+    if (flags > uapi.BPF_EXIST || given.ifindex === 0) return -errno.EINVAL;
     const old = this.#values.get(number);
     if (old !== undefined && (flags & uapi.BPF_NOEXIST) !== 0) return -errno.EEXIST;
-    const refused = checkTarget(this.host, target);
-    if (refused < 0) return refused;
-    if (old === undefined && this.#values.size >= this.spec.maxEntries) return -errno.E2BIG;
+    const target = targetOf(this.host, given);
+    if (typeof target === 'number') return target;
+    if (old === undefined && this.#values.size >= this.spec.maxEntries) {
+      target.program?.put();
+      return -errno.E2BIG;
+    }
     this.#remove(number);
     const at = this.host.ram.kzalloc(VALUE_BYTES);
-    this.host.ram.view.setUint32(at, target.ifindex, true);
+    writeValue(this.host, at, target);
     this.#values.set(number, at);
+    if (target.program) this.#programs.set(number, target.program);
     const bucket = number % this.#bucketCount;
     this.#buckets.set(bucket, [number, ...(this.#buckets.get(bucket) ?? [])]);
     return 0;
@@ -147,6 +185,7 @@ class DevMapHash extends BaseMap {
 
   protected override release(): void {
     for (const value of this.#values.values()) this.host.ram.kfree(value);
+    for (const program of this.#programs.values()) program.put();
   }
 
   #key(key: RamOffset): number {
@@ -162,6 +201,8 @@ class DevMapHash extends BaseMap {
       this.#buckets.get(bucket)!.filter((key) => key !== number),
     );
     this.#values.delete(number);
+    this.#programs.get(number)?.put();
+    this.#programs.delete(number);
     this.host.ram.kfree(value);
     return true;
   }

@@ -3,6 +3,7 @@
  * worked on by the C core; `offset` is the RAM offset of the `struct bpf_map` that a program's
  * ld_imm64 points at.
  */
+import type { ProgObject } from '../syscall/objects.ts';
 import type { RamOffset } from '../../kernel/types/units.ts';
 import type { Btf } from '../btf/btf.ts';
 import type { MapType } from '../uapi.ts';
@@ -63,6 +64,8 @@ export interface BpfMap {
   redirectTarget?(index: number): boolean;
   /** devmap: the interface behind `index`, 0 where there is none. */
   ifindexAt?(index: number): number;
+  /** devmap: the program that a packet has to pass at `index`, where there is one. */
+  programAt?(index: number): ProgObject | undefined;
   /** prog_array: id of the program in slot `index` (below max_entries), 0 where it is empty. */
   progIdAt?(index: number): number;
   /** Arrays of descriptors: empty slot `index` (below max_entries). */

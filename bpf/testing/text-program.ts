@@ -35,6 +35,8 @@ export interface TextOptions {
   readonly kernelBtf?: Btf;
   readonly attachBtfId?: number;
   readonly checkOnly?: boolean;
+  /** Flags (KF_*) of the kernel functions that may be called. */
+  readonly kfuncs?: Readonly<Record<string, number>>;
 }
 
 const FLAT_ARRAY = 0x200000;
@@ -105,6 +107,7 @@ export function textProgram(
     ...(options.logBytes !== undefined && { logBytes: options.logBytes }),
     ...(options.kernelBtf && { kernelBtf: options.kernelBtf }),
     ...(options.checkOnly && { checkOnly: true }),
+    ...(options.kfuncs && { kfuncs: (_type: ProgType, name: string) => options.kfuncs![name] }),
     readFrozen: (map, offset, bytes) => {
       const text = options.maps?.[map.id - 1]?.text;
       if (text === undefined) return undefined;

@@ -9,7 +9,6 @@ import type { BpfMap } from '../maps/map.ts';
 import { checkMem, checkMemOfSize } from './args-mem.ts';
 import { checkSpecialArg } from './args-special.ts';
 import { structMatches } from './btf-walk.ts';
-import { typeName } from './btf-names.ts';
 import { reject, type Checker } from './checker.ts';
 import { checkDynptrArg, dynptrIdAt } from './dynptr.ts';
 import { checkKptrType } from './kptr.ts';
@@ -182,7 +181,7 @@ function checkType(c: Checker, regno: number, type: ArgType, arg: ArgContext): v
   const wanted = type.base === 'ptr_to_btf_id' ? type.btfStruct! : 'sock_common';
   const strict = type.release === true && arg.helper.name !== 'sk_release';
   if (!structMatches(c, reg, wanted, strict)) {
-    const is = typeName(reg.btf?.type(reg.btfId));
+    const is = reg.btf?.type(reg.btfId)?.name ?? '';
     const line = `R${regno} is of type ${is} but ${wanted} is expected`;
     reject(c, errno.EACCES, 'argument-type', line, { reg: regno, wanted, what: is });
   }

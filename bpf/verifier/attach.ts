@@ -7,7 +7,6 @@ import { SLEEPABLE_LSM_HOOKS } from '../helpers/lsm-hooks.ts';
 import type { Btf } from '../btf/btf.ts';
 import type { BtfFuncProto } from '../btf/types.ts';
 import { iterTargetOf } from '../iter/args.ts';
-import { typeName } from './btf-names.ts';
 import { reject, type Checker } from './checker.ts';
 import { unsupportedPrototype } from './func-proto.ts';
 
@@ -94,7 +93,7 @@ function findTarget(c: Checker, refuse: Refuse): AttachTarget {
       const prefix = 'btf_trace_';
       if (target.kind !== 'typedef') return refuse(`attach_btf_id ${id} is not a typedef`);
       if (!target.name.startsWith(prefix)) {
-        return refuse(`attach_btf_id ${id} points to wrong type name ${typeName(target)}`);
+        return refuse(`attach_btf_id ${id} points to wrong type name ${target.name}`);
       }
       const pointer = btf.typeAs(target.type, 'ptr');
       const proto = pointer && btf.typeAs(pointer.type, 'func_proto');

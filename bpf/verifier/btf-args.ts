@@ -7,7 +7,7 @@ import type { Btf } from '../btf/btf.ts';
 import type { BtfFuncProto, BtfType } from '../btf/types.ts';
 import { checkMemArgument } from './args-mem.ts';
 import { checkOffset } from './args.ts';
-import { kindName, typeName } from './btf-names.ts';
+import { kindName } from './btf-names.ts';
 import { Rejected, reject, type Checker } from './checker.ts';
 import { flag, isPlain, pointerReg, type Reg } from './reg.ts';
 import type { Frame } from './state.ts';
@@ -21,7 +21,7 @@ const isNumberPassed = (c: Checker, type: BtfType): boolean =>
   isNumber(type) && !(type.kind === 'enum64' && c.env.level === '6.1');
 
 /** The pointer is one to the context of this program type. */
-function isCtxPointer(c: Checker, btf: Btf, pointer: number): boolean {
+export function isCtxPointer(c: Checker, btf: Btf, pointer: number): boolean {
   const type = btf.resolved(btf.typeAs(pointer, 'ptr')!.type);
   if (type.kind !== 'struct' && type.kind !== 'union') return false;
   return type.name !== '' && (type.name === c.ops.ctxStruct || type.name === c.ops.ctxAlias);
@@ -104,7 +104,7 @@ function sizeOfTarget(c: Checker, btf: Btf, target: number, index: number): numb
   if (bytes === undefined) {
     const type = btf.resolved(target);
     c.log.write(
-      `arg#${index} reference type('${kindName(type)} ${typeName(type)}') ` +
+      `arg#${index} reference type('${kindName(type)} ${type.name}') ` +
         'size cannot be determined: -22\n',
     );
   }

@@ -1,7 +1,7 @@
 /** Names of BTF types as 6.1 writes them into the log. */
 import type { BtfType } from '../btf/types.ts';
 
-/** btf_name_by_offset: a type without a name has one all the same. */
+/** Name in messages about members and arguments (__btf_name_by_offset); others leave it empty. */
 export const typeName = (type: { readonly name: string } | undefined): string =>
   type?.name || '(anon)';
 

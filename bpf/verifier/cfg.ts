@@ -5,6 +5,7 @@
  */
 import { errno } from '../../kernel/types/errno.ts';
 import { helperByProto } from '../helpers/table.ts';
+import { unsupportedPrototype } from './func-proto.ts';
 import { newSubprog, reject, type Checker } from './checker.ts';
 import {
   EXIT,
@@ -83,10 +84,13 @@ function checkKfunc(c: Checker, id: number, offset: number): void {
     const line = 'failed to find BTF for kernel function';
     reject(c, offset < 0 ? errno.EINVAL : errno.EPROTO, 'kfunc-unknown', line);
   }
-  if (kernelBtf.typeAs(id, 'func') === undefined) {
+  const func = kernelBtf.typeAs(id, 'func');
+  if (func === undefined) {
     const line = `kernel btf_id ${id >>> 0} is not a function`;
     reject(c, errno.EINVAL, 'kfunc-unknown', line);
   }
+  const unsupported = unsupportedPrototype(kernelBtf, kernelBtf.prototypeOf(func), func.name);
+  if (unsupported !== undefined) reject(c, errno.EINVAL, 'kfunc-unknown', unsupported);
 }
 
 export const subprogEnd = (c: Checker, index: number): number =>

@@ -7,7 +7,7 @@ import type { ArgType } from '../helpers/helper.ts';
 import type { ArgContext } from './args.ts';
 import { reject, type Checker } from './checker.ts';
 import { acquire, release } from './refs.ts';
-import { withReg, type Reg } from './reg.ts';
+import { withReg, type DynptrType, type Reg } from './reg.ts';
 import { frameOf } from './stack.ts';
 import { markRead } from './live.ts';
 import { allBytes, byteAt, byteKind, live, slotOf, type StackSlot } from './state.ts';
@@ -32,6 +32,10 @@ function isInitialised(c: Checker, reg: Reg): boolean {
   if (!slots || !slots[0].reg.dynptrFirst) return false;
   return slots.every((slot) => holdsDynptr(slot).every(Boolean));
 }
+
+/** Kind of the dynptr that the pointer points at, where it was initialised. */
+export const initialisedDynptr = (c: Checker, reg: Reg): DynptrType | undefined =>
+  isInitialised(c, reg) ? slotsAt(c, reg)![0].reg.dynptr : undefined;
 
 function isFree(c: Checker, reg: Reg): boolean {
   const slots = slotsAt(c, reg);

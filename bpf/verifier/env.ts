@@ -5,6 +5,7 @@
 import type { Btf } from '../btf/btf.ts';
 import type { HelperCaller } from '../helpers/allow.ts';
 import type { BpfMap } from '../maps/map.ts';
+import type { ProgType } from '../uapi.ts';
 import type { Capabilities, ProgTypeOps } from '../prog-type.ts';
 
 export interface VerifierEnv {
@@ -27,6 +28,8 @@ export interface VerifierEnv {
   readonly readFrozen?: (map: BpfMap, offset: number, bytes: number) => bigint | undefined;
   /** The function's return value may be replaced (fmod_ret) and it may sleep. */
   readonly isModifiable?: (name: string) => boolean;
+  /** Flags (KF_*) of a kernel function that this program type may call. */
+  readonly kfuncs?: (type: ProgType, name: string) => number | undefined;
   /** Name of what the program attaches to, where it has one; for helpers. */
   readonly attachName?: HelperCaller['attachName'];
   readonly attachesToProgram?: boolean;

@@ -5,7 +5,6 @@
 import { errno } from '../../kernel/types/errno.ts';
 import type { ArgContext } from './args.ts';
 import { structIdMatches } from './btf-walk.ts';
-import { typeName } from './btf-names.ts';
 import { reject, type Checker } from './checker.ts';
 import { MAX_KPTRS, kptrAt, kptrsOf, type KernelPtr } from './map-fields.ts';
 import { classOf, cls, mode, modeOf } from './opcode.ts';
@@ -26,7 +25,7 @@ export function checkKptrType(c: Checker, kptr: KernelPtr, reg: Reg, regno: numb
     if (reg.btf !== c.env.kernelBtf) {
       reject(c, errno.EACCES, 'kptr-type', `R${regno} must point to kernel BTF`, { reg: regno });
     }
-    name = typeName(reg.btf?.type(reg.btfId));
+    name = reg.btf?.type(reg.btfId)?.name ?? '';
     checkUnmodified(c, reg, regno, true);
     fits = structIdMatches(c, reg, kptrStruct(c, kptr), kptr.referenced);
   }

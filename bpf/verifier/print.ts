@@ -5,7 +5,6 @@
  *   from 6 to 9: R0=0 R6=ctx(off=0,imm=0) R10=fp0 fp-8=mmmm????
  */
 import { s64 } from './int.ts';
-import { typeName } from './btf-names.ts';
 import type { Checker } from './checker.ts';
 import { isPacketPointer, isPlain, isScalar, typeText, type Reg } from './reg.ts';
 import { scalarAttributes } from './scalar.ts';
@@ -48,7 +47,7 @@ export function regText(reg: Reg, precise: boolean): string {
     return `${mark}${isScalar(reg) ? '' : typeText(reg)}${value}`;
   }
   let text = mark + typeText(reg);
-  if (reg.kind === 'ptr_') text += typeName(reg.btf?.type(reg.btfId));
+  if (reg.kind === 'ptr_') text += reg.btf?.type(reg.btfId)?.name ?? '';
   const attributes: string[] = [];
   if (reg.id !== 0) attributes.push(`id=${reg.id}`);
   if (REFCOUNTED.has(reg.kind) && reg.refId !== 0) attributes.push(`ref_obj_id=${reg.refId}`);

@@ -628,6 +628,13 @@ const table = {
     means: 'Kernel functions are allowed one by one, for certain program types.',
     fix: 'Use a helper instead.',
   },
+  'kfunc-argument': {
+    topic: 'kernel types',
+    title: 'an argument does not fit the kernel function',
+    means:
+      'A kernel function’s arguments must have the types of its BTF prototype: numbers, the context, pointers to the same struct, or memory of numbers.',
+    fix: 'Compare the call with the function’s declaration in vmlinux.h.',
+  },
   'kptr-access': {
     topic: 'kernel types',
     title: 'a kernel pointer in a map is accessed in the wrong way',

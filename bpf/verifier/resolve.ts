@@ -6,7 +6,6 @@ import { KERNEL_BASE } from '../../kernel/ram/ram.ts';
 import { errno } from '../../kernel/types/errno.ts';
 import type { Insn } from '../isa/insn.ts';
 import type { BpfMap } from '../maps/map.ts';
-import { typeName } from './btf-names.ts';
 import { reject, type Checker } from './checker.ts';
 import { hasSpinLock, hasTimer } from './map-fields.ts';
 import { classOf, cls, isKnownOpcode, isLdImm64, mode, modeOf, pseudo } from './opcode.ts';
@@ -193,7 +192,7 @@ function resolveVariable(c: Checker, slot: number, insn: Insn): void {
   }
   const memBytes = btf.sizeOf(variable.type);
   if (memBytes === undefined) {
-    const line = `ldimm64 unable to resolve the size of type '${typeName(resolved)}': -22`;
+    const line = `ldimm64 unable to resolve the size of type '${resolved.name}': -22`;
     return refuse(line);
   }
   c.aux[slot]!.symbol = { name, reg: pointerReg('mem', { flags: flag.RDONLY, memBytes }) };

@@ -117,7 +117,7 @@ function keepCallbacks(c: Checker, pieces: readonly Piece[]): void {
 function fixUp(c: Checker, piece: Piece, slot: number, stackBytes: number[]): void {
   const insn = piece.insns[0];
   if (!insn || !c.aux[slot]!.seen) return;
-  if (isKfuncCall(insn)) {
+  if (isKfuncCall(insn) && insn.imm === 0) {
     const line = 'invalid kernel function call not eliminated in verifier pass';
     reject(c, errno.EINVAL, 'kfunc-unknown', line, { insn: slot });
   }

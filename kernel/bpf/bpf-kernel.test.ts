@@ -409,3 +409,35 @@ exit`,
     `run 0\nfound 0 true\nflags 3\nnowhere ${-errno.ENOENT} flags ${-errno.EINVAL}\npid 1 1\n`,
   );
 });
+
+test('entries of a devmap take programs that are made for it, and show their ids', async () => {
+  const { machine, output } = await bootProgram(function* (u) {
+    const plain = yield* load(u, 'xdp', 'r0 = 2\nexit');
+    const entry = yield* load(u, 'xdp', 'r0 = 2\nexit', {
+      expected_attach_type: ATTACH_TYPES.indexOf('xdp_devmap'),
+    });
+    for (const type of ['devmap', 'devmap_hash'] as const) {
+      const devices = yield* map(u, type, 4, 8);
+      const put = function* (ifindex: number, fd: number) {
+        const value = new Uint8Array([...u32(ifindex), ...u32(fd)]);
+        return yield* bpf(u, 'map_update_elem', {
+          map_fd: devices,
+          key: BigInt(yield* u.put(u32(1))),
+          value: BigInt(yield* u.put(value)),
+        });
+      };
+      yield* u.say(`other kind ${yield* put(1, plain)} no program ${yield* put(1, 99)}`);
+      yield* u.say(`put ${yield* put(1, entry)}`);
+      const view = yield* lookup(u, devices, 1, 8);
+      yield* u.say(`interface ${view.getUint32(0, true)} id ${view.getUint32(4, true)}`);
+      yield* u.say(`without ${yield* put(1, 0)}`);
+      yield* u.say(`id ${(yield* lookup(u, devices, 1, 8)).getUint32(4, true)}`);
+    }
+    yield* u.powerOff();
+  });
+  machine.run({ untilNs: 10e9 });
+  const each =
+    `other kind ${-errno.EINVAL} no program ${-errno.EINVAL}\nput 0\ninterface 1 id 2\n` +
+    'without 0\nid 0\n';
+  expect(output()).toBe(each + each);
+});

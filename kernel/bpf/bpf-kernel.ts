@@ -4,6 +4,7 @@ import type { Kernel } from '../machine-types.ts';
 import { kernelStackOf, runningStack, userStackOf } from './callchain.ts';
 import { SoftTimers } from './bpf-timers.ts';
 import { liveXdpFrame } from './live-frames.ts';
+import { progOfHandle } from './bpf-file.ts';
 import { withVma } from './vma-view.ts';
 import type { PerfEvent } from '../perf/perf-event.ts';
 import { PerfFile } from '../perf/perf-file.ts';
@@ -85,6 +86,13 @@ export function bpfKernel(kernel: Kernel): BpfKernel {
     liveXdpFrame: liveXdpFrame(kernel),
     sendSignal: (signal, toThread) => sendSignal(kernel, signal, toThread),
     netDevice: (ifindex) => kernel.network.net.byIndex(ifindex)?.offset ?? (0 as RamOffset),
+    xdpProgramOfFd(fd, attachType) {
+      const program = progOfHandle(sched.current, fd);
+      if (typeof program === 'number') return program;
+      const { type, expectedAttachType } = program.prog.verified.spec;
+      const fits = type === 'xdp' && expectedAttachType === attachType;
+      return fits ? program.get() : -errno.EINVAL;
+    },
     netDeviceExists: (ifindex) => kernel.network.net.byIndex(ifindex) !== undefined,
     perfEventOfFd(fd) {
       const file = sched.current.files?.get(fd);

@@ -9,7 +9,9 @@ import { readCapture } from '../../hw/nic/pcap.ts';
 import { TestNetHost } from '../../test/support/net-host.ts';
 import { fakeXdp } from '../../test/support/xdp-program.ts';
 import { errno } from '../types/errno.ts';
+import { NetDeviceStruct } from '../types/net-device.ts';
 import type { RamOffset } from '../types/units.ts';
+import { XdpRxqInfo, XdpTxqInfo } from '../types/xdp.ts';
 import { checksum } from './checksum.ts';
 import type { NetDevice } from './device.ts';
 import { Net } from './net.ts';
@@ -299,6 +301,47 @@ describe('native XDP', () => {
       eth0.close();
     });
     expect(other.device.linkStats().tx_packets).toBe(2);
+  });
+
+  it('asks the program of a devmap entry, which may change or drop the frame', () => {
+    const other = probeNic(net, { name: 'eth1', queues: 2 }, PEER, 26);
+    const out: Uint8Array[] = [];
+    other.nic.onTransmit = (_, at, length) => out.push(host.ram.bytes(at, length).slice());
+    host.on(0, () => other.device.open());
+    const between: number[][] = [];
+    const verdicts = [XDP_PASS, XDP_DROP, XDP_TX];
+    const entry = fakeXdp(host.ram, (xdp) => {
+      const [from, to] = [
+        XdpRxqInfo.at(host.ram, xdp.rxq).dev,
+        XdpTxqInfo.at(host.ram, xdp.txq).dev,
+      ].map((dev) => NetDeviceStruct.at(host.ram, dev).ifindex);
+      between.push([from!, to!]);
+      host.ram.u8[xdp.data] = 0xaa;
+      return verdicts.shift()!;
+    });
+    const devmap = {
+      id: 5,
+      spec: { type: 'devmap' },
+      ifindexAt: () => other.device.ifindex,
+      programAt: () => entry,
+    } as unknown as Redirect['map'];
+    attach(
+      fakeXdp(host.ram, () => {
+        host.redirect = { index: 0, map: devmap, flags: 0 };
+        return XDP_REDIRECT;
+      }),
+    );
+    const logged = host.log.length;
+    for (let i = 0; i < 3; i++) deliver(ping);
+    expect(out).toEqual([Uint8Array.of(0xaa, ...ping.subarray(1))]);
+    expect(between).toEqual(Array(3).fill([eth0.ifindex, other.device.ifindex]));
+    expect(host.log.slice(logged)).toEqual([
+      'Illegal XDP return value 3 on prog fake (id 7) dev eth1, expect packet loss!',
+    ]);
+    host.on(0, () => {
+      other.device.close();
+      eth0.close();
+    });
   });
 
   it('spreads flows over queues and CPUs', () => {

@@ -5,10 +5,14 @@
  */
 import type { ProgObject } from '../../bpf/syscall/objects.ts';
 import type { Redirect } from '../../bpf/runtime.ts';
-import { mapTypeNumber } from '../../bpf/uapi.ts';
+import { mapTypeNumber, XDP_ABORTED, XDP_DROP, XDP_PASS } from '../../bpf/uapi.ts';
+import { XDP_PROGRAM_NS } from '../cost/net.ts';
+import { PAGE_SIZE } from '../ram/ram.ts';
 import { errno } from '../types/errno.ts';
 import type { RamOffset } from '../types/units.ts';
+import { XdpBuff, XdpRxqInfo, XdpTxqInfo } from '../types/xdp.ts';
 import type { NetDevice, XdpPage } from './device.ts';
+import { DROP_REASON } from './net-events.ts';
 import type { Net } from './net.ts';
 import type { Skb } from './skb.ts';
 
@@ -34,7 +38,11 @@ export class XdpRedirects {
     let result = 0;
     if (!target) result = -errno.EINVAL;
     else if (!xdpXmit) result = -errno.EOPNOTSUPP;
-    else if (!xdpXmit.call(target.driver, frame)) result = -errno.ENOSPC;
+    else {
+      const passed = this.#passEntry(from, target, info, frame);
+      // What the entry's program dropped has been redirected all the same.
+      if (passed && !xdpXmit.call(target.driver, passed)) result = -errno.ENOSPC;
+    }
     this.#trace(from, program, info, target, result);
     return result;
   }
@@ -46,9 +54,61 @@ export class XdpRedirects {
     const result = !target ? -errno.EINVAL : !target.isUp ? -errno.ENETDOWN : 0;
     this.#trace(from, program, info, target, result);
     if (result < 0) return result;
+    const { view } = skb;
+    const passed = this.#passEntry(from, target!, info, {
+      page: view.head,
+      data: skb.data,
+      length: skb.len,
+      release: () => this.#net.skbs.drop(skb, DROP_REASON.XDP),
+    });
+    if (!passed) return 0;
+    const moved = passed.data - skb.data;
+    view.data = passed.data;
+    view.mac_header += moved;
+    view.len = passed.length;
+    view.tail = view.data - view.head + view.len;
     skb.dev = target!;
     this.#net.transmitXdp(skb);
     return 0;
+  }
+
+  /**
+   * dev_map_bpf_prog_run: the program of a devmap's entry decides whether the frame goes on, perhaps
+   * changed. Undefined: it is released.
+   */
+  #passEntry(
+    from: NetDevice,
+    target: NetDevice,
+    info: Redirect | undefined,
+    frame: XdpPage,
+  ): XdpPage | undefined {
+    const program = info?.map?.programAt?.(info.index);
+    if (!program) return frame;
+    const { host } = this.#net;
+    const { ram } = host;
+    const xdp = XdpBuff.alloc(ram);
+    const rxq = XdpRxqInfo.alloc(ram);
+    const txq = XdpTxqInfo.alloc(ram);
+    rxq.dev = from.offset;
+    txq.dev = target.offset;
+    xdp.rxq = rxq.offset;
+    xdp.txq = txq.offset;
+    xdp.data_hard_start = frame.page;
+    xdp.frame_sz = PAGE_SIZE;
+    xdp.data = frame.data;
+    xdp.data_meta = frame.data;
+    xdp.data_end = (frame.data + frame.length) as RamOffset;
+    host.charge(XDP_PROGRAM_NS);
+    const verdict = program.prog.run(xdp.offset);
+    const { data, data_end: end } = xdp;
+    for (const each of [xdp, rxq, txq]) ram.kfree(each.offset);
+    if (verdict === XDP_PASS) return { ...frame, data, length: end - data };
+    if (verdict !== XDP_DROP && verdict !== XDP_ABORTED) {
+      this.#net.warnInvalidAction(target, program, verdict);
+    }
+    if (verdict !== XDP_DROP) this.#net.xdpException(target, program, verdict);
+    frame.release(frame.page);
+    return undefined;
   }
 
   flushLater(flush: () => void): void {

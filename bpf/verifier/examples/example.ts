@@ -29,6 +29,8 @@ export interface Setup {
   readonly lineInfo?: Uint8Array;
   readonly kernelBtf?: Btf;
   readonly attachBtfId?: number;
+  /** Flags (KF_*) of the kernel functions that may be called. */
+  readonly kfuncs?: Readonly<Record<string, number>>;
 }
 
 export interface Example {

@@ -140,6 +140,16 @@ export const kernelTypes: readonly Example[] = [
       exit`,
   },
   {
+    code: 'kfunc-argument',
+    about: 'A number is passed where the kernel function takes a task.',
+    setup: { ...fentry, kfuncs: { wake_up_task: 0 } },
+    note: `${NOTE}; programs may call it`,
+    refused: `
+      r1 = 42${CALL_KFUNC(kernel.func)}`,
+    mended: `
+      r1 = *(u64 *)(r1 +0)${CALL_KFUNC(kernel.func)}`,
+  },
+  {
     code: 'kptr-access',
     about: 'Half of a kernel pointer is loaded from a map value.',
     setup: kptrs,
