@@ -162,8 +162,10 @@ export const VmAreaStruct = struct(
     vm_mm: pointer('mm_struct'),
     vm_page_prot: ulong,
     vm_flags: ulong,
+    /** Pages into the file. */
     vm_pgoff: ulong,
     vm_file: pointer('file'),
+    vm_private_data: pointer('void'),
   },
   { size: 152, offsets: { vm_pgoff: 104, vm_file: 112 } },
 );
