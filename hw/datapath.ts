@@ -47,7 +47,7 @@ export class Datapath {
   ) {
     this.timing = timing;
     this.slot = new PacketSlot(runtime.ram, ports);
-    const jit = createWasmJit({ trace: { accesses: true, calls: true } });
+    const jit = createWasmJit({ trace: timing.needs });
     this.#executable = jit.compile(program.host, runtime);
     this.#trace = traceBuffer(runtime);
     this.#run = {

@@ -14,8 +14,10 @@ import { Cpu, DONE, R10 } from '../bpf/interp/cpu.ts';
 import { rowOf } from '../bpf/isa/table.ts';
 import type { VerifiedProgram } from '../bpf/program.ts';
 import type { BpfRuntime } from '../bpf/runtime.ts';
+import type { Ram } from '../kernel/ram/ram.ts';
 import type { RamOffset } from '../kernel/types/units.ts';
 import { Bug } from '../kernel/types/units.ts';
+import { XdpBuff, type XdpBuffView } from '../kernel/types/xdp.ts';
 import { xdpMember } from './xdp-context.ts';
 
 export { DONE };
@@ -26,8 +28,10 @@ export class DeviceCpu {
   readonly #steps: readonly (() => number)[];
   /** The packet's struct xdp_buff. */
   xdp = 0 as RamOffset;
+  readonly #ram: Ram;
 
   constructor(program: VerifiedProgram, runtime: BpfRuntime, executable: BaseExecutable) {
+    this.#ram = runtime.ram;
     const constants = new ConstantPool(program);
     const cpu = new Cpu(runtime.ram, constants.values);
     this.registers = cpu.registers.subarray(0, R10 + 1);
@@ -48,6 +52,11 @@ export class DeviceCpu {
   /** Execute the instruction at that slot of the device form; the slot it leads to, or DONE. */
   step(slot: number): number {
     return this.#steps[slot]!();
+  }
+
+  /** The packet as it is now. */
+  packet(): XdpBuffView {
+    return XdpBuff.at(this.#ram, this.xdp);
   }
 
   /** As a program begins: r1 the context, r10 the stack, all else 0. */

@@ -10,6 +10,7 @@
  *   target.refuseMap(spec)       map_alloc's checks; where the map is, is the caller's business
  */
 import type { VerifiedProgram } from '../bpf/program.ts';
+import type { TraceOptions } from '../bpf/jit/trace.ts';
 import type { MapSpec } from '../bpf/maps/map.ts';
 import type { BpfRuntime } from '../bpf/runtime.ts';
 import type { RamOffset } from '../kernel/types/units.ts';
@@ -99,6 +100,8 @@ export interface PacketTimes {
 
 /** A device at work: keeps the time, packet by packet in order of arrival. */
 export interface TimingModel {
+  /** What it wants noted beside the blocks entered. */
+  readonly needs: TraceOptions;
   /** Whether a packet that arrives then finds room. Asked before its program runs. */
   admits(arrivalNs: number, bytes: number): boolean;
   packet(run: PacketRun, times: PacketTimes): void;

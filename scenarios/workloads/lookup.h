@@ -20,6 +20,9 @@ static __always_inline int lookup(struct xdp_md *ctx)
 
 	if ((void *)(words + KEY_WORDS) > end_of(ctx))
 		return XDP_ABORTED;
-	__builtin_memcpy(&key, words, sizeof(key));
-	return bpf_map_lookup_elem(&table, &key) ? XDP_DROP : XDP_TX;
+#pragma unroll
+	for (int i = 0; i < KEY_WORDS; i++)
+		key.words[i] = words[i];
+	bpf_map_lookup_elem(&table, &key);
+	return XDP_TX;
 }

@@ -94,6 +94,7 @@ export const WORKLOADS: readonly Workload[] = [
   { name: 'drop', title: 'drops every packet unread', packets: udp },
   { name: 'drop_read', title: 'reads the Ethernet type, drops', packets: udp },
   { name: 'tx', title: 'sends every packet back', packets: udp },
+  { name: 'redirect', title: 'sends every packet out of another port', packets: udp },
   { name: 'xdp1', title: 'counts by IP protocol, drops', packets: udp },
   { name: 'xdp2', title: 'counts by IP protocol, swaps MACs, sends back', packets: udp },
   {

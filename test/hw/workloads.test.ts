@@ -46,6 +46,7 @@ const VERDICTS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   drop: { drop: 64 },
   drop_read: { drop: 64 },
   tx: { tx: 64 },
+  redirect: { redirect: 64 },
   xdp1: { drop: 64 },
   xdp2: { tx: 64 },
   adjust_tail: { tx: 64 },

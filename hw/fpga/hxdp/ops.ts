@@ -35,12 +35,18 @@ export interface Op {
   readonly memory: readonly MemoryUse[];
   /** Branches, jumps and guards: the block that they may go to. */
   readonly target?: number;
-  /** A guard leaves for its target if the packet is shorter. It needs no lane. */
-  readonly minBytes?: number;
+  /** A guard leaves for its target if that does not lie in the packet. It needs no lane. */
+  readonly needs?: PacketEnd;
   /** An exit that carries its verdict; other exits read r0. */
   readonly verdict?: number;
   /** How the listing shows it where the instructions alone do not say. */
   readonly form?: 'three-operand' | 'six-byte' | 'exit';
+}
+
+/** The packet must reach `bytes` beyond its start, or beyond where a register points. */
+export interface PacketEnd {
+  readonly bytes: number;
+  readonly register?: number;
 }
 
 export interface OpBlock {

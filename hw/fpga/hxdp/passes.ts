@@ -2,11 +2,13 @@
  * hXDP's compiler passes before scheduling (OSDI'20, sections 3.1 and 3.2). Each changes the blocks in
  * place, leaves what the program does as it is, and can be left out.
  */
+import { imm64At } from '../../../bpf/isa/codec.ts';
 import { rowOf } from '../../../bpf/isa/table.ts';
+import type { Condition } from '../../../bpf/isa/row.ts';
 import type { VerifiedProgram } from '../../../bpf/program.ts';
 import { XDP_MD } from '../../xdp-context.ts';
-import { callsPacketHelper, type MemoryUse, type Op, type OpBlock } from './ops.ts';
-import { isPure, liveBefore, liveIn, removeDead } from './liveness.ts';
+import { callsPacketHelper, type MemoryUse, type Op, type OpBlock, type PacketEnd } from './ops.ts';
+import { liveBefore, liveIn, removeDead } from './liveness.ts';
 
 export const PASSES = ['zeroing', 'bounds', 'three-operand', 'exit', 'six-byte'] as const;
 export type Pass = (typeof PASSES)[number];
@@ -34,7 +36,7 @@ const STACK_BYTES = 512;
 function forward<T>(
   blocks: readonly OpBlock[],
   entry: T,
-  join: (a: T, b: T) => T,
+  join: (a: T, b: T, to: number) => T,
   equal: (a: T, b: T) => boolean,
   transfer: (state: T, op: Op) => T,
 ): (T | undefined)[] {
@@ -47,7 +49,7 @@ function forward<T>(
       if (state === undefined) return;
       const flow = (to: number, value: T): void => {
         const before = at[to];
-        const after = before === undefined ? value : join(before, value);
+        const after = before === undefined ? value : join(before, value, to);
         if (before !== undefined && equal(before, after)) return;
         at[to] = after;
         changed = true;
@@ -63,58 +65,76 @@ function forward<T>(
 }
 
 /**
- * Registers and stack are zero when a packet's run starts: what sets them to zero and is the first
- * to touch them may go.
+ * Registers and stack are zero when a packet's run starts, and helpers leave their arguments alone:
+ * what sets something to the value that it has may go.
  */
-interface Untouched {
-  /** Registers that still hold the zero they began with. */
-  readonly registers: number;
-  /** Stack bytes, from r10 - 512 on. */
-  readonly stack: bigint;
+interface Known {
+  /** Of each register, where it is the same on all ways. */
+  readonly registers: readonly (bigint | undefined)[];
+  /** Stack bytes that nothing has touched, from r10 - 512 on. */
+  readonly untouched: bigint;
 }
 
 const ALL_STACK = (1n << BigInt(STACK_BYTES)) - 1n;
-/** r1 holds the context, r10 the stack. */
-const ZERO_AT_START = 0b011_1111_1101;
+const R1 = 1;
 
 function removeZeroing(program: VerifiedProgram, blocks: OpBlock[]): void {
-  const transfer = (state: Untouched, op: Op): Untouched => ({
-    registers: state.registers & ~op.writes,
-    stack: state.stack & ~stackWritten(program, op),
-  });
-  const at = forward<Untouched>(
+  const transfer = (state: Known, op: Op): Known => {
+    if (setsKnown(program, op, state)) return state;
+    const untouched = state.untouched & ~stackWritten(op);
+    if (op.writes === 0) return { ...state, untouched };
+    const value = constantOf(program, op, state);
+    const registers = state.registers.map((known, i) => (holds(op.writes, i) ? value : known));
+    return { registers, untouched };
+  };
+  const entry = Array.from({ length: R10 + 1 }, (_, i) => (i === R1 || i === R10 ? undefined : 0n));
+  const at = forward<Known>(
     blocks,
-    { registers: ZERO_AT_START, stack: ALL_STACK },
-    (a, b) => ({ registers: a.registers & b.registers, stack: a.stack & b.stack }),
-    (a, b) => a.registers === b.registers && a.stack === b.stack,
-    (state, op) => (setsZero(program, op, state) ? state : transfer(state, op)),
+    { registers: entry, untouched: ALL_STACK },
+    (a, b) => ({
+      registers: a.registers.map((value, i) => (value === b.registers[i] ? value : undefined)),
+      untouched: a.untouched & b.untouched,
+    }),
+    (a, b) =>
+      a.untouched === b.untouched && a.registers.every((value, i) => value === b.registers[i]),
+    transfer,
   );
   blocks.forEach(({ ops }, index) => {
     let state = at[index];
     if (state === undefined) return;
     const kept = ops.filter((op) => {
-      if (setsZero(program, op, state!)) return false;
+      const redundant = setsKnown(program, op, state!);
       state = transfer(state!, op);
-      return true;
+      return !redundant;
     });
     ops.splice(0, ops.length, ...kept);
   });
   removeDead(blocks);
 }
 
-/** The operation writes zero to what is zero already. */
-function setsZero(program: VerifiedProgram, op: Op, state: Untouched): boolean {
+/** The constant that an operation puts into its register, if that is all it does. */
+function constantOf(program: VerifiedProgram, op: Op, state: Known): bigint | undefined {
+  if (op.kind !== 'compute' || op.slots.length !== 1) return undefined;
+  const slot = op.slots[0]!;
+  const insn = program.insns[slot]!;
+  const row = rowOf(insn)!;
+  if (row.kind === 'ld_imm64') return BigInt.asIntN(64, imm64At(program.insns, slot));
+  if (row.kind !== 'alu' || row.operation !== 'mov') return undefined;
+  const value = row.source === 'imm' ? BigInt(insn.imm) : state.registers[insn.src];
+  return row.width === 32 && value !== undefined ? BigInt.asUintN(32, value) : value;
+}
+
+/** The operation sets a register or untouched stack to what is there already. */
+function setsKnown(program: VerifiedProgram, op: Op, state: Known): boolean {
   if (op.kind !== 'compute' || op.slots.length !== 1) return false;
   const insn = program.insns[op.slots[0]!]!;
   const row = rowOf(insn)!;
-  if (row.kind === 'alu' && row.operation === 'mov') {
-    const isZero = row.source === 'imm' ? insn.imm === 0 : holds(state.registers, insn.src);
-    return isZero && holds(state.registers, insn.dst);
-  }
+  const constant = constantOf(program, op, state);
+  if (constant !== undefined) return state.registers[insn.dst] === constant;
   if (row.kind !== 'store') return false;
-  const isZero = row.source === 'imm' ? insn.imm === 0 : holds(state.registers, insn.src);
+  const isZero = row.source === 'imm' ? insn.imm === 0 : state.registers[insn.src] === 0n;
   const bytes = stackBytes(op.memory[0]!);
-  return isZero && bytes !== undefined && (state.stack & bytes) === bytes;
+  return isZero && bytes !== undefined && (state.untouched & bytes) === bytes;
 }
 
 const holds = (mask: number, register: number): boolean => ((mask >> register) & 1) === 1;
@@ -125,7 +145,7 @@ function stackBytes({ base, from, to }: MemoryUse): bigint | undefined {
   return ((1n << BigInt(to - from)) - 1n) << BigInt(from + STACK_BYTES);
 }
 
-function stackWritten(_program: VerifiedProgram, op: Op): bigint {
+function stackWritten(op: Op): bigint {
   // A helper may fill a buffer on the stack.
   if (op.kind === 'call') return ALL_STACK;
   let written = 0n;
@@ -140,7 +160,11 @@ function stackWritten(_program: VerifiedProgram, op: Op): bigint {
  * The packet buffer knows how long the packet is: comparing a pointer into it with its end becomes
  * a guard beside the row, which costs no lane.
  */
-type Value = { readonly offset: number } | 'end' | 'other';
+type Value =
+  /** Bytes from `root`: the packet's start, or what a register was where ways met. */
+  { readonly offset: number; readonly root: string } | 'end' | 'other';
+
+const START = 'start';
 
 function removeBoundsChecks(program: VerifiedProgram, blocks: OpBlock[]): void {
   const transfer = (state: readonly Value[], op: Op): readonly Value[] => {
@@ -153,7 +177,7 @@ function removeBoundsChecks(program: VerifiedProgram, blocks: OpBlock[]): void {
   const at = forward<readonly Value[]>(
     blocks,
     Array.from({ length: R10 + 1 }, (): Value => 'other'),
-    (a, b) => a.map((value, i) => (sameValue(value, b[i]!) ? value : 'other')),
+    (a, b, to) => a.map((value, i) => joined(value, b[i]!, `${to}:${i}`)),
     (a, b) => a.every((value, i) => sameValue(value, b[i]!)),
     transfer,
   );
@@ -169,28 +193,32 @@ function removeBoundsChecks(program: VerifiedProgram, blocks: OpBlock[]): void {
   removeDead(blocks);
 }
 
+/** Pointers into the packet that differ by way become a root of their own. */
+function joined(a: Value, b: Value, root: string): Value {
+  if (sameValue(a, b)) return a;
+  return typeof a === 'object' && typeof b === 'object' ? { offset: 0, root } : 'other';
+}
+
 const sameValue = (a: Value, b: Value): boolean =>
-  a === b || (typeof a === 'object' && typeof b === 'object' && a.offset === b.offset);
+  a === b ||
+  (typeof a === 'object' && typeof b === 'object' && a.offset === b.offset && a.root === b.root);
 
 function packetValue(program: VerifiedProgram, state: readonly Value[], op: Op): Value {
   const insn = program.insns[op.slots.at(-1)!]!;
   const row = rowOf(insn)!;
   if (row.kind === 'load' && op.memory[0]!.space === 'ctx') {
-    if (insn.off === XDP_MD.data) return { offset: 0 };
+    if (insn.off === XDP_MD.data) return { offset: 0, root: START };
     return insn.off === XDP_MD.data_end ? 'end' : 'other';
   }
   if (row.kind !== 'alu' || row.width !== 64) return 'other';
   if (row.operation === 'mov') return row.source === 'reg' ? state[insn.src]! : 'other';
   const before = state[insn.dst]!;
   if (typeof before !== 'object' || row.source !== 'imm') return 'other';
-  if (row.operation === 'add') return { offset: before.offset + insn.imm };
-  return row.operation === 'sub' ? { offset: before.offset - insn.imm } : 'other';
+  if (row.operation === 'add') return { ...before, offset: before.offset + insn.imm };
+  return row.operation === 'sub' ? { ...before, offset: before.offset - insn.imm } : 'other';
 }
 
-/**
- * `if pointer > end` leaves for the target, and so does `if end < pointer`, where the packet is
- * shorter than the pointer's offset. The opposite comparisons would leave if it is long enough.
- */
+/** A comparison of a pointer into the packet with its end, as a guard. */
 function guardOf(
   program: VerifiedProgram,
   state: readonly Value[],
@@ -202,30 +230,55 @@ function guardOf(
   const row = rowOf(insn)!;
   if (row.kind !== 'branch' || row.source !== 'reg' || row.width !== 64) return undefined;
   const [left, right] = [state[insn.dst]!, state[insn.src]!];
-  const guard = (minBytes: number): Op => {
-    const { target, slots } = op;
-    return { kind: 'guard', slots, reads: 0, writes: 0, memory: [], target: target!, minBytes };
-  };
-  const isLast = block.ops.at(-1) === op;
-  const inverted = (minBytes: number): Op | undefined => {
-    if (!isLast || block.next === undefined) return undefined;
-    const short = block.next;
-    block.next = op.target;
-    return { ...guard(minBytes), target: short };
-  };
-  if (typeof left === 'object' && right === 'end') {
-    if (row.condition === 'gt') return guard(left.offset);
-    if (row.condition === 'ge') return guard(left.offset + 1);
-    if (row.condition === 'le') return inverted(left.offset);
-    if (row.condition === 'lt') return inverted(left.offset + 1);
-  }
-  if (left === 'end' && typeof right === 'object') {
-    if (row.condition === 'lt') return guard(right.offset);
-    if (row.condition === 'le') return guard(right.offset + 1);
-    if (row.condition === 'ge') return inverted(right.offset);
-    if (row.condition === 'gt') return inverted(right.offset + 1);
-  }
-  return undefined;
+  const isInto = typeof left === 'object' ? right === 'end' : left === 'end';
+  const pointer = typeof left === 'object' ? left : right;
+  if (!isInto || typeof pointer !== 'object') return undefined;
+  const shown = SHORT_IF[row.condition]?.[typeof left === 'object' ? 0 : 1];
+  if (shown === undefined) return undefined;
+  const needs = packetEnd(state, pointer, shown.plus);
+  if (needs === undefined) return undefined;
+  const reads = needs.register === undefined ? 0 : 1 << needs.register;
+  const guard = { kind: 'guard', slots: op.slots, reads, writes: 0, memory: [], needs } as const;
+  if (shown.leaves) return { ...guard, target: op.target! };
+  // It leaves if the packet is long enough: the other way round, then.
+  if (block.ops.at(-1) !== op || block.next === undefined) return undefined;
+  const short = block.next;
+  block.next = op.target;
+  return { ...guard, target: short };
+}
+
+/**
+ * By condition, and whether the pointer stands on the left or the right of it: the branch leaves if
+ * the packet is short (or if it is not), compared with so many bytes more than the offset.
+ */
+interface Shown {
+  readonly leaves: boolean;
+  readonly plus: 0 | 1;
+}
+const shows = (leaves: boolean, plus: 0 | 1): Shown => ({ leaves, plus });
+const SHORT_IF: Partial<Record<Condition, readonly [Shown, Shown]>> = {
+  gt: [shows(true, 0), shows(false, 1)],
+  ge: [shows(true, 1), shows(false, 0)],
+  lt: [shows(false, 1), shows(true, 0)],
+  le: [shows(false, 0), shows(true, 1)],
+};
+
+/** The same end, from the packet's start or from a register that has the pointer's root. */
+function packetEnd(
+  state: readonly Value[],
+  { offset, root }: { readonly offset: number; readonly root: string },
+  plus: number,
+): PacketEnd | undefined {
+  if (root === START) return { bytes: offset + plus };
+  const isOf = (value: Value): boolean => typeof value === 'object' && value.root === root;
+  // The one at the root itself is used for accesses anyway.
+  const atRoot = state.findIndex(
+    (value) => isOf(value) && (value as { offset: number }).offset === 0,
+  );
+  const register = atRoot >= 0 ? atRoot : state.findIndex(isOf);
+  const base = state[register];
+  if (typeof base !== 'object') return undefined;
+  return { register, bytes: offset - base.offset + plus };
 }
 
 /** `a = b; a op= c` becomes `a = b op c`. */
@@ -269,30 +322,32 @@ function isTwoOperand(program: VerifiedProgram, op: Op, dst: number): boolean {
 
 /**
  * An exit whose verdict is a constant carries it. A block of nothing but an exit is copied to where
- * control comes from, as each may have a verdict of its own.
+ * control comes from, as each may have a verdict of its own, and place for it.
  */
 function parametriseExits(program: VerifiedProgram, blocks: OpBlock[]): void {
-  const bare = new Set(
-    blocks.flatMap(({ ops }, i) => (ops.length === 1 && ops[0]!.kind === 'exit' ? [i] : [])),
-  );
+  const parametrise = (): void => {
+    for (const { ops } of blocks) {
+      const exit = ops.at(-1);
+      if (exit?.kind !== 'exit' || exit.verdict !== undefined) continue;
+      const verdict = constantVerdict(program, ops.slice(0, -1));
+      if (verdict === undefined) continue;
+      ops[ops.length - 1] = { ...exit, reads: 0, verdict, form: 'exit' };
+    }
+    removeDead(blocks);
+  };
+  parametrise();
   for (const block of blocks) {
     const { ops, next } = block;
     const last = ops.at(-1);
     const goal = last?.kind === 'jump' ? last.target! : next;
-    if (goal === undefined || !bare.has(goal)) continue;
-    if (constantVerdict(program, ops) === undefined) continue;
+    const exit = goal === undefined ? undefined : blocks[goal]!.ops[0];
+    if (exit?.kind !== 'exit') continue;
+    if (exit.verdict === undefined && constantVerdict(program, ops) === undefined) continue;
     if (last?.kind === 'jump') ops.pop();
-    ops.push({ ...blocks[goal]!.ops[0]! });
+    ops.push({ ...exit });
     block.next = undefined;
   }
-  for (const { ops } of blocks) {
-    const exit = ops.at(-1);
-    if (exit?.kind !== 'exit') continue;
-    const verdict = constantVerdict(program, ops.slice(0, -1));
-    if (verdict === undefined) continue;
-    ops[ops.length - 1] = { ...exit, reads: 0, verdict, form: 'exit' };
-  }
-  removeDead(blocks);
+  parametrise();
 }
 
 /** What r0 is at the end of these operations, if one of them sets it to a constant. */
@@ -396,5 +451,3 @@ function merge(ops: Op[], parts: readonly Op[], where: 0 | -1): void {
   ops[place] = merged;
   for (const at of places.toReversed()) if (at !== place) ops.splice(at, 1);
 }
-
-void isPure;

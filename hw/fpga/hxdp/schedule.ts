@@ -16,16 +16,20 @@ export interface PlacedOp {
 }
 
 export interface Row {
-  /** By lane, where there is something; guards last, with lane -1. */
+  /** In program order; guards have lane -1. */
   readonly ops: PlacedOp[];
-  /** The block that its last operation in program order is from. */
-  block: number;
 }
 
 export interface Schedule {
   readonly rows: readonly Row[];
-  /** Row at which each block that is jumped to begins. */
+  /** Blocks that follow each other without a way in between; only the first is jumped to. */
+  readonly chains: readonly (readonly number[])[];
+  /** Row at which the first block of each chain begins. */
   readonly rowOfBlock: ReadonlyMap<number, number>;
+  /** Counted from the beginning of its chain. */
+  readonly rowOfOp: ReadonlyMap<Op, number>;
+  /** The same of the last row that holds something of a block or of those before it. */
+  readonly lastRowOfBlock: ReadonlyMap<number, number>;
 }
 
 export interface ScheduleOptions {
@@ -40,6 +44,8 @@ export function schedule(
 ): Schedule {
   const rows: Row[] = [];
   const rowOfBlock = new Map<number, number>();
+  const rowOfOp = new Map<Op, number>();
+  const lastRowOfBlock = new Map<number, number>();
   const chains = chainsOf(blocks);
   const live = liveIn(blocks);
   chains.forEach((chain, i) => {
@@ -50,9 +56,17 @@ export function schedule(
     if (next !== undefined && chains[i + 1]?.[0] !== next) {
       ops.push({ kind: 'jump', slots: [], reads: 0, writes: 0, memory: [], target: next });
     }
-    rows.push(...scheduleChain(program, ops, live, chain[0]!, options));
+    const own = scheduleChain(program, ops, live, options);
+    own.forEach((row, at) => row.ops.forEach(({ op }) => rowOfOp.set(op, at)));
+    let last = -1;
+    for (const block of chain) {
+      for (const op of blocks[block]!.ops) last = Math.max(last, rowOfOp.get(op)!);
+      lastRowOfBlock.set(block, last);
+    }
+    lastRowOfBlock.set(chain.at(-1)!, own.length - 1);
+    rows.push(...own);
   });
-  return { rows, rowOfBlock };
+  return { rows, chains, rowOfBlock, rowOfOp, lastRowOfBlock };
 }
 
 /** Blocks in the order of the program, each with what only it falls through to. */
@@ -99,7 +113,6 @@ function scheduleChain(
   program: VerifiedProgram,
   ops: readonly Op[],
   live: Uint16Array,
-  block: number,
   options: ScheduleOptions,
 ): Row[] {
   const needs = dependences(program, ops);
@@ -108,7 +121,7 @@ function scheduleChain(
   let left = ops.length;
   for (let row = 0; left > 0; row++) {
     const used: PlacedOp[] = [];
-    rows.push({ ops: used, block });
+    rows.push({ ops: used });
     // One pass finds all: what waits for something in this row stands behind it.
     ops.forEach((op, i) => {
       if (placed[i] !== undefined) return;
