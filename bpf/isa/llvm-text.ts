@@ -39,8 +39,8 @@ export function llvmText(
     case 'endian':
       return `r${dst} = ${row.order === 'swap' ? 'bswap' : row.order}${imm} r${dst}`;
     case 'ld_imm64': {
-      // A map's descriptor has a form of its own; the other pseudo forms are the loader's.
-      if (src === 1) return `ld_pseudo r${dst}, 0x1, ${hex(imm)}`;
+      // LLVM shows the lower half of what the loader fills in.
+      if (src !== 0) return `ld_pseudo\tr${dst}, ${hex(src)}, ${hex(imm)}`;
       return `r${dst} = ${hex(BigInt.asIntN(64, imm64At(insns, slot)))} ll`;
     }
     case 'ld_packet':
