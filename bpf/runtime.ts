@@ -21,6 +21,13 @@ import { timersOf } from './timers.ts';
 import type { AttachType, MapType } from './uapi.ts';
 
 /** What helpers need of the kernel around them. */
+/** A task as iterators see it; `offset` of its task_struct. */
+export interface BpfTask {
+  readonly pid: number;
+  readonly tgid: number;
+  readonly offset: RamOffset;
+}
+
 export interface BpfKernel {
   readonly cpuCount: number;
   /** CPU that runs the program. */
@@ -69,9 +76,21 @@ export interface BpfKernel {
   /** Key of the cgroup storage of the program that runs (CgroupStorageMap.keyText). */
   cgroupStorageKey?(): string;
   /** The task with the smallest pid above `pid`. */
-  taskAfter?(
-    pid: number,
-  ): { readonly pid: number; readonly tgid: number; readonly offset: RamOffset } | undefined;
+  taskAfter?(pid: number): BpfTask | undefined;
+  /** Open files of a task, by descriptor; `flags` O_*, `mode` FMODE_*. */
+  taskFiles?(pid: number): readonly {
+    readonly fd: number;
+    readonly flags: number;
+    readonly mode: number;
+    readonly position: number;
+  }[];
+  /** Areas of a task's memory, by address; `flags` VM_*, `page` into the file. */
+  taskAreas?(pid: number): readonly {
+    readonly start: number;
+    readonly end: number;
+    readonly flags: number;
+    readonly page: number;
+  }[];
   /** Stack of any task, in kernel or user mode; undefined where there is none to walk. */
   taskCallchain?(task: RamOffset, user: boolean, maxDepth: number): readonly bigint[] | undefined;
   /** Address of a kernel symbol. */

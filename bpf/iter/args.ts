@@ -7,7 +7,9 @@ export type IterArg =
   /** A kernel struct, or NULL at the end; `typed`: as its type says, never NULL. */
   | { readonly name: string; readonly struct: string; readonly typed?: true }
   /** Bytes of a map's element, whose size is known when the program attaches. */
-  | { readonly name: string; readonly buffer: 'rdonly' | 'rdwr' };
+  | { readonly name: string; readonly buffer: 'rdonly' | 'rdwr' }
+  /** A number. */
+  | { readonly name: string; readonly scalar: 'u32'; readonly typed?: never };
 
 export const ITER_ARGS = {
   bpf_map: [{ name: 'map', struct: 'bpf_map' }],
@@ -19,6 +21,15 @@ export const ITER_ARGS = {
   bpf_prog: [{ name: 'prog', struct: 'bpf_prog' }],
   bpf_link: [{ name: 'link', struct: 'bpf_link' }],
   task: [{ name: 'task', struct: 'task_struct' }],
+  task_file: [
+    { name: 'task', struct: 'task_struct' },
+    { name: 'fd', scalar: 'u32' },
+    { name: 'file', struct: 'file' },
+  ],
+  task_vma: [
+    { name: 'task', struct: 'task_struct' },
+    { name: 'vma', struct: 'vm_area_struct' },
+  ],
 } as const satisfies Record<string, readonly IterArg[]>;
 
 export type IterTargetName = keyof typeof ITER_ARGS;

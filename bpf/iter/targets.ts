@@ -6,6 +6,7 @@ import { errno } from '../../kernel/types/errno.ts';
 import { BpfLinkStruct, BpfProgAuxStruct, BpfProgStruct } from '../../kernel/types/bpf-prog.ts';
 import type { RamOffset } from '../../kernel/types/units.ts';
 import type { VerifiedProgram } from '../program.ts';
+import type { BpfRuntime, BpfTask } from '../runtime.ts';
 import type { BpfCaller } from '../syscall/caller.ts';
 import { mapOfFd } from '../syscall/lookup.ts';
 import type { IdTable, LinkInfo, LinkObject, MapObject, ProgObject } from '../syscall/objects.ts';
@@ -14,6 +15,7 @@ import { ATTACH_TYPES, LINK_TYPES, PROG_TYPES } from '../uapi.ts';
 import type { IterTargetName } from './args.ts';
 import type { IterCursor } from './iterator.ts';
 import { mapElementCursor, mapElementBytes } from './map-elements.ts';
+import { taskFileCursor, taskVmaCursor, type NextTask } from './task-objects.ts';
 
 /** A target that a link is attached to. */
 export interface IterSource {
@@ -47,7 +49,9 @@ export const iterTargets: Readonly<Record<IterTargetName, Attach>> = {
     const made = new MadeUp(bpf);
     return idCursor(bpf.links, (link) => made.link(link), made);
   }),
-  task: attachTasks,
+  task: attachTasks(taskCursor),
+  task_file: attachTasks(taskFileCursor, 'own'),
+  task_vma: attachTasks(taskVmaCursor, 'own'),
 };
 
 /** Objects by id, from the smallest on. */
@@ -146,11 +150,22 @@ function attachMapElements(
   };
 }
 
-/** bpf_iter_attach_task: all threads, or those of a process, or one. */
+/**
+ * bpf_iter_attach_task: all threads, or those of a process, or one. `own`: what threads share with
+ * their process is shown once.
+ */
 function attachTasks(
+  cursor: (runtime: BpfRuntime, next: NextTask) => IterCursor,
+  which: 'all' | 'own' = 'all',
+): Attach {
+  return (bpf, _program, info) => attachToTasks(bpf, info, cursor, which);
+}
+
+function attachToTasks(
   bpf: BpfSubsystem,
-  _program: VerifiedProgram,
   info: DataView,
+  cursor: (runtime: BpfRuntime, next: NextTask) => IterCursor,
+  which: 'all' | 'own',
 ): IterSource | number {
   const [tid, pid, pidFd] = [0, 4, 8].map((at) => info.getUint32(at, true)) as [
     number,
@@ -160,29 +175,34 @@ function attachTasks(
   if ([tid, pid, pidFd].filter((value) => value !== 0).length > 1) return -errno.EINVAL;
   // differs: there are no descriptors of processes.
   if (pidFd !== 0) return -errno.EBADF;
-  const wanted = (task: { readonly pid: number; readonly tgid: number }) =>
-    (tid === 0 || task.pid === tid) && (pid === 0 || task.tgid === pid);
-  const { kernel, ram } = bpf.host.runtime;
+  const wanted = (task: BpfTask) =>
+    (tid === 0 || task.pid === tid) &&
+    (pid === 0 || task.tgid === pid) &&
+    (tid !== 0 || which === 'all' || task.pid === task.tgid);
+  const { runtime } = bpf.host;
+  const { kernel } = runtime;
   const next = (after: number) => {
     let task = kernel.taskAfter?.(after);
     while (task && !wanted(task)) task = kernel.taskAfter?.(task.pid);
     return task;
   };
   return {
-    cursor() {
-      let after = 0;
-      return {
-        current() {
-          const task = next(after);
-          return task && [ram.kernelAddress(task.offset)];
-        },
-        advance() {
-          after = next(after)?.pid ?? after;
-        },
-        free() {},
-      };
-    },
+    cursor: () => cursor(runtime, next),
     info: { iter_tid: tid, iter_pid: pid },
     release() {},
+  };
+}
+
+function taskCursor({ ram }: BpfRuntime, next: NextTask): IterCursor {
+  let after = 0;
+  return {
+    current() {
+      const task = next(after);
+      return task && [ram.kernelAddress(task.offset)];
+    },
+    advance() {
+      after = next(after)?.pid ?? after;
+    },
+    free() {},
   };
 }

@@ -14,6 +14,15 @@ import type { Task } from '../sched/task.ts';
 import { kernelInfo } from '../sched/signals.ts';
 import { NSIG } from '../sched/signal.ts';
 import { errno } from '../types/errno.ts';
+import {
+  FMODE_READ,
+  FMODE_WRITE,
+  VM_EXEC,
+  VM_READ,
+  VM_SHARED,
+  VM_WRITE,
+} from '../types/iter-objects.ts';
+import { MAP_SHARED, PROT_EXEC, PROT_READ, PROT_WRITE } from '../mm/vma.ts';
 import { PF_EXITING, PF_KTHREAD, TaskStruct } from '../types/task.ts';
 import type { RamOffset } from '../types/units.ts';
 
@@ -63,6 +72,8 @@ export function bpfKernel(kernel: Kernel): BpfKernel {
     callchain: (_ctx, user, maxDepth) =>
       (user ? userStackOf(sched.current) : runningStack(kernel))?.slice(0, maxDepth),
     taskAfter: (pid) => kernel.processes.taskAfter(pid),
+    taskFiles: (pid) => filesOf(kernel.processes.task(pid)),
+    taskAreas: (pid) => areasOf(kernel.processes.task(pid)),
     taskCallchain(offset, user, maxDepth) {
       const task = taskAt(kernel, offset);
       if (!task) return undefined;
@@ -105,6 +116,28 @@ export function bpfKernel(kernel: Kernel): BpfKernel {
     putPerfEvent: (id) => perfEvents.get(id)?.put(),
     perfEventOutput: (id, parts) => perfEvents.get(id)?.output(parts) ?? -errno.ENOENT,
   };
+}
+
+function filesOf(task: Task | undefined) {
+  return [...(task?.files?.entries() ?? [])].map(([fd, file]) => ({
+    fd,
+    flags: file.flags,
+    mode: (file.readable ? FMODE_READ : 0) | (file.writable ? FMODE_WRITE : 0),
+    position: file.position,
+  }));
+}
+
+function areasOf(task: Task | undefined) {
+  return (task?.mm?.areas.all ?? []).map(({ start, end, prot, flags, page }) => ({
+    start,
+    end,
+    flags:
+      (prot & PROT_READ ? VM_READ : 0) |
+      (prot & PROT_WRITE ? VM_WRITE : 0) |
+      (prot & PROT_EXEC ? VM_EXEC : 0) |
+      (flags & MAP_SHARED ? VM_SHARED : 0),
+    page,
+  }));
 }
 
 /** The task whose task_struct that is; programs may hold pointers to ones that are gone. */

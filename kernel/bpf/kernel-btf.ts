@@ -10,6 +10,7 @@ import type { AnyTraceEvent } from '../../hooks/trace-event.ts';
 import * as bpfMap from '../types/bpf-map.ts';
 import * as netDevice from '../types/net-device.ts';
 import * as bpfProg from '../types/bpf-prog.ts';
+import * as iterObjects from '../types/iter-objects.ts';
 import * as ptRegs from '../types/pt-regs.ts';
 import * as seqFile from '../types/seq-file.ts';
 import * as skbuff from '../types/skbuff.ts';
@@ -29,6 +30,7 @@ const modules: readonly Readonly<Record<string, unknown>>[] = [
   bpfMap,
   bpfProg,
   seqFile,
+  iterObjects,
   xdp,
   skbuff,
   netDevice,
@@ -43,7 +45,11 @@ export function kernelBtf(events: readonly AnyTraceEvent[]): Btf {
   const ids = addStructs(builder, [...unique.values()]);
   for (const [target, args] of Object.entries(ITER_ARGS)) {
     const declarations = args.map((arg: IterArg) =>
-      'struct' in arg ? `struct ${arg.struct} *${arg.name}` : `void *${arg.name}`,
+      'struct' in arg
+        ? `struct ${arg.struct} *${arg.name}`
+        : 'scalar' in arg
+          ? `${arg.scalar} ${arg.name}`
+          : `void *${arg.name}`,
     );
     addIterContext(builder, ids, target, declarations);
     addFunction(builder, ids, `bpf_iter_${target}`, [

@@ -661,7 +661,8 @@ script('perf events', (w) => {
 
 script('iterators: links', (w) => {
   const map = w.map('array');
-  for (const target of ['bpf_map', 'bpf_prog', 'bpf_link', 'task', 'bpf_map_elem']) {
+  const targets = ['bpf_map', 'bpf_prog', 'bpf_link', 'task', 'task_file', 'task_vma'];
+  for (const target of [...targets, 'bpf_map_elem']) {
     const prog = tracing(w, 'trace_iter', `%func:bpf_iter_${target}`);
     const create = (more: Values = {}) =>
       w.call('link_create', { prog_fd: prog, attach_type: attachType('trace_iter'), ...more });

@@ -25,7 +25,7 @@ import { array, bool, number, object, string } from './json.ts';
 import { mapFdAndInfo, progFd } from './object-words.ts';
 import { btfOf } from './program-name.ts';
 import { holders, type Holder, holdersJson, holdersText } from './refs.ts';
-import { type Bpftool, type Command, FAILED } from './tool.ts';
+import { type Bpftool, type Command } from './tool.ts';
 import { help, usage } from './usage.ts';
 import { parseUnsigned } from './words.ts';
 
