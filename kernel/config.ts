@@ -16,7 +16,7 @@ export interface MachineConfig {
   readonly ramMiB?: number;
   readonly seed?: number;
   readonly arch?: 'x86_64' | 'arm64';
-  /** Linux-like kernel command line. */
+  /** Linux-like kernel command line; `skep.level=6.1` refuses BPF that 6.1 refuses. */
   readonly cmdline?: string;
   readonly nics?: readonly NicConfig[];
   readonly hostname?: string;
