@@ -2,10 +2,11 @@
  * The code of hw/x86 on the host's own processor, as an engine for differential tests: on the bytes
  * of the machine's RAM, whose addresses are those of the host.
  *
- *   const engine = nativeEngine()    undefined where the host is another one or has no compiler
+ *   const engine = nativeEngine(pointers)   undefined on another host, or without a compiler
  *
- * Differences from a machine: kernel addresses are host addresses, so programs must not show any;
- * contexts are two pointers (test/differential/render.ts); there are no tail calls and callbacks.
+ * Differences from a machine: kernel addresses are host addresses, so programs must not show any; the
+ * pointers that they find in RAM, which `pointers` lists by context, are the host's while code runs,
+ * and the kernel's while helpers do. There are no tail calls and callbacks.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
@@ -18,8 +19,9 @@ import { generate } from '../../hw/x86/codegen.ts';
 import { decodeInsn } from '../../hw/x86/decode.ts';
 import { SymbolTable, type KernelSymbol } from '../../hw/x86/symbols.ts';
 import { PROGRAM_ENTRIES } from '../../hw/x86/text-space.ts';
-import { KERNEL_BASE, NULL_GUARD_BYTES } from '../../kernel/ram/ram.ts';
+import { KERNEL_BASE, NULL_GUARD_BYTES, type Ram } from '../../kernel/ram/ram.ts';
 import type { RamOffset } from '../../kernel/types/units.ts';
+import { XdpBuff, XdpRxqInfo } from '../../kernel/types/xdp.ts';
 
 interface NativeModule {
   addressOf(buffer: ArrayBuffer): bigint;
@@ -38,7 +40,22 @@ const HERE = import.meta.dirname;
 const CODE_BYTES = 1 << 20;
 const STUB_BYTES = 32;
 const STUBS = 128;
-const POINTERS_IN_CTX = 2;
+
+/** Where in RAM pointers are that programs with that context load. */
+export type PointersOf = (ctx: RamOffset, ram: Ram) => readonly RamOffset[];
+
+/** Data and its end, as test/differential/render.ts has it. */
+export const TWO_POINTERS: PointersOf = (ctx) => (ctx === 0 ? [] : [ctx, (ctx + 8) as RamOffset]);
+
+/** A struct xdp_buff: data, data_end, data_meta, data_hard_start, rxq and rxq->dev. */
+export const XDP_POINTERS: PointersOf = (ctx, ram) => {
+  const rxq = Number(ram.readU64((ctx + XdpBuff.offsets.rxq) as RamOffset) & 0xffff_ffffn);
+  const members = ['data', 'data_end', 'data_meta', 'data_hard_start', 'rxq'] as const;
+  return [
+    ...members.map((member) => (ctx + XdpBuff.offsets[member]) as RamOffset),
+    (rxq + XdpRxqInfo.offsets.dev) as RamOffset,
+  ];
+};
 
 let loaded: NativeModule | undefined | 'not yet' = 'not yet';
 
@@ -70,7 +87,7 @@ function load(): NativeModule | undefined {
   return module.exports as NativeModule;
 }
 
-export function nativeEngine(): Engine | undefined {
+export function nativeEngine(pointers = TWO_POINTERS): Engine | undefined {
   const native = nativeModule();
   if (native === undefined) return undefined;
   const hosts = new WeakMap<BpfRuntime, Host>();
@@ -81,7 +98,7 @@ export function nativeEngine(): Engine | undefined {
     compile: (program, runtime) => {
       let host = hosts.get(runtime);
       if (host === undefined) {
-        host = new Host(native, runtime);
+        host = new Host(native, runtime, pointers);
         hosts.set(runtime, host);
       }
       return host.compile(program);
@@ -98,9 +115,13 @@ class Host {
   readonly #symbols: SymbolTable;
   /** By stub. */
   readonly #called: ((...args: bigint[]) => bigint)[] = [];
+  readonly #pointersOf: PointersOf;
+  /** Of the run in progress. */
+  #pointers: readonly RamOffset[] = [];
   #stubs = 0;
 
-  constructor(native: NativeModule, runtime: BpfRuntime) {
+  constructor(native: NativeModule, runtime: BpfRuntime, pointers: PointersOf) {
+    this.#pointersOf = pointers;
     this.#native = native;
     this.#runtime = runtime;
     this.#base = native.addressOf(runtime.ram.memory.buffer);
@@ -145,15 +166,23 @@ class Host {
       const top = state.enterRun();
       const outer = runtime.running;
       runtime.running = { ctx, callback: () => 0n };
-      this.#movePointers(ctx, (value) => this.#fromKernel(value));
+      this.#pointers = this.#pointersOf(ctx, runtime.ram);
+      this.#toHost();
       try {
-        const helper = (index: number, ...args: bigint[]): bigint => this.#call(index, args);
+        const helper = (index: number, ...args: bigint[]): bigint => {
+          this.#toKernelForm();
+          try {
+            return this.#call(index, args);
+          } finally {
+            this.#toHost();
+          }
+        };
         const at = (offset: number): bigint => this.#base + BigInt(offset);
         const result = native.run(start, ctx === 0 ? 0n : at(ctx), at(top), helper, fixups);
         if (typeof result === 'string') throw new BpfOops(result, 0n);
         return BigInt.asIntN(64, result);
       } finally {
-        this.#movePointers(ctx, (value) => this.#toKernel(value));
+        this.#toKernelForm();
         runtime.running = outer;
         state.leaveRun(top);
       }
@@ -171,13 +200,14 @@ class Host {
     };
   }
 
-  /** The context holds kernel pointers. */
-  #movePointers(ctx: RamOffset, move: (value: bigint) => bigint): void {
+  #toHost(): void {
     const { ram } = this.#runtime;
-    for (let i = 0; i < POINTERS_IN_CTX; i++) {
-      const at = (ctx + 8 * i) as RamOffset;
-      if (ctx !== 0) ram.writeU64(at, move(ram.readU64(at)));
-    }
+    for (const at of this.#pointers) ram.writeU64(at, this.#fromKernel(ram.readU64(at)));
+  }
+
+  #toKernelForm(): void {
+    const { ram } = this.#runtime;
+    for (const at of this.#pointers) ram.writeU64(at, this.#toKernel(ram.readU64(at)));
   }
 
   #isIn(base: bigint, value: bigint): boolean {

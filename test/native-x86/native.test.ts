@@ -14,10 +14,12 @@ import type { RamOffset } from '../../kernel/types/units.ts';
 import { createX86Engine } from '../../hw/x86/engine.ts';
 import { differentialBench, MAPS, type DifferentialBench } from '../differential/engines.ts';
 import { programs, type GeneratorOptions } from '../differential/generator.ts';
+import { WORKLOADS } from '../../scenarios/workloads/workloads.ts';
 import { bareRuntime } from '../support/bare-runtime.ts';
 import { INSTRUCTION_CASES } from '../support/instruction-cases.ts';
 import { unverifiedProgram } from '../support/unverified.ts';
-import { nativeEngine } from './native-engine.ts';
+import { outcomesOf } from './workload.ts';
+import { nativeEngine, XDP_POINTERS } from './native-engine.ts';
 
 const NULL = 0 as RamOffset;
 const engine = nativeEngine();
@@ -50,6 +52,11 @@ describe.skipIf(engine === undefined)('on the host’s processor', { timeout }, 
     }
     const fine = native.compile(unverifiedProgram(assemble('r0 = 7\n exit')), runtime);
     expect(fine.run(NULL)).toBe(7);
+  });
+
+  it.each(WORKLOADS)('workload $name: verdicts, packets and maps', async (workload) => {
+    const expected = await outcomesOf(workload, createInterpreter());
+    expect(await outcomesOf(workload, nativeEngine(XDP_POINTERS)!)).toEqual(expected);
   });
 
   describe('random programs', () => {
