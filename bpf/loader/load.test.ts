@@ -6,6 +6,7 @@ import { BtfBuilder } from '../btf/builder.ts';
 import { CORE_POISON } from '../btf/core-relo.ts';
 import { readObject } from '../elf/object.ts';
 import { disasm } from '../isa/disasm.ts';
+import { kernelConfigOf } from './kconfig.ts';
 import type { LoadOptions } from './load.ts';
 import { loadObject } from './load.ts';
 import { runDirect } from './user.ts';
@@ -29,6 +30,31 @@ const loaded = (name: string, options: LoadOptions = {}, kernel = new RecordingK
 const text = (insns: Parameters<typeof disasm>[0]) => disasm(insns).map((line) => line.text);
 /** The kernel that tracing.o is loaded into. */
 const target = parseBtf(new Uint8Array(readFileSync('test/objects/core_target.btf')));
+
+describe('a program for another program', () => {
+  // tracing.o has a fentry program for vfs_read.
+  const btf = new BtfBuilder();
+  const proto = btf.add({ kind: 'func_proto', name: '', returnType: 0, params: [] });
+  const id = btf.add({ kind: 'func', name: 'vfs_read', type: proto, linkage: 'global' });
+  const target7 = { progFd: 7, btf: btf.build() };
+  const options = {
+    kernel: { btf: target, config: kernelConfigOf('CONFIG_HZ=250\n', '6.1.0'), symbol: () => 1n },
+    wanted: ({ section }: { readonly section: string }) => section === 'fentry/vfs_read',
+  };
+
+  it('names the function by the other program’s BTF', () => {
+    const { outcome, kernel } = loaded('tracing.o', { ...options, replaces: target7 });
+    const [program] = outcome.programs;
+    const { attr } = kernel.programs.get(program!.fd)!;
+    expect(attr).toMatchObject({ attach_btf_id: id, attach_prog_fd: 7 });
+  });
+
+  it('says what was looked for in it', () => {
+    const empty = { progFd: 7, btf: new BtfBuilder().build() };
+    const { outcome } = load('tracing.o', { ...options, replaces: empty });
+    expect(outcome.messages[0]).toMatch(/failed to find BPF program \(FD 7\) BTF ID of 'vfs_read'/);
+  });
+});
 
 describe('loadObject', () => {
   it.each(['counters.o', 'counters.clang14.o'])('loads maps, data and programs of %s', (name) => {

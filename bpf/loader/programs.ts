@@ -30,7 +30,7 @@ export interface ProgramContext {
   readonly ifindex: number;
   readonly logLevel: number;
   readonly strerror: (errno: number) => string;
-  /** What a freplace program replaces a function of. */
+  /** The BPF program that freplace, fentry and fexit programs are for, in place of the kernel. */
   readonly replaces: { readonly progFd: number; readonly btf: Btf } | undefined;
   /** Programs of tables of functions: the kernel's struct and the member that they are for. */
   readonly structOps: ReadonlyMap<
@@ -218,8 +218,16 @@ function attachTarget(
   }
   const name = prefix + program.target;
   const kind = prefix === 'btf_trace_' ? 'typedef' : 'func';
-  const btf = program.type === 'ext' ? replaces?.btf : kernelBtf;
-  const id = btf?.find(name, kind);
+  if (program.type === 'ext' && replaces === undefined) {
+    throw unprepared(program, errno.EINVAL, 'attach program FD is not set');
+  }
+  if (replaces !== undefined && prefix === '') {
+    const id = replaces.btf.find(name, kind);
+    if (id !== undefined) return { attach_btf_id: id, attach_prog_fd: replaces.progFd };
+    const wanted = `BPF program (FD ${replaces.progFd}) BTF ID of '${name}'`;
+    throw unprepared(program, errno.ENOENT, `failed to find ${wanted}: ${-errno.ENOENT}`);
+  }
+  const id = kernelBtf?.find(name, kind);
   if (id === undefined) {
     throw unprepared(
       program,
@@ -227,9 +235,7 @@ function attachTarget(
       `failed to find kernel BTF type ID of '${program.target}': ${-errno.ESRCH}`,
     );
   }
-  return program.type === 'ext'
-    ? { attach_btf_id: id, attach_prog_fd: replaces!.progFd }
-    : { attach_btf_id: id };
+  return { attach_btf_id: id };
 }
 
 /** Says in the log which relocation failed, where the verifier saw only a call of nothing. */

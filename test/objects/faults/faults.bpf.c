@@ -34,6 +34,8 @@ SEC("xdp") int prog(struct xdp_md *ctx) { return CONFIG_BPF; }
 SEC("fentry/gone_function") int prog(void *ctx) { return 0; }
 #elif defined(target_unnamed)
 SEC("fexit") int prog(void *ctx) { return 0; }
+#elif defined(target_program)
+SEC("freplace/count") int prog(void *ctx) { return 0; }
 #elif defined(section_unknown)
 SEC("mystery/one") int prog(void *ctx) { return 0; }
 #elif defined(program_static)
