@@ -1,5 +1,8 @@
 /**
- * Machine code as text, in the layout of `bpftool prog dump jited`: each BPF instruction above what
+ * Machine code as text.
+ *
+ *   disassemble(bytes, start, end)    instruction by instruction
+ *   listing(program, image)           all of a program, in the layout of `bpftool prog dump jited`: each BPF instruction above what
  * it became, offsets from the function's start, AT&T syntax. Disassembled from the bytes.
  */
 import { helperName } from '../../bpf/helpers/table.ts';
@@ -8,6 +11,34 @@ import type { VerifiedProgram } from '../../bpf/program.ts';
 import { attText } from './att.ts';
 import type { CodeImage } from './codegen.ts';
 import { decodeInsn } from './decode.ts';
+
+export interface DisassembledInsn {
+  /** From `start`. */
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+  readonly text: string;
+}
+
+/** @param targetText what a jump or call out of the code shows, by offset in `bytes` */
+export function disassemble(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  targetText: (offset: number) => string = (offset) => hex(offset - start),
+): readonly DisassembledInsn[] {
+  const insns: DisassembledInsn[] = [];
+  const inside = (offset: number): boolean => offset >= start && offset < end;
+  for (let at = start; at < end;) {
+    const insn = decodeInsn(bytes, at);
+    const text = attText(insn, (to) => (inside(to) ? hex(to - start) : targetText(to)));
+    insns.push({ offset: at - start, bytes: bytes.subarray(at, at + insn.length), text });
+    at += insn.length;
+  }
+  return insns;
+}
+
+const hex = (value: number | bigint): string =>
+  `0x${BigInt.asUintN(64, BigInt(value)).toString(16)}`;
 
 /** @param symbolAt name of the kernel function at an address */
 export function listing(
@@ -19,23 +50,19 @@ export function listing(
   for (const { name, start, sizeBytes, marks } of functions) {
     lines.push(`${name}:`);
     const targetText = (offset: number): string => {
-      if (offset >= start && offset < start + sizeBytes)
-        return `0x${(offset - start).toString(16)}`;
       const at = BigInt.asUintN(64, address + BigInt(offset));
       const symbol = symbolAt(at) ?? functions.find((other) => other.start === offset)?.name;
-      return `0x${at.toString(16)}${symbol === undefined ? '' : ` <${symbol}>`}`;
+      return symbol === undefined ? hex(at) : `${hex(at)} <${symbol}>`;
     };
     let next = 0;
     let described = -1;
-    for (let offset = start; offset < start + sizeBytes;) {
-      for (; next < marks.length && marks[next]! <= offset; next += 2) {
+    for (const { offset, text } of disassemble(bytes, start, start + sizeBytes, targetText)) {
+      for (; next < marks.length && marks[next]! <= start + offset; next += 2) {
         const slot = marks[next + 1]!;
         if (slot !== described) lines.push(`; ${describe(program, slot)}`);
         described = slot;
       }
-      const insn = decodeInsn(bytes, offset);
-      lines.push(`${(offset - start).toString(16).padStart(4)}:\t${attText(insn, targetText)}`);
-      offset += insn.length;
+      lines.push(`${offset.toString(16).padStart(4)}:\t${text}`);
     }
     lines.push('');
   }

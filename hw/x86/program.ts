@@ -54,7 +54,7 @@ export class X86Program extends BaseExecutable {
   }
 
   get imageBytes(): number {
-    return this.code.bytes.length;
+    return this.code.functions.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   }
 
   /** Where direct tail calls may have to be patched first, others must not enter by the table. */
@@ -108,9 +108,17 @@ export class X86Program extends BaseExecutable {
     return this.#simulation.tail();
   }
 
+  /** One function behind the other, without what fills the space between them. */
   image(): Uint8Array {
     this.#poke();
-    return this.code.bytes;
+    const { bytes, functions } = this.code;
+    const image = new Uint8Array(this.imageBytes);
+    let at = 0;
+    for (const { start, sizeBytes } of functions) {
+      image.set(bytes.subarray(start, start + sizeBytes), at);
+      at += sizeBytes;
+    }
+    return image;
   }
 
   functionBytes(): readonly number[] {
