@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
-/* One look into a hash table whose key is the first KEY_WORDS words of the IPv4 addresses and on. */
+/* One look into a hash table whose key is the packet from the IPv4 addresses on: KEY_WORDS words. */
 #include "workload.h"
 
 struct key {
-	__u32 words[KEY_WORDS];
+	WORD words[KEY_WORDS];
 };
 
 struct {
@@ -15,7 +15,7 @@ struct {
 
 static __always_inline int lookup(struct xdp_md *ctx)
 {
-	const __u32 *words = data_of(ctx) + sizeof(struct ethhdr) + 12;
+	const WORD *words = data_of(ctx) + sizeof(struct ethhdr) + 12;
 	struct key key;
 
 	if ((void *)(words + KEY_WORDS) > end_of(ctx))

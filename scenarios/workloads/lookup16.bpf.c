@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 /* One hash lookup with a key of 16 bytes. */
-#define KEY_WORDS 4
+#define WORD __u64
+#define KEY_WORDS 2
 #include "lookup.h"
 
 SEC("xdp")

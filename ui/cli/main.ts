@@ -69,6 +69,23 @@ export async function main(
     });
 
   program
+    .command('compare')
+    .description('run one XDP program on every target: does it fit, how fast, where the time goes')
+    .argument('[program]', 'object file, or name of a workload')
+    .option('--list', 'list targets and workloads')
+    .option('--targets <list>', 'only these, separated by commas')
+    .option('--program <name>', 'of an object that has several')
+    .option('--pcap <file>', 'packets of a capture')
+    .option('--gen <spec>', 'packets made to flows=N,bytes=N,proto=udp|tcp|icmp,ip=4|6')
+    .option('--rate <Mpps>', 'offered for the latencies; else half of what the target can do')
+    .option('--packets <n>', 'of each run', '100000')
+    .option('--validate', 'published figures beside simulated ones')
+    .option('--json', 'one JSON object, or one a row')
+    .action(async (what, options) => {
+      status = await (await import('./compare.ts')).compare(what, options);
+    });
+
+  program
     .command('batch')
     .description(
       'answer requests, one JSON object a line on stdin, with skep’s BPF (see docs/batch.md)',

@@ -8,7 +8,7 @@ import { WORKLOADS, type Workload } from '../../../scenarios/workloads/workloads
 import { coreModule } from '../../../test/support/assets.ts';
 import { Datapath } from '../../datapath.ts';
 import { PacketSlot } from '../../packet-slot.ts';
-import { HxdpImage } from './image.ts';
+import type { HxdpImage } from './image.ts';
 import { PASSES } from './passes.ts';
 import type { HxdpRun } from './run.ts';
 import { createHxdp, type HxdpOptions } from './target.ts';

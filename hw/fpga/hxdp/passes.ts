@@ -28,7 +28,6 @@ export function runPass(pass: Pass, program: VerifiedProgram, blocks: OpBlock[])
   }
 }
 
-const R0 = 1;
 const R10 = 10;
 const STACK_BYTES = 512;
 
@@ -79,16 +78,24 @@ const ALL_STACK = (1n << BigInt(STACK_BYTES)) - 1n;
 const R1 = 1;
 
 function removeZeroing(program: VerifiedProgram, blocks: OpBlock[]): void {
-  const transfer = (state: Known, op: Op): Known => {
-    if (setsKnown(program, op, state)) return state;
-    const untouched = state.untouched & ~stackWritten(op);
-    if (op.writes === 0) return { ...state, untouched };
-    const value = constantOf(program, op, state);
-    const registers = state.registers.map((known, i) => (holds(op.writes, i) ? value : known));
-    return { registers, untouched };
-  };
+  const at = knownAt(program, blocks);
+  blocks.forEach(({ ops }, index) => {
+    let state = at[index];
+    if (state === undefined) return;
+    const kept = ops.filter((op) => {
+      const redundant = setsKnown(program, op, state!);
+      state = knownAfter(program, state!, op);
+      return !redundant;
+    });
+    ops.splice(0, ops.length, ...kept);
+  });
+  removeDead(blocks);
+}
+
+/** What is known where each block begins. */
+function knownAt(program: VerifiedProgram, blocks: readonly OpBlock[]): (Known | undefined)[] {
   const entry = Array.from({ length: R10 + 1 }, (_, i) => (i === R1 || i === R10 ? undefined : 0n));
-  const at = forward<Known>(
+  return forward<Known>(
     blocks,
     { registers: entry, untouched: ALL_STACK },
     (a, b) => ({
@@ -97,19 +104,17 @@ function removeZeroing(program: VerifiedProgram, blocks: OpBlock[]): void {
     }),
     (a, b) =>
       a.untouched === b.untouched && a.registers.every((value, i) => value === b.registers[i]),
-    transfer,
+    (state, op) => knownAfter(program, state, op),
   );
-  blocks.forEach(({ ops }, index) => {
-    let state = at[index];
-    if (state === undefined) return;
-    const kept = ops.filter((op) => {
-      const redundant = setsKnown(program, op, state!);
-      state = transfer(state!, op);
-      return !redundant;
-    });
-    ops.splice(0, ops.length, ...kept);
-  });
-  removeDead(blocks);
+}
+
+function knownAfter(program: VerifiedProgram, state: Known, op: Op): Known {
+  if (setsKnown(program, op, state)) return state;
+  const untouched = state.untouched & ~stackWritten(op);
+  if (op.writes === 0) return { ...state, untouched };
+  const value = constantOf(program, op, state);
+  const registers = state.registers.map((known, i) => (holds(op.writes, i) ? value : known));
+  return { registers, untouched };
 }
 
 /** The constant that an operation puts into its register, if that is all it does. */
@@ -321,43 +326,41 @@ function isTwoOperand(program: VerifiedProgram, op: Op, dst: number): boolean {
 }
 
 /**
- * An exit whose verdict is a constant carries it. A block of nothing but an exit is copied to where
- * control comes from, as each may have a verdict of its own, and place for it.
+ * An exit whose verdict is a constant carries it. A block of nothing but an exit, or of one that r0 is
+ * set for, is copied to where control comes from: each may have a verdict of its own, and a place
+ * left in a row.
  */
 function parametriseExits(program: VerifiedProgram, blocks: OpBlock[]): void {
-  const parametrise = (): void => {
-    for (const { ops } of blocks) {
-      const exit = ops.at(-1);
-      if (exit?.kind !== 'exit' || exit.verdict !== undefined) continue;
-      const verdict = constantVerdict(program, ops.slice(0, -1));
-      if (verdict === undefined) continue;
-      ops[ops.length - 1] = { ...exit, reads: 0, verdict, form: 'exit' };
-    }
-    removeDead(blocks);
-  };
-  parametrise();
+  setVerdicts(program, blocks);
   for (const block of blocks) {
     const { ops, next } = block;
     const last = ops.at(-1);
     const goal = last?.kind === 'jump' ? last.target! : next;
-    const exit = goal === undefined ? undefined : blocks[goal]!.ops[0];
-    if (exit?.kind !== 'exit') continue;
-    if (exit.verdict === undefined && constantVerdict(program, ops) === undefined) continue;
+    const tail = goal === undefined ? undefined : blocks[goal]!.ops;
+    if (tail === undefined || tail.at(-1)!.kind !== 'exit' || tail.length > MAX_TAIL) continue;
     if (last?.kind === 'jump') ops.pop();
-    ops.push({ ...exit });
+    ops.push(...tail.map((op) => ({ ...op })));
     block.next = undefined;
   }
-  parametrise();
+  setVerdicts(program, blocks);
 }
 
-/** What r0 is at the end of these operations, if one of them sets it to a constant. */
-function constantVerdict(program: VerifiedProgram, ops: readonly Op[]): number | undefined {
-  const setter = ops.findLast(({ writes }) => (writes & R0) !== 0);
-  if (setter?.kind !== 'compute' || setter.slots.length !== 1) return undefined;
-  const insn = program.insns[setter.slots[0]!]!;
-  const row = rowOf(insn)!;
-  const isConstant = row.kind === 'alu' && row.operation === 'mov' && row.source === 'imm';
-  return isConstant ? insn.imm >>> 0 : undefined;
+/** r0's move and the exit. */
+const MAX_TAIL = 2;
+
+function setVerdicts(program: VerifiedProgram, blocks: OpBlock[]): void {
+  const at = knownAt(program, blocks);
+  blocks.forEach(({ ops }, index) => {
+    const exit = ops.at(-1);
+    let state = at[index];
+    if (exit?.kind !== 'exit' || exit.verdict !== undefined || state === undefined) return;
+    for (const op of ops) state = knownAfter(program, state, op);
+    const verdict = state.registers[0];
+    if (verdict === undefined) return;
+    const low = Number(BigInt.asUintN(32, verdict));
+    ops[ops.length - 1] = { ...exit, reads: 0, verdict: low, form: 'exit' };
+  });
+  removeDead(blocks);
 }
 
 /** Loads of six neighbouring bytes that go to six neighbouring bytes: one load and one store. */

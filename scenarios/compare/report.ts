@@ -1,0 +1,97 @@
+/** Comparisons as text: the same table in a terminal of the host and of the page. */
+import type { TargetRow } from './compare.ts';
+import { groupErrors, type ValidationRow } from './validate.ts';
+
+/** @param title what was compared, and with which packets */
+export function comparisonText(title: string, rows: readonly TargetRow[]): string {
+  const table = [
+    ['target', 'Mpps', 'p50 ns', 'p99 ns', 'p99.9 ns', 'cycles', 'instrs', 'at'],
+    ...rows.flatMap(({ target, performance }) =>
+      performance === undefined
+        ? []
+        : [
+            [
+              target,
+              `${performance.mpps.toFixed(2)}${performance.limitedByWire ? ' (wire)' : ''}`,
+              performance.latency.p50.toFixed(0),
+              performance.latency.p99.toFixed(0),
+              performance.latency.p999.toFixed(0),
+              performance.cyclesPerPacket.toFixed(1),
+              performance.instructionsPerPacket.toFixed(1),
+              `${performance.latency.offeredMpps.toFixed(2)} Mpps`,
+            ],
+          ],
+    ),
+  ];
+  return [
+    `${title}\n`,
+    ...(table.length > 1 ? [`\n${columns(table)}`] : []),
+    ...rows.filter(({ performance }) => performance !== undefined).map(details),
+    ...rows.filter(({ performance }) => performance === undefined).map(refusal),
+  ].join('');
+}
+
+function details({ target, performance, resources }: TargetRow): string {
+  const { breakdown, counters, verdicts, latency, energyNj } = performance!;
+  const shares = Object.entries(breakdown).filter(([, cycles]) => cycles > 0);
+  const total = shares.reduce((sum, [, cycles]) => sum + cycles, 0);
+  const lines = [
+    `cycles: ${shares.map(([part, cycles]) => `${part} ${percent(cycles / total)}`).join(', ')}`,
+    `verdicts: ${Object.entries(verdicts)
+      .filter(([, count]) => count > 0)
+      .map(([name, count]) => `${name} ${count}`)
+      .join(', ')}`,
+    ...(latency.lost > 0 ? [`lost at that rate: ${latency.lost}`] : []),
+    ...Object.entries(counters).map(([name, value]) => `${name} a packet: ${value.toFixed(2)}`),
+    ...resources.map(({ name, used, available }) =>
+      available === undefined
+        ? `${name}: ${used}`
+        : `${name}: ${used} of ${available} (${percent(used / available)})`,
+    ),
+    ...(energyNj ? [`energy: ${energyNj.value.toFixed(0)} nJ a packet (${energyNj.source})`] : []),
+  ];
+  return `\n${target}\n${lines.map((line) => `  ${line}\n`).join('')}`;
+}
+
+function refusal({ target, diagnostics }: TargetRow): string {
+  const lines = diagnostics.map(({ message, insn, hint, reason }) => {
+    const where = insn === undefined ? '' : `, instruction ${insn}`;
+    return `  ${message} (${reason}${where})\n${hint === undefined ? '' : `    ${hint}\n`}`;
+  });
+  return `\n${target}: does not fit\n${lines.join('')}`;
+}
+
+export function validationText(rows: readonly ValidationRow[]): string {
+  const table = [
+    ['', 'published', 'simulated', 'error', 'unit', 'source'],
+    ...rows.map(({ group, what, published, simulated, unit, error, source, note }) => [
+      `${group}: ${what}${note === undefined ? '' : ` (${note})`}`,
+      String(published),
+      simulated.toFixed(unit === 'rows' ? 0 : 2),
+      signed(error),
+      unit,
+      source,
+    ]),
+  ];
+  const groups = groupErrors(rows).map(
+    ({ group, rows: count, mean, worst }) =>
+      `${group}: ${count} rows, mean error ${percent(mean)}, worst ${percent(worst)}\n`,
+  );
+  return `${columns(table)}\n${groups.join('')}`;
+}
+
+const percent = (part: number): string => `${(part * 100).toFixed(1)} %`;
+const signed = (error: number): string => `${error < 0 ? '' : '+'}${percent(error)}`;
+
+/** The first column to the left, numbers to the right. */
+function columns(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)));
+  return rows
+    .map((row) => {
+      const cells = row.map((cell, i) =>
+        i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!),
+      );
+      return `${cells.join('  ').trimEnd()}\n`;
+    })
+    .join('');
+}

@@ -1,0 +1,29 @@
+/** Every target that a program can be compared on, by the name that `--targets` takes. */
+import { createHxdp } from '../../hw/fpga/hxdp/target.ts';
+import type { Target } from '../../hw/target.ts';
+
+export interface CompareTarget {
+  /** For `--targets`. */
+  readonly id: string;
+  /** One line for a person. */
+  readonly about: string;
+  /** Line rate of its ports, bits a second. */
+  readonly bitsPerSecond: number;
+  create(): Target;
+}
+
+/** hXDP's board has four ports of 10 GbE. */
+const NETFPGA_BITS = 40e9;
+
+export const TARGETS: readonly CompareTarget[] = [
+  {
+    id: 'hxdp',
+    about: 'hXDP, a VLIW soft processor of 4 lanes at 156 MHz on a NetFPGA-SUME',
+    bitsPerSecond: NETFPGA_BITS,
+    create: () => createHxdp(),
+  },
+];
+
+export function targetNamed(id: string): CompareTarget | undefined {
+  return TARGETS.find((target) => target.id === id);
+}
