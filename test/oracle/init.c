@@ -188,11 +188,14 @@ static int load(struct request *request, struct bytes insns, unsigned int log_le
 		attr.log_buf = (uintptr_t)log_buffer;
 		attr.log_size = LOG_BYTES;
 	}
-	if (request->btf.size) {
+	if (request->btf.size)
 		attr.prog_btf_fd = load_btf(request, request->btf);
+	if (request->func_info.size) {
 		attr.func_info = (uintptr_t)request->func_info.data;
 		attr.func_info_cnt = request->func_info.size / 8;
 		attr.func_info_rec_size = 8;
+	}
+	if (request->line_info.size) {
 		attr.line_info = (uintptr_t)request->line_info.data;
 		attr.line_info_cnt = request->line_info.size / 16;
 		attr.line_info_rec_size = 16;
