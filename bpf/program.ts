@@ -46,6 +46,8 @@ export interface ProgramSpec {
   readonly mapByIndex?: (index: number) => BpfMap | null | undefined;
   readonly flags: number;
   readonly btf?: Btf;
+  /** Why there is none, where func_info or line_info ask for it; the verifier gets to it in turn. */
+  readonly btfErrno?: number;
   /** Raw rows, checked by the verifier: record size in bytes and the records. */
   readonly funcInfo?: { readonly recordBytes: number; readonly records: Uint8Array };
   readonly lineInfo?: { readonly recordBytes: number; readonly records: Uint8Array };

@@ -81,6 +81,7 @@ export function progLoad(
       mapByIndex: (index: number) => mapByIndex(caller, attr.fd_array, index),
     }),
     ...(debug.btf && { btf: debug.btf.btf }),
+    ...(debug.btfErrno !== undefined && { btfErrno: debug.btfErrno }),
     ...(debug.funcInfo && { funcInfo: debug.funcInfo }),
     ...(debug.lineInfo && { lineInfo: debug.lineInfo }),
     ...(attr.attach_btf_id !== 0 && { attachBtfId: attr.attach_btf_id }),
@@ -184,6 +185,7 @@ function attachTarget(
 
 interface DebugInfo {
   readonly btf?: BtfObject;
+  readonly btfErrno?: number;
   readonly funcInfo?: { readonly recordBytes: number; readonly records: Uint8Array };
   readonly lineInfo?: { readonly recordBytes: number; readonly records: Uint8Array };
 }
@@ -191,9 +193,9 @@ interface DebugInfo {
 /** BTF, func_info and line_info as given; their contents are the verifier's to check. */
 function debugInfo(attr: Attr<'prog_load'>, caller: BpfCaller): DebugInfo | number {
   if (attr.func_info_cnt === 0 && attr.line_info_cnt === 0) return {};
-  const btf = btfOfFd(caller, attr.prog_btf_fd);
-  if (typeof btf === 'number') return btf;
-  if (btf.isKernel) return -errno.EACCES;
+  const found = btfOfFd(caller, attr.prog_btf_fd);
+  const btf = typeof found !== 'number' && !found.isKernel ? found : undefined;
+  const btfErrno = typeof found === 'number' ? -found : errno.EACCES;
   const read = (address: bigint, count: number, recordBytes: number) => {
     if (count === 0) return undefined;
     const records = caller.copyFromUser(address, count * recordBytes);
@@ -204,7 +206,11 @@ function debugInfo(attr: Attr<'prog_load'>, caller: BpfCaller): DebugInfo | numb
   if ((attr.func_info_cnt > 0 && !funcInfo) || (attr.line_info_cnt > 0 && !lineInfo)) {
     return -errno.EFAULT;
   }
-  return { btf, ...(funcInfo && { funcInfo }), ...(lineInfo && { lineInfo }) };
+  return {
+    ...(btf ? { btf } : { btfErrno }),
+    ...(funcInfo && { funcInfo }),
+    ...(lineInfo && { lineInfo }),
+  };
 }
 
 /** undefined: no such descriptor; null: one of something else. */

@@ -33,7 +33,7 @@ export function checkBtfInfo(c: Checker): void {
     refuseTailCallsWithoutBtf(c);
     return;
   }
-  if (!c.btf) reject(c, errno.EBADF, 'missing-btf');
+  if (!c.btf) reject(c, c.spec.btfErrno ?? errno.EBADF, 'missing-btf');
   checkFuncInfo(c, c.btf, funcInfo);
   checkLineInfo(c, c.btf, lineInfo);
 }
