@@ -193,9 +193,9 @@ interface DebugInfo {
 /** BTF, func_info and line_info as given; their contents are the verifier's to check. */
 function debugInfo(attr: Attr<'prog_load'>, caller: BpfCaller): DebugInfo | number {
   if (attr.func_info_cnt === 0 && attr.line_info_cnt === 0) return {};
-  const found = btfOfFd(caller, attr.prog_btf_fd);
-  const btf = typeof found !== 'number' && !found.isKernel ? found : undefined;
-  const btfErrno = typeof found === 'number' ? -found : errno.EACCES;
+  const btf = btfOfFd(caller, attr.prog_btf_fd);
+  if (typeof btf === 'number') return { btfErrno: -btf };
+  if (btf.isKernel) return { btfErrno: errno.EACCES };
   const read = (address: bigint, count: number, recordBytes: number) => {
     if (count === 0) return undefined;
     const records = caller.copyFromUser(address, count * recordBytes);
@@ -206,11 +206,7 @@ function debugInfo(attr: Attr<'prog_load'>, caller: BpfCaller): DebugInfo | numb
   if ((attr.func_info_cnt > 0 && !funcInfo) || (attr.line_info_cnt > 0 && !lineInfo)) {
     return -errno.EFAULT;
   }
-  return {
-    ...(btf ? { btf } : { btfErrno }),
-    ...(funcInfo && { funcInfo }),
-    ...(lineInfo && { lineInfo }),
-  };
+  return { btf, ...(funcInfo && { funcInfo }), ...(lineInfo && { lineInfo }) };
 }
 
 /** undefined: no such descriptor; null: one of something else. */

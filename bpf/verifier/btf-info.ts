@@ -28,12 +28,13 @@ const tailIsZero = (rows: Rows, row: number, known: number): boolean =>
     .every((byte) => byte === 0);
 
 export function checkBtfInfo(c: Checker): void {
-  const { funcInfo, lineInfo } = c.spec;
+  const { funcInfo, lineInfo, btfErrno } = c.spec;
+  if (btfErrno !== undefined) reject(c, btfErrno, 'missing-btf');
   if (countOf(funcInfo) === 0 && countOf(lineInfo) === 0) {
     refuseTailCallsWithoutBtf(c);
     return;
   }
-  if (!c.btf) reject(c, c.spec.btfErrno ?? errno.EBADF, 'missing-btf');
+  if (!c.btf) reject(c, errno.EBADF, 'missing-btf');
   checkFuncInfo(c, c.btf, funcInfo);
   checkLineInfo(c, c.btf, lineInfo);
 }
