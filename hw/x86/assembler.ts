@@ -32,6 +32,7 @@ const CONDITION = {
 export type ConditionCode = keyof typeof CONDITION;
 
 const REX = 0x40;
+export const INT3 = 0xcc;
 const LOCK = 0xf0;
 const OPERAND_16 = 0x66;
 
@@ -183,7 +184,7 @@ export class Assembler {
       if (bytes === 4) this.raw(0x63);
       else this.raw(0x0f, bytes === 1 ? 0xbe : 0xbf);
     } else if (bytes < 4) {
-      this.#rex(false, dst, base);
+      this.#rex(true, dst, base);
       this.raw(0x0f, bytes === 1 ? 0xb6 : 0xb7);
     } else {
       this.#rex(bytes === 8, dst, base);
@@ -303,8 +304,9 @@ export class Assembler {
     this.raw(0xc9);
   }
 
+  /** With what stops speculation past it (CONFIG_SLS, which Debian sets). */
   ret(): void {
-    this.raw(0xc3);
+    this.raw(0xc3, INT3);
   }
 
   lfence(): void {
@@ -313,20 +315,20 @@ export class Assembler {
 
   /** lock op [base + displacement], src */
   lockAlu(op: AluOp, width: Width, base: number, displacement: number, src: number): void {
-    this.#atomic(true, width, [8 * ALU[op] + 0x01], base, displacement, src);
+    this.#atomic(width, [8 * ALU[op] + 0x01], base, displacement, src);
   }
 
   lockXadd(width: Width, base: number, displacement: number, src: number): void {
-    this.#atomic(true, width, [0x0f, 0xc1], base, displacement, src);
+    this.#atomic(width, [0x0f, 0xc1], base, displacement, src);
   }
 
   lockCmpxchg(width: Width, base: number, displacement: number, src: number): void {
-    this.#atomic(true, width, [0x0f, 0xb1], base, displacement, src);
+    this.#atomic(width, [0x0f, 0xb1], base, displacement, src);
   }
 
-  /** Atomic without a prefix. */
-  xchg(width: Width, base: number, displacement: number, src: number): void {
-    this.#atomic(false, width, [0x87], base, displacement, src);
+  /** Would be atomic without the prefix too. */
+  lockXchg(width: Width, base: number, displacement: number, src: number): void {
+    this.#atomic(width, [0x87], base, displacement, src);
   }
 
   /** `distance` counts from the end of the instruction. */
@@ -351,10 +353,12 @@ export class Assembler {
     }
   }
 
+  /** With an int3 behind it, as `ret`. */
   jmpRegister(register: number): void {
     this.#rex(false, 0, register);
     this.raw(0xff);
     this.#registers(4, register);
+    this.#byte(INT3);
   }
 
   /** A short jump or branch ahead, whose distance `land` fills in. */
@@ -376,14 +380,13 @@ export class Assembler {
   }
 
   #atomic(
-    lock: boolean,
     width: Width,
     opcode: readonly number[],
     base: number,
     displacement: number,
     src: number,
   ): void {
-    if (lock) this.raw(LOCK);
+    this.raw(LOCK);
     this.#rex(width === 64, src, base);
     this.raw(...opcode);
     this.#memory(src, base, displacement);

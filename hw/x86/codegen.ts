@@ -10,6 +10,7 @@
 import { HELPER_TAIL_CALL } from '../../bpf/calls.ts';
 import { rowOf } from '../../bpf/isa/table.ts';
 import type { VerifiedProgram } from '../../bpf/program.ts';
+import { INT3 } from './assembler.ts';
 import { Bug } from '../../kernel/types/units.ts';
 import { emitItem, type Outside } from './emit.ts';
 import {
@@ -43,7 +44,6 @@ export interface CodeImage {
 
 /** Functions start at cache lines (BPF_PROG_CHUNK_SIZE, kernel/bpf/core.c). */
 const FUNCTION_ALIGN = 64;
-const INT3 = 0xcc;
 /** No item is longer: where passes start. Only size is lost by a wrong guess. */
 const ITEM_BYTES = 160;
 

@@ -60,7 +60,7 @@ export function emitAtomic(
   const width = row.bytes === 8 ? 64 : 32;
   switch (row.operation) {
     case 'xchg':
-      return f.xchg(width, base, off, src);
+      return f.lockXchg(width, base, off, src);
     case 'cmpxchg':
       return f.lockCmpxchg(width, base, off, src);
     case 'add':

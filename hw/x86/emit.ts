@@ -109,7 +109,8 @@ function aluReg(f: FunctionCode, row: RowOf<'alu'>, dst: number, src: number): v
   if (shift !== undefined) return shiftReg(f, shift, width, dst, src);
   switch (operation) {
     case 'mov':
-      return f.mov(width, dst, src);
+      // In 32 bits it clears the upper half.
+      return width === 64 && dst === src ? undefined : f.mov(width, dst, src);
     case 'mul':
       return f.imul(width, dst, src);
     default:

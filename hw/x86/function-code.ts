@@ -10,12 +10,15 @@
  *              rbx, r13, r14, r15, as far as BPF's r6 to r9 are used
  */
 import type { SubprogInfo } from '../../bpf/program.ts';
-import { Assembler, isImm8, type ConditionCode } from './assembler.ts';
+import { Assembler, type ConditionCode } from './assembler.ts';
 import type { Lowered } from './lowered.ts';
 import { CALLEE_SAVED_BPF, RAX, RBP, RSP, X86_OF_BPF } from './registers.ts';
 
 /** Where a tail call enters: behind nop5, xor or nop2, push, mov (X86_TAIL_CALL_OFFSET). */
 export const TAIL_CALL_OFFSET = 5 + 2 + 1 + 3;
+
+/** Linux leaves 4 bytes of what 8 bits hold unused, so that its passes come to an end. */
+const SHORT_FORWARD_MAX = 123;
 
 /** For an exception: the load at `at` zeroes `register` and goes on behind itself (EX_TYPE_BPF). */
 export interface ExceptionEntry {
@@ -119,7 +122,7 @@ export class FunctionCode extends Assembler {
 
   jumpTo(target: number, condition?: ConditionCode): void {
     const distance = this.#distance(target);
-    const isShort = isImm8(distance);
+    const isShort = distance >= -128 && distance <= SHORT_FORWARD_MAX;
     if (condition === undefined) this.jmp(distance, isShort);
     else this.jcc(condition, distance, isShort);
   }

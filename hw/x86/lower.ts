@@ -87,6 +87,7 @@ class Lowering {
       case 'atomic':
         list.push({ row, insn, slot });
         // cmpxchg loads eax only where the comparison fails; BPF zero-extends r0 always.
+        // differs: Linux leaves it out where its verifier saw nobody read the upper half.
         if (row.name === 'atomic32_cmpxchg') list.emit(slot, 'mov32_reg', { dst: 0, src: 0 });
         return;
       default:
