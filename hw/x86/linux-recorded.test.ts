@@ -1,8 +1,7 @@
 /**
  * The code of a real Linux 6.1.0-57 (Debian, under QEMU, mitigations=off) for programs by hand and
  * random ones: ours is the same, byte for byte but for addresses. Recorded by test/linux-jit, which
- * leaves out programs with what a `differs:` comment names: the end of an indirect tail call, and
- * `mov eax, eax` behind a cmpxchg of 32 bits, which Linux makes only where the upper half is read.
+ * leaves out programs with what a `differs:` comment names, the end of an indirect tail call first.
  */
 import { readFileSync } from 'node:fs';
 import { beforeAll, expect, it } from 'vitest';

@@ -19,6 +19,7 @@ import { BPF_ARRAY_VALUE } from '../../kernel/types/bpf-map.ts';
 import { Bug } from '../../kernel/types/units.ts';
 import { packetLoadSymbol, symbolOfHelper, type SymbolContext } from './helper-symbols.ts';
 import { inlinedLookup } from './inline-lookup.ts';
+import { upperHalfOfR0IsRead } from './upper-half.ts';
 import { Label, LoweredList, type Lowered, type Random, type TailCallSite } from './lowered.ts';
 
 export interface LowerContext extends SymbolContext {
@@ -87,8 +88,9 @@ class Lowering {
       case 'atomic':
         list.push({ row, insn, slot });
         // cmpxchg loads eax only where the comparison fails; BPF zero-extends r0 always.
-        // differs: Linux leaves it out where its verifier saw nobody read the upper half.
-        if (row.name === 'atomic32_cmpxchg') list.emit(slot, 'mov32_reg', { dst: 0, src: 0 });
+        if (row.name === 'atomic32_cmpxchg' && upperHalfOfR0IsRead(this.#c.program, slot + 1)) {
+          list.emit(slot, 'mov32_reg', { dst: 0, src: 0 });
+        }
         return;
       default:
         return list.push({ row, insn, slot });
