@@ -33,6 +33,15 @@ function bucketOf(c: Checker, insn: number): Checkpoint[] {
   return (c.explored[index] ??= []);
 }
 
+/**
+ * Jumps on a path since its last checkpoint after which it gets another in any case.
+ * differs: 6.1 has no such limit. Where one way out of a loop keeps making checkpoints, the other,
+ * which the counts since the last one never reach, takes its history round after round, and each walk
+ * back goes through all of it: the verifier hangs (6.12 limits it to 40). Rarely more than a few tens
+ * otherwise, so counts stay those of 6.1.
+ */
+const MAX_JUMPS = 256;
+
 /** Without CAP_BPF nobody walks back: all is precise. */
 function recordJump(c: Checker): void {
   if (!c.bpfCapable) return;
@@ -75,6 +84,7 @@ export function isCovered(c: Checker): boolean {
     }
   }
   c.maxStatesPerInsn = Math.max(c.maxStatesPerInsn, seen);
+  if (cur.jumps.length >= MAX_JUMPS) keep = true;
   if (!keep || (!c.bpfCapable && seen > MAX_STATES)) recordJump(c);
   else keepState(c, bucket);
   return false;
