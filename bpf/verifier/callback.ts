@@ -4,8 +4,9 @@
  * the stack must be the same after it as before it.
  *
  * differs: 6.1 goes on with the caller's stack as one run leaves it, which accepts programs that a
- * second run (or none) breaks; it was fixed in 6.7. Here numbers on the stack are forgotten before
- * the callback, and a callback that leaves more than before it is refused.
+ * second run (or none) breaks; it was fixed in 6.7. What 6.1 accepts is explored again with numbers
+ * on the stack forgotten before the callback, and a callback that leaves more than before it is
+ * refused.
  */
 import { errno } from '../../kernel/types/errno.ts';
 import type { Helper } from '../helpers/helper.ts';
@@ -15,7 +16,7 @@ import { clobberCallerSaved, markRead } from './live.ts';
 import { frameIncludes } from './includes.ts';
 import { PathSlot } from './kept-stack.ts';
 import { markPrecise } from './precision.ts';
-import { UNINIT_REG, isPlain, pointerReg, scalarReg } from './reg.ts';
+import { UNINIT_REG, isNull, isPlain, pointerReg, scalarReg } from './reg.ts';
 import { UNKNOWN_SCALAR } from './scalar.ts';
 import {
   byteAt,
@@ -112,14 +113,26 @@ export function callCallback(c: Checker, helper: Helper, subprog: number): void 
     pushAsync(c, subprog, args);
     return;
   }
-  forgetStackNumbers(c);
-  const atEntry = copyState(c.state).frames;
+  if (helper.name === 'loop') noteInline(c, subprog);
+  if (c.asLinux) c.erred = true;
+  else forgetStackNumbers(c);
+  const atEntry = c.asLinux ? undefined : copyState(c.state).frames;
   enter(c, subprog, (caller, callee) => {
     args(c, caller, callee);
     callee.inCallback = true;
     callee.callbackRange = RETURN_RANGE;
     callee.callerAtEntry = atEntry;
   });
+}
+
+/** 6.1 wants to know the flags exactly as long as it may still inline the loop. */
+function noteInline(c: Checker, subprog: number): void {
+  const aux = c.aux[c.insn]!;
+  if (aux.loopInline === 'mixed') return;
+  const isPlainLoop = isNull(c.reg(4));
+  if (isPlainLoop) markPrecise(c, 4);
+  const same = aux.loopInline === undefined || aux.loopInline.value === subprog;
+  aux.loopInline = isPlainLoop && same ? { value: subprog } : 'mixed';
 }
 
 /** Runs later, from the timer's interrupt: a path of its own with an empty stack. */
@@ -168,7 +181,7 @@ export function leaveCallback(c: Checker, callee: Frame): void {
       `should have been in ${tnumText(RETURN_RANGE)}`;
     reject(c, errno.EINVAL, 'return-value', line, { reg: 0, wanted: '0 to 1' });
   }
-  callee.callerAtEntry!.forEach((entry, index) => {
+  callee.callerAtEntry?.forEach((entry, index) => {
     const now = c.state.frames[index]!;
     if (!frameIncludes(entry, now)) {
       const line = 'callback leaves its caller in another state than it found it in';

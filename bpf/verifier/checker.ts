@@ -68,11 +68,14 @@ export class Rejected extends Error {
   readonly errno: number;
   readonly reason: ReasonCode;
   readonly about: About;
-  constructor(errno: number, reason: ReasonCode, about: About) {
+  /** What the log says of it. */
+  readonly line: string | undefined;
+  constructor(errno: number, reason: ReasonCode, about: About, line?: string) {
     super(reason);
     this.errno = errno;
     this.reason = reason;
     this.about = about;
+    this.line = line;
   }
 }
 
@@ -129,6 +132,8 @@ export interface InsnAux {
   callMap: Agreed<BpfMap>;
   /** Helper calls that need it: the constant key. */
   callKey: Agreed<bigint>;
+  /** bpf_loop: the callback, as long as it is always that one, without flags; then 6.1 inlines it. */
+  loopInline: Agreed<number>;
   /** Speculation: how pointer arithmetic here has to be masked. */
   aluState: number;
   aluLimit: number;
@@ -146,6 +151,7 @@ const newAux = (): InsnAux => ({
   symbol: undefined,
   callMap: undefined,
   callKey: undefined,
+  loopInline: undefined,
   aluState: 0,
   aluLimit: 0,
 });
@@ -219,6 +225,11 @@ export class Checker {
   longestMarkWalk = 0;
   /** Where precision was asked for on the current path. */
   readonly walked = new WalkedPath();
+
+  /** On: as 6.1, also where it errs. What it accepts is then no proof if `erred` is set. */
+  asLinux = false;
+  /** 6.1 was followed in something that it does wrong. */
+  erred = false;
 
   /** Off: every path is explored to its end. The verdict is the same, but for the limits. */
   prunes = true;
@@ -362,7 +373,7 @@ export function reject(
   about: About = {},
 ): never {
   if (line !== undefined) c.log.write(`${line}\n`);
-  throw new Rejected(errno, reason, about);
+  throw new Rejected(errno, reason, about, line);
 }
 
 /** `bpf_map_lookup_elem`, `unknown` for an id that no helper has. */

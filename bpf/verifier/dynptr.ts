@@ -61,7 +61,8 @@ export function checkDynptrArg(
   // differs: 6.1 ignores a variable offset here and looks at the wrong slots (fixed in 6.3).
   if (!isConstOf(reg.scalar.bits, 0n)) refuse('dynptr has to be at a constant offset');
   // differs: 6.1 does not count this as a read, so pruning could forget the dynptr (fixed in 6.3).
-  for (const slot of slotsAt(c, reg) ?? []) markRead(c, slot, live.READ64);
+  if (c.asLinux) c.erred = true;
+  else for (const slot of slotsAt(c, reg) ?? []) markRead(c, slot, live.READ64);
   if (type.uninit) {
     if (!isFree(c, reg)) refuse('Dynptr has to be an uninitialized dynptr');
     arg.uninitDynptrRegno = regno;

@@ -11,7 +11,7 @@
 import { errnoName } from '../../kernel/types/errno.ts';
 import { Bug } from '../../kernel/types/units.ts';
 import type { ProgramSpec, Rejection } from '../program.ts';
-import { Checker, Rejected } from './checker.ts';
+import { type Checker, Rejected } from './checker.ts';
 import type { VerifierEnv } from './env.ts';
 import { functionName, placeName } from './explain/describe.ts';
 import { Scene, capital, type Told } from './explain/scene.ts';
@@ -20,7 +20,7 @@ import { tellers } from './explain/tellers.ts';
 import { Trace, frameOfPlace, type TraceStep } from './explain/trace.ts';
 import { changedText, stateView, type StateView } from './explain/view.ts';
 import { reasonPage, reasons, type ReasonCode } from './reasons.ts';
-import { runChecker } from './verify.ts';
+import { decide } from './verify.ts';
 
 export type { StateView } from './explain/view.ts';
 export type { Role } from './explain/story.ts';
@@ -92,11 +92,11 @@ export interface Explanation {
 export const MAX_PATH = 512;
 
 export function explain(spec: ProgramSpec, env: VerifierEnv, verdict: Rejection): Explanation {
-  const trace = new Trace();
+  let trace = new Trace();
   // No log: text is not what explanations are made from.
-  const c = new Checker(spec, { ...env, logLevel: 0 });
-  c.recorder = trace;
-  const outcome = runChecker(c);
+  const { deciding: c, outcome } = decide(spec, { ...env, logLevel: 0 }, (checker) => {
+    checker.recorder = trace = new Trace();
+  });
   const common = {
     errno: errnoName(verdict.errno) ?? String(verdict.errno),
     program: spec.name,

@@ -20,7 +20,7 @@ import { changedText, stateView, type StateView } from './explain/view.ts';
 import type { ReasonCode } from './reasons.ts';
 import type { Recorder } from './recorder.ts';
 import type { KeptState } from './state.ts';
-import { runChecker } from './verify.ts';
+import { decide } from './verify.ts';
 
 /** Where a path began. */
 export type PathStart =
@@ -100,10 +100,10 @@ export function recordExploration(
   env: VerifierEnv,
   limits: ExplorationLimits = {},
 ): Exploration {
-  const c = new Checker(spec, { ...env, logLevel: 0 });
-  const recorder = new ExplorationRecorder(limits);
-  c.recorder = recorder;
-  const outcome = runChecker(c);
+  let recorder = new ExplorationRecorder(limits);
+  const { deciding: c, outcome } = decide(spec, { ...env, logLevel: 0 }, (checker) => {
+    checker.recorder = recorder = new ExplorationRecorder(limits);
+  });
   const refused = outcome instanceof Rejected;
   return {
     program: spec.name,

@@ -70,7 +70,10 @@ export function callsGlobal(c: Checker, subprog: number): boolean {
   clobberCallerSaved(c, c.regs);
   c.forget(c.regs[0]!);
   // differs: 6.1 keeps them (fixed in 6.13).
-  if (movesPacket(c, subprog, new Set())) forgetPacketPointers(c);
+  if (movesPacket(c, subprog, new Set())) {
+    if (c.asLinux) c.erred = true;
+    else forgetPacketPointers(c);
+  }
   return true;
 }
 

@@ -81,6 +81,10 @@ export function callHelper(c: Checker, insn: Insn): void {
  * differs: 6.1 only explores the tail call that fails (fixed in 6.13 for the packet, later for r0).
  */
 function exploreTailCall(c: Checker): void {
+  if (c.asLinux) {
+    c.erred = true;
+    return;
+  }
   c.pushPath(c.insn + 1, c.insn, false);
   forgetPacketPointers(c);
   c.forget(c.regs[0]!);

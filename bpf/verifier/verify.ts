@@ -7,6 +7,9 @@
  * paths of the global functions and of the main program; then stack depth and rewriting. The
  * verdict's errno, log and count of processed instructions are Linux 6.1's; where they differ on
  * purpose, `// differs:` says so at the place.
+ *
+ * A program is first explored as 6.1 does, its known errors included. Where one of these played a
+ * part in accepting it, it is explored again without them: that decides.
  */
 import { errno } from '../../kernel/types/errno.ts';
 import type { ProgramSpec, Verdict, VerifiedProgram } from '../program.ts';
@@ -25,8 +28,7 @@ import { rewrite } from './rewrite.ts';
 export type { VerifierEnv } from './env.ts';
 
 export function verify(spec: ProgramSpec, env: VerifierEnv): Verdict {
-  const c = new Checker(spec, env);
-  const outcome = runChecker(c);
+  const { first: c, deciding, outcome } = decide(spec, env);
   const accepted = !(outcome instanceof Rejected);
   writeStats(c, accepted ? outcome.subprogs : c.subprogs);
   const full = c.log.on && c.log.full;
@@ -35,10 +37,39 @@ export function verify(spec: ProgramSpec, env: VerifierEnv): Verdict {
     kind: 'rejected',
     errno: full || accepted ? errno.ENOSPC : outcome.errno,
     reason: accepted ? 'log-full' : outcome.reason,
-    insn: accepted ? c.insn : (outcome.about.insn ?? c.insn),
+    insn: accepted ? c.insn : (outcome.about.insn ?? deciding.insn),
     log: c.log.text,
     verifiedInsns: c.processed,
   };
+}
+
+export interface Decision {
+  /** As 6.1: whose log and counts are shown. */
+  readonly first: Checker;
+  /** The exploration that decided. */
+  readonly deciding: Checker;
+  readonly outcome: VerifiedProgram | Rejected;
+}
+
+/** @param follow sees each exploration before it starts, to follow it with a recorder */
+export function decide(
+  spec: ProgramSpec,
+  env: VerifierEnv,
+  follow?: (c: Checker) => void,
+): Decision {
+  const first = new Checker(spec, env);
+  first.asLinux = true;
+  follow?.(first);
+  const outcome = runChecker(first);
+  if (outcome instanceof Rejected || !first.erred) return { first, deciding: first, outcome };
+  const deciding = new Checker(spec, { ...env, logLevel: 0 });
+  follow?.(deciding);
+  const final = runChecker(deciding);
+  if (!(final instanceof Rejected)) {
+    return { first, deciding, outcome: { ...final, verifiedInsns: first.processed } };
+  }
+  if (final.line !== undefined) first.log.write(`${final.line}\n`);
+  return { first, deciding, outcome: final };
 }
 
 /** Runs a verification to its end, for those who follow it with a recorder. */

@@ -8,7 +8,7 @@
  */
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { found, type Court, type Found } from './court.ts';
+import { found, type Comparison, type Court, type Found } from './court.ts';
 import { generate, KINDS, type Kind } from './generate/generate.ts';
 import type { RequestJson } from './request.ts';
 import { coverageOf, sum, tally, type Coverage, type Tally } from './statistics.ts';
@@ -51,10 +51,21 @@ export async function runCampaign(
     throw new Error(`${folder} is of another campaign: seed ${state.seed}, ${state.kind}`);
   }
   const differing: Found[] = [];
-  while (state.done < count) {
-    const size = Math.min(ROUND, count - state.done);
-    const part = { from: state.done, ...(base && { base }) };
-    const comparisons = await court.compare(generate(size, seed, kind, part));
+  const rounds = Array.from({ length: Math.ceil((count - state.done) / ROUND) }, (_, i) => ({
+    from: state.done + i * ROUND,
+    size: Math.min(ROUND, count - state.done - i * ROUND),
+  }));
+  const ask = (index: number): Promise<Comparison[]> | undefined => {
+    const round = rounds[index];
+    if (!round) return undefined;
+    const part = { from: round.from, ...(base && { base }) };
+    return court.compare(generate(round.size, seed, kind, part));
+  };
+  let ahead = ask(0);
+  for (const [index, { size }] of rounds.entries()) {
+    const asked = ahead!;
+    ahead = ask(index + 1);
+    const comparisons = await asked;
     const tallies = { ...state.tallies };
     for (const each of KINDS) {
       const those = comparisons.filter(({ request }) => String(request.id).startsWith(each));

@@ -20,6 +20,8 @@ export interface Comparison {
   readonly difference: Difference | undefined;
   /** Results that differ, but on skep also when only addresses, clock and random numbers do. */
   readonly unstable: boolean;
+  /** The judge was asked. */
+  readonly judged: boolean;
   /** The JIT ran it too. */
   readonly compiled: boolean;
 }
@@ -34,8 +36,11 @@ export interface CourtOptions {
   readonly progress?: (done: number, total: number) => void;
 }
 
-/** Requests between two looks at the answers: the kernel answers while skep does. */
+/** Requests put to one kernel at a time. */
 const CHUNK = 2000;
+/** A kernel under QEMU counts as hung when it verifies more instructions than about these. */
+const MOST_PROCESSED = 300_000;
+const TOO_LONG = 'too long for the judge';
 /** Wall time that skep computes before it lets the kernel's output in, ms. */
 const SLICE_MS = 50;
 
@@ -54,6 +59,9 @@ export class Court {
   readonly #jit: Contender | undefined;
   readonly #elsewhere: Contender;
   readonly #options: CourtOptions;
+  /** What skep, and what the judge was last asked; both answer one question at a time. */
+  #skepBusy: Promise<unknown> = Promise.resolve();
+  #judgeBusy: Promise<unknown> = Promise.resolve();
 
   constructor(
     judge: Judge,
@@ -67,21 +75,40 @@ export class Court {
     this.#elsewhere = make('elsewhere');
   }
 
+  /** Several may be under way: while the judge is busy with one, skep answers the next. */
   async compare(requests: readonly RequestJson[]): Promise<Comparison[]> {
+    const answering = this.#skepBusy.then(() => this.#answers(requests));
+    this.#skepBusy = answering.catch(() => {});
+    const skep = await answering;
+    const judging = this.#judgeBusy.then(() => this.#judged(requests, skep));
+    this.#judgeBusy = judging.catch(() => {});
+    const linux = await judging;
+    return requests.map((request, i) => this.#compared(request, linux[i]!, skep[i]!));
+  }
+
+  /** What skep says takes longer than a kernel under QEMU may is not put to one. */
+  async #judged(
+    requests: readonly RequestJson[],
+    skep: readonly { readonly skep: Answer }[],
+  ): Promise<Answer[]> {
     const jobs = this.#options.jobs ?? 1;
-    const results: Comparison[] = [];
-    for (let at = 0; at < requests.length; at += CHUNK * jobs) {
+    const isShort = (_: unknown, i: number): boolean => {
+      const answer = skep[i]!.skep;
+      return !('ok' in answer) || answer.verified_insns < MOST_PROCESSED;
+    };
+    const asked = requests.filter(isShort);
+    const answers: Answer[] = [];
+    for (let at = 0; at < asked.length; at += CHUNK * jobs) {
       const chunks = Array.from({ length: jobs }, (_, i) =>
-        requests.slice(at + i * CHUNK, at + (i + 1) * CHUNK),
+        asked.slice(at + i * CHUNK, at + (i + 1) * CHUNK),
       );
-      const answers = Promise.all(chunks.map((chunk) => this.ask(chunk)));
-      const skep = await this.#answers(chunks.flat());
-      (await answers).flat().forEach((linux, i) => {
-        results.push(this.#compared(chunks.flat()[i]!, linux, skep[i]!));
-      });
-      this.#options.progress?.(results.length, requests.length);
+      answers.push(...(await Promise.all(chunks.map((chunk) => this.ask(chunk)))).flat());
+      this.#options.progress?.(answers.length, asked.length);
     }
-    return results;
+    let next = 0;
+    return requests.map((request, i) =>
+      isShort(request, i) ? answers[next++]! : { id: request.id, error: TOO_LONG },
+    );
   }
 
   /** The judge's answers; a request that makes no sense is answered with its error. */
@@ -123,10 +150,20 @@ export class Court {
     linux: Answer,
     { skep, jit }: { skep: Answer; jit?: Answer },
   ): Comparison {
-    const found = (jit && engineDifference(skep, jit)) ?? difference(linux, skep);
+    const isJudged = !('error' in linux && linux.error === TOO_LONG);
+    const found =
+      (jit && engineDifference(skep, jit)) ?? (isJudged ? difference(linux, skep) : undefined);
     const doubtful = found !== undefined && RESULT_KINDS.has(found.kind);
     const unstable = doubtful && difference(this.#elsewhere.answer(request), skep) !== undefined;
-    return { request, linux, skep, difference: found, unstable, compiled: jit !== undefined };
+    return {
+      request,
+      linux,
+      skep,
+      difference: found,
+      unstable,
+      judged: isJudged,
+      compiled: jit !== undefined,
+    };
   }
 }
 

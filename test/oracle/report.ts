@@ -67,7 +67,7 @@ export function summary(tally: Tally): string {
   return [
     `${tally.total} programs: accepted by both ${percent(acceptedByBoth)}, refused by both ` +
       `${percent(refusedByBoth)}, by skep only ${percent(tally.refusedBySkepOnly)}, ` +
-      `by Linux only ${percent(tally.acceptedBySkepOnly)}`,
+      `by Linux only ${percent(tally.acceptedBySkepOnly)}; ${tally.notJudged} too long for the judge`,
     `results compared of ${ran} (JIT: ${compiled}), ${unstable} of them depend on addresses`,
     `instructions processed: the same for ${percent(tally.sameProcessed, acceptedByBoth)} of the ` +
       `accepted; of the refused errno ${percent(tally.sameErrno, refusedByBoth)}, ` +

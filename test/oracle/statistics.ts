@@ -15,6 +15,8 @@ import { insnsOf } from './request.ts';
 
 export interface Tally {
   readonly total: number;
+  /** Too long for the judge, which was not asked. */
+  readonly notJudged: number;
   readonly acceptedByBoth: number;
   readonly refusedByBoth: number;
   /** skep refuses what Linux accepts. */
@@ -50,6 +52,7 @@ export function tally(comparisons: readonly Comparison[]): Tally {
   }
   return {
     total: comparisons.length,
+    notJudged: comparisons.filter(({ judged }) => !judged).length,
     acceptedByBoth: count((a, b) => ok(a) && ok(b)),
     refusedByBoth: count((a, b) => no(a) && no(b)),
     refusedBySkepOnly: count((a, b) => ok(a) && no(b)),

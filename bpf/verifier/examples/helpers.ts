@@ -265,12 +265,13 @@ export const helperCalls: readonly Example[] = [
       r3 += -8
       r4 = 0
       call loop#181
-      r1 = *(u64 *)(r10 -8)
-      r0 = *(u32 *)(r1 +0)
+      r0 = 0
+      r0 = 1
       r0 = 2
       r0 += 0
       exit
-      body: r3 = 0
+      body: r3 = *(u64 *)(r2 +0)
+      r3 = *(u32 *)(r3 +0)
       *(u64 *)(r2 +0) = r3
       r0 = 0
       exit`,

@@ -6,6 +6,7 @@
 import type { BpfMap } from '../../../bpf/maps/map.ts';
 import { flag, type Reg } from '../../../bpf/verifier/reg.ts';
 import type { Scalar } from '../../../bpf/verifier/scalar.ts';
+import { SKB_CB } from '../../../hooks/skb-convert.ts';
 import { KERNEL_BASE, type Ram } from '../../../kernel/ram/ram.ts';
 import { SkBuff } from '../../../kernel/types/skbuff.ts';
 import type { RamOffset } from '../../../kernel/types/units.ts';
@@ -67,6 +68,12 @@ export class World {
     return { meta: start, start, end: start + BigInt(len) };
   }
 
+  #lacksEnd(): boolean {
+    if (this.#isXdp) return false;
+    const { cb } = SkBuff.at(this.ram, Number(this.context - KERNEL_BASE) as RamOffset);
+    return this.ram.view.getBigUint64(cb + SKB_CB.dataEnd, true) === 0n;
+  }
+
   /** Starts of the values of a map, and of memory that was given out, that `pointer` may have. */
   #basesOf(map: BpfMap | undefined): readonly bigint[] {
     const bases = [...this.#bases];
@@ -109,6 +116,8 @@ export class World {
       }
       case 'pkt_end': {
         const { end } = this.packet();
+        // A test run of cgroup_skb gives none; no access is ever allowed there.
+        if (base === 0n && this.#lacksEnd()) return { start: 0n, end: 0n };
         return fits(end) ? { start: end, end } : undefined;
       }
       case 'map_value':
