@@ -24,7 +24,7 @@ import { ARGUMENTS, RAX, RBP, RDI, RSP } from './registers.ts';
 import type { KernelSymbol, SymbolTable } from './symbols.ts';
 import { HOST_RETURN } from './text-space.ts';
 import { FUNCTION, translateFunction, type Linkage } from './translate-function.ts';
-import type { DivideOperation } from './translate.ts';
+import type { DivideOperation } from './translate-divide.ts';
 import type { Ram } from '../../kernel/ram/ram.ts';
 
 export interface SimulatedImage {

@@ -11,7 +11,8 @@ import type { X86Insn } from './decode.ts';
 import { pushCondition, type Flags } from './flags.ts';
 import { ARGUMENTS, CALLER_SAVED, RAX, RSP } from './registers.ts';
 import type { KernelSymbol } from './symbols.ts';
-import { stackOperand, translateInsn, type DivideOperation } from './translate.ts';
+import { stackOperand, translateInsn } from './translate.ts';
+import type { DivideOperation } from './translate-divide.ts';
 import { WasmFunction, type WasmHost } from './wasm-function.ts';
 
 export const FUNCTION: Signature = { params: [], results: ['i32'] };

@@ -7,22 +7,17 @@
  */
 import { I32, I64, type IntOp } from '../../bpf/jit/code-writer.ts';
 import { Undecodable, type Operand, type X86Insn } from './decode.ts';
+import { divide64, divide128, type DivideSite } from './translate-divide.ts';
 import { flagA, flagB, type FlagKind, type Flags } from './flags.ts';
 import { RAX, RBP, RCX, RDX, RSP } from './registers.ts';
 import type { MemoryOperand, WasmFunction } from './wasm-function.ts';
 
-export interface InsnSite {
+export interface InsnSite extends DivideSite {
   /** A jump looks at the flags that it leaves. */
   readonly flagsUsed: boolean;
   /** For a load in the exception table: the register that becomes 0 where it faults. */
   readonly zeroes: number | undefined;
-  /** Imports (rdx, rax, divisor) -> i64 for dividends of 128 bits, by name. */
-  divide(operation: DivideOperation): number;
-  /** Import (offset of the instruction: i32): #DE, which does not return. */
-  readonly divideError: number;
 }
-
-export type DivideOperation = 'div' | 'mod' | 'idiv' | 'imod';
 
 type Width = 32 | 64;
 
@@ -366,100 +361,8 @@ class Translation {
   }
 
   #divide(signed: boolean, by: Operand): undefined {
-    if (this.#width === 64) this.#divide128(signed, by);
-    else this.#divide64(signed, by);
-  }
-
-  /** edx:eax by 32 bits, in 64. */
-  #divide64(signed: boolean, by: Operand): void {
-    const f = this.#f;
-    const dividend = f.temporary('dividend', 'i64');
-    const divisor = f.temporary('divisor', 'i64');
-    const quotient = f.temporary('quotient', 'i64');
-    this.#value(by);
-    f.op(signed ? I64.extend_s : I64.extend_u);
-    f.localTee(divisor);
-    f.op(I64.eqz);
-    this.#errorIf();
-    f.get(RDX);
-    f.i64(32n);
-    f.op(I64.shl);
-    f.get32(RAX);
-    f.op(I64.extend_u);
-    f.op(I64.or);
-    f.localTee(dividend);
-    f.localGet(divisor);
-    f.op(signed ? I64.div_s : I64.div_u);
-    f.localTee(quotient);
-    f.localGet(quotient);
-    f.op(I32.wrap);
-    f.op(signed ? I64.extend_s : I64.extend_u);
-    f.op(I64.ne);
-    this.#errorIf();
-    f.localGet(dividend);
-    f.localGet(divisor);
-    f.op(signed ? I64.rem_s : I64.rem_u);
-    f.op(I32.wrap);
-    f.set32(RDX);
-    f.localGet(quotient);
-    f.op(I32.wrap);
-    f.set32(RAX);
-  }
-
-  /** rdx:rax by 64 bits. Where rdx only extends rax, as after `xor` and `cqo`, 64 bits do. */
-  #divide128(signed: boolean, by: Operand): void {
-    const f = this.#f;
-    const divisor = f.temporary('divisor', 'i64');
-    const quotient = f.temporary('quotient', 'i64');
-    this.#value(by);
-    f.localTee(divisor);
-    f.op(I64.eqz);
-    this.#errorIf();
-    f.get(RDX);
-    if (signed) {
-      f.get(RAX);
-      f.i64(63n);
-      f.op(I64.shr_s);
-      f.op(I64.eq);
-      // The smallest number by -1 has no quotient; let the long way find out.
-      f.localGet(divisor);
-      f.i64(-1n);
-      f.op(I64.ne);
-      f.op(I32.and);
-    } else {
-      f.op(I64.eqz);
-    }
-    f.if();
-    f.get(RAX);
-    f.localGet(divisor);
-    f.op(signed ? I64.div_s : I64.div_u);
-    f.localSet(quotient);
-    f.get(RAX);
-    f.localGet(divisor);
-    f.op(signed ? I64.rem_s : I64.rem_u);
-    f.set(RDX);
-    f.else();
-    for (const operation of signed ? (['idiv', 'imod'] as const) : (['div', 'mod'] as const)) {
-      f.get(RDX);
-      f.get(RAX);
-      f.localGet(divisor);
-      f.callImport(this.#site.divide(operation));
-      if (operation.endsWith('mod')) f.set(RDX);
-      else f.localSet(quotient);
-    }
-    f.end();
-    f.localGet(quotient);
-    f.set(RAX);
-  }
-
-  /** #DE if the i32 on the stack is not 0. */
-  #errorIf(): void {
-    const f = this.#f;
-    f.if();
-    f.i32(this.#insn.offset);
-    f.callImport(this.#site.divideError);
-    f.unreachable();
-    f.end();
+    const divide = this.#width === 64 ? divide128 : divide64;
+    divide(this.#f, this.#insn, this.#site, signed, () => this.#value(by));
   }
 
   #push(src: Operand): undefined {
