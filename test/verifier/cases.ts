@@ -99,15 +99,6 @@ export const shapeCases: readonly Case[] = [
     'BPF program is too large. Processed 1000001 insn',
     { logLevel: 0 },
   ),
-  no(
-    'a loop whose ways out make all the checkpoints',
-    `r8 = *(u32 *)(r1 +0)\n r8 &= 7\n r7 = 0
-     loop: r0 = r8\n if r0 s> 1 goto pc+2\n if r0 s< 0 goto pc+1\n r0 <<= 3
-     r7 += 1\n if w7 < w8 goto loop\n r0 = 0\n exit`,
-    'too-complex',
-    'BPF program is too large. Processed 1000001 insn',
-    { logLevel: 0 },
-  ),
 ];
 
 export const registerCases: readonly Case[] = [
