@@ -40,7 +40,7 @@ function bucketOf(c: Checker, insn: number): Checkpoint[] {
  * back goes through all of it: the verifier hangs (6.12 limits it to 40). Rarely more than a few tens
  * otherwise, so counts stay those of 6.1.
  */
-const MAX_JUMPS = 256;
+const MAX_JUMPS = 128;
 
 /** Without CAP_BPF nobody walks back: all is precise. */
 function recordJump(c: Checker): void {

@@ -9,7 +9,7 @@ import { errno } from '../../kernel/types/errno.ts';
 import { runRequest, type Line } from '../conformance/run.ts';
 
 it('reaches the limit in seconds', { timeout: 60_000 }, () => {
-  const file = join(import.meta.dirname, 'long-history.json');
+  const file = join(import.meta.dirname, 'long-history.jsonl');
   const request = JSON.parse(readFileSync(file, 'utf8')) as Line['request'];
   const verdict = runRequest(request);
   expect(verdict).toMatchObject({ kind: 'rejected', errno: errno.E2BIG, reason: 'too-complex' });
