@@ -25,7 +25,7 @@
 
 #define LOG_BYTES (16u << 20)
 #define PACKET_ROOM 65536
-#define MAX_MAPS 16
+#define MAX_MAPS 64
 #define MAX_RUNS 64
 
 struct bytes {
