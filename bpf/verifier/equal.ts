@@ -11,7 +11,6 @@ import { rangeWithin } from './scalar.ts';
 import {
   byteAt,
   byteKind,
-  forEachReg,
   isSpill,
   live,
   type Frame,
@@ -189,7 +188,7 @@ function equalitiesHold(c: Checker, old: KeptState, cur: State): boolean {
   const isMember = (slot: Slot) =>
     isPlain(slot.reg, 'scalar') && slot.reg.id !== 0 && (slot.live & live.READ) !== 0;
   let wanted = false;
-  forEachReg(old, (slot) => {
+  forEachPair(old, cur, (slot) => {
     if (!isMember(slot)) return;
     const group = groups.get(slot.reg.id) ?? { members: 0, precise: false };
     group.members++;
