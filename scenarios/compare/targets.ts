@@ -9,6 +9,8 @@ export interface CompareTarget {
   readonly about: string;
   /** Line rate of its ports, bits a second. */
   readonly bitsPerSecond: number;
+  /** Millions of packets a second of host time that the model must do, timed, with xdp1. */
+  readonly least: number;
   create(): Target;
 }
 
@@ -20,6 +22,7 @@ export const TARGETS: readonly CompareTarget[] = [
     id: 'hxdp',
     about: 'hXDP, a VLIW soft processor of 4 lanes at 156 MHz on a NetFPGA-SUME',
     bitsPerSecond: NETFPGA_BITS,
+    least: 1,
     create: () => createHxdp(),
   },
 ];

@@ -2,6 +2,7 @@
 import type { Bench } from '../../ui/cli/bench.ts';
 import { bootBench } from './boot.ts';
 import { engineBench } from './engine.ts';
+import { hwBench } from './hw.ts';
 import { mapsBench } from './maps.ts';
 import { netBench } from './net.ts';
 import { pageBench } from './page.ts';
@@ -15,5 +16,6 @@ export const benches: readonly Bench[] = [
   verifierBench,
   engineBench,
   mapsBench,
+  hwBench,
   pageBench,
 ];
