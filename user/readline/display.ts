@@ -48,7 +48,7 @@ export class Display {
     const end = this.#walk([...prefix, ...chars]);
     const at = this.#walk([...prefix, ...chars.slice(0, cursor)]);
     let out = this.#row > 0 ? `\x1b[${this.#row}A` : '';
-    out += `\r${prompt}${chars.map(shown).join('')}`;
+    out += `\r${prompt}${this.#printed(prefix, chars)}`;
     // In the last column the terminal waits with the wrap; make it happen.
     if (end.column === 0 && end.row > 0) out += '\n';
     out += '\x1b[J';
@@ -80,6 +80,19 @@ export class Display {
     const after = this.#walk([...visible(prompt), ...text]);
     if (after.row !== before.row || before.column === 0) return undefined;
     return added.map(shown).join('');
+  }
+
+  /** A wide character that does not fit a row leaves its last cell, which may show something old. */
+  #printed(prefix: readonly string[], chars: readonly string[]): string {
+    let { column } = this.#walk(prefix);
+    return chars
+      .map((char) => {
+        const width = cells(char);
+        const wraps = column + width > this.#columns;
+        column = ((wraps ? 0 : column) + width) % this.#columns;
+        return `${wraps && charWidth(char) > 1 ? '\x1b[J' : ''}${shown(char)}`;
+      })
+      .join('');
   }
 
   /** Where the cursor stands after these characters were printed from the first column. */
