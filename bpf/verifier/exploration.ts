@@ -10,7 +10,7 @@
  */
 import { errnoName } from '../../kernel/types/errno.ts';
 import type { ProgramSpec } from '../program.ts';
-import type { Checker} from './checker.ts';
+import type { Checker } from './checker.ts';
 import { Rejected, type Branch } from './checker.ts';
 import { subprogEnd } from './cfg.ts';
 import type { VerifierEnv } from './env.ts';
