@@ -129,9 +129,18 @@ export const word = (value: number) => {
 };
 export const quad = (value: number) => word(value) + word(Math.floor(value / 2 ** 32));
 
-/** The script that `write` writes. */
-export function scriptOf(name: string, write: (w: Writer) => void, needsMachine: boolean): Script {
-  const writer = new Writer();
-  write(writer);
-  return { name, steps: writer.steps, needsMachine };
+/** A list that `script` adds to. @param needsMachine they run as process 1 of a booted machine */
+export function scriptList(needsMachine: boolean): {
+  readonly scripts: readonly Script[];
+  readonly script: (name: string, write: (w: Writer) => void) => void;
+} {
+  const scripts: Script[] = [];
+  return {
+    scripts,
+    script(name, write) {
+      const writer = new Writer();
+      write(writer);
+      scripts.push({ name, steps: writer.steps, needsMachine });
+    },
+  };
 }
