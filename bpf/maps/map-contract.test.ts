@@ -6,139 +6,22 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { errno } from '../../kernel/types/errno.ts';
 import type { RamOffset } from '../../kernel/types/units.ts';
 import type { BareMachine } from '../../test/support/assets.ts';
-import { bareMachine } from '../../test/support/assets.ts';
-import { BtfBuilder } from '../btf/builder.ts';
 import { MAP_TYPES, mapTypeNumber, uapi } from '../uapi.ts';
-import type { MapType } from '../uapi.ts';
-import type { BpfMap, MapSpec } from './map.ts';
-import type { StackTraceMap } from './stack-trace.ts';
-import type { LocalStorageMap } from './storage.ts';
-import { CgroupStorageMap } from './storage.ts';
+import type { MapSpec } from './map.ts';
 import { createMap, mapTypes } from './table.ts';
+
+import { mapRig } from '../../test/support/map-rig.ts';
 
 const { BPF_ANY, BPF_NOEXIST, BPF_EXIST, BPF_F_LOCK } = uapi;
 const NULL = 0 as RamOffset;
 
 let machine: BareMachine;
-let key: RamOffset;
 let value: RamOffset;
-
-beforeEach(async () => {
-  machine = await bareMachine({ ramMiB: 16, cpuCount: 2 });
-  key = machine.ram.kzalloc(64);
-  value = machine.ram.kzalloc(512);
+const rig = mapRig();
+const { specOf, goodSpec, make, setKey, setValue, add, keysOf } = rig;
+beforeEach(() => {
+  ({ machine, value } = rig);
 });
-
-const specOf = (type: MapType, changes: Partial<MapSpec> = {}): MapSpec => ({
-  type,
-  keyBytes: 4,
-  valueBytes: 12,
-  maxEntries: 8,
-  flags: 0,
-  name: 'm',
-  ...changes,
-});
-
-/** A spec that Linux accepts, for each type. */
-function goodSpec(type: MapType): MapSpec {
-  switch (type) {
-    case 'lpm_trie':
-      return specOf(type, { keyBytes: 8, flags: uapi.BPF_F_NO_PREALLOC });
-    case 'tcam':
-      return specOf(type, { keyBytes: 12 });
-    case 'queue':
-    case 'stack':
-    case 'bloom_filter':
-      return specOf(type, { keyBytes: 0 });
-    case 'ringbuf':
-    case 'user_ringbuf':
-      return specOf(type, { keyBytes: 0, valueBytes: 0, maxEntries: 8192 });
-    case 'prog_array':
-    case 'perf_event_array':
-    case 'cgroup_array':
-      return specOf(type, { valueBytes: 4 });
-    case 'devmap':
-    case 'devmap_hash':
-      // Linux adds the flag itself.
-      return specOf(type, { valueBytes: 8, flags: 0 });
-    case 'cpumap':
-    case 'sockmap':
-    case 'sockhash':
-    case 'reuseport_sockarray':
-      return specOf(type, { valueBytes: 8 });
-    case 'xskmap':
-      return specOf(type, { valueBytes: 4 });
-    case 'stack_trace':
-      return specOf(type, { valueBytes: 80 });
-    case 'cgroup_storage':
-    case 'percpu_cgroup_storage':
-      return specOf(type, { keyBytes: 16, maxEntries: 0 });
-    case 'sk_storage':
-    case 'inode_storage':
-    case 'task_storage':
-      return specOf(type, { valueBytes: 4, maxEntries: 0, flags: 1, ...intBtf() });
-    case 'array_of_maps':
-    case 'hash_of_maps':
-      return specOf(type, { valueBytes: 4, innerMap: make(specOf('array')) });
-    default:
-      return specOf(type);
-  }
-}
-
-/** BTF of a map from int to int. */
-function intBtf(): Partial<MapSpec> {
-  const builder = new BtfBuilder();
-  const int = { size: 4, bits: 32, bitOffset: 0, signed: true, char: false, bool: false };
-  const id = builder.add({ kind: 'int', name: 'int', ...int });
-  return { btf: builder.build(), btfKeyTypeId: id, btfValueTypeId: id };
-}
-
-function make(spec: MapSpec): BpfMap {
-  const map = createMap(machine.runtime, spec);
-  if (typeof map === 'number') throw new Error(`${spec.type}: ${map}`);
-  return map;
-}
-
-/** The key numbered `n`; for an LPM trie 10.0.0.n/32. */
-function setKey(map: BpfMap, n: number): RamOffset {
-  const { view } = machine.ram;
-  if (map.spec.type === 'lpm_trie') {
-    view.setUint32(key, 32, true);
-    view.setUint32(key + 4, 0x0a000000 + n, false);
-  } else {
-    view.setUint32(key, n, true);
-  }
-  return key;
-}
-
-function setValue(map: BpfMap, n: number): RamOffset {
-  for (let i = 0; i < map.userValueBytes; i++) machine.ram.u8[value + i] = n;
-  return value;
-}
-
-const add = (map: BpfMap, n: number, flags: number = BPF_ANY) =>
-  map.updateFromUser(setKey(map, n), setValue(map, n + 1), flags);
-
-/** The numbers of the keys in iteration order. */
-function keysOf(map: BpfMap, each: (n: number) => void = () => {}): number[] {
-  const { ram } = machine;
-  const numbers: number[] = [];
-  const current = ram.kzalloc(64);
-  const next = ram.kzalloc(64);
-  let at = NULL;
-  while (map.nextKey(at, next) === 0) {
-    ram.u8.copyWithin(current, next, next + 64);
-    at = current;
-    const isTrie = map.spec.type === 'lpm_trie';
-    const n = isTrie ? ram.u8[current + 7]! : ram.view.getUint32(current, true);
-    numbers.push(n);
-    if (numbers.length > 1000) throw new Error('the iteration does not end');
-    each(n);
-  }
-  ram.kfree(current);
-  ram.kfree(next);
-  return numbers;
-}
 
 const BYTE_HASHES = ['hash', 'percpu_hash', 'lru_hash', 'lru_percpu_hash', 'lpm_trie'] as const;
 const BOUNDED = ['hash', 'percpu_hash', 'lpm_trie'] as const;
@@ -447,131 +330,5 @@ describe('bloom_filter', () => {
     for (let n = 100; n < 1100; n++) if (map.copyValue(NULL, set(n), 0) === 0) wrong++;
     expect(wrong).toBeLessThan(100);
     expect(map.updateFromUser(NULL, set(1), BPF_EXIST)).toBe(-errno.EINVAL);
-  });
-});
-
-describe('devmap and devmap_hash', () => {
-  beforeEach(() => {
-    Object.assign(machine.kernel, { netDeviceExists: (ifindex: number) => ifindex < 10 });
-  });
-  const put = (map: BpfMap, n: number, ifindex: number, flags = 0, progFd = 0) => {
-    machine.ram.view.setUint32(value, ifindex, true);
-    machine.ram.view.setInt32(value + 4, progFd, true);
-    return map.update(setKey(map, n), value, flags);
-  };
-
-  it('hold devices that exist', () => {
-    for (const type of ['devmap', 'devmap_hash'] as const) {
-      const map = make(goodSpec(type));
-      expect(put(map, 3, 7)).toBe(0);
-      expect(map.redirectTarget!(3)).toBe(true);
-      expect(map.redirectTarget!(2)).toBe(false);
-      expect(machine.ram.view.getUint32(map.lookup(setKey(map, 3)), true)).toBe(7);
-      expect(put(map, 3, 99)).toBe(-errno.EINVAL);
-      expect(put(map, 3, 7, 0, 5)).toBe(-errno.EINVAL);
-      expect(map.copyValue(setKey(map, 3), value, 0)).toBe(0);
-      expect(machine.ram.view.getUint32(value, true)).toBe(7);
-      expect(map.copyValue(setKey(map, 4), value, 0)).toBe(-errno.ENOENT);
-      expect(map.delete(setKey(map, 3))).toBe(0);
-      expect(map.lookup(setKey(map, 3))).toBe(0);
-      expect(map.spec.flags & uapi.BPF_F_RDONLY_PROG).not.toBe(0);
-    }
-  });
-
-  it('a devmap is an array, a devmap_hash takes any key', () => {
-    const array = make(goodSpec('devmap'));
-    expect(put(array, 8, 1)).toBe(-errno.E2BIG);
-    expect(put(array, 1, 1, BPF_NOEXIST)).toBe(-errno.EEXIST);
-    expect(put(array, 1, 0)).toBe(0);
-    expect(array.delete(setKey(array, 8))).toBe(-errno.EINVAL);
-    expect(keysOf(array)).toHaveLength(8);
-    const hash = make(goodSpec('devmap_hash'));
-    for (const n of [100, 4, 12, 1]) expect(put(hash, n, 1)).toBe(0);
-    expect(put(hash, 4, 2, BPF_NOEXIST)).toBe(-errno.EEXIST);
-    expect(put(hash, 4, 0)).toBe(-errno.EINVAL);
-    // By bucket, the newest of a bucket first: 100, 4 and 12 share one of eight.
-    expect(keysOf(hash)).toEqual([1, 12, 4, 100]);
-    for (const n of [2, 3, 5, 6]) put(hash, n, 1);
-    expect(put(hash, 7, 1)).toBe(-errno.E2BIG);
-    expect(hash.delete(setKey(hash, 50))).toBe(-errno.ENOENT);
-  });
-});
-
-describe('cpumap', () => {
-  it('takes CPUs that exist and queues that are not too long', () => {
-    const map = make(goodSpec('cpumap'));
-    const put = (cpu: number, queueSize: number, flags = 0) => {
-      machine.ram.writeU64(value, BigInt(queueSize));
-      return map.update(setKey(map, cpu), value, flags);
-    };
-    expect(put(1, 64)).toBe(0);
-    expect(put(2, 64)).toBe(-errno.ENODEV);
-    expect(put(8, 64)).toBe(-errno.E2BIG);
-    expect(put(1, 16385)).toBe(-errno.EOVERFLOW);
-    expect(put(1, 64, BPF_NOEXIST)).toBe(-errno.EEXIST);
-    expect(map.redirectTarget!(1)).toBe(true);
-    expect(put(1, 0)).toBe(0);
-    expect(map.redirectTarget!(1)).toBe(false);
-  });
-});
-
-describe('stack_trace', () => {
-  it('gives equal stacks one id and keeps different ones apart', () => {
-    const map = make(goodSpec('stack_trace')) as StackTraceMap;
-    const stack = (n: number) => [BigInt(n), BigInt(n + 1), BigInt(n + 2)];
-    const id = map.put(stack(1), 0);
-    expect(map.put(stack(1), 0)).toBe(id);
-    expect(map.copyValue(setKey(map, id), value, 0)).toBe(0);
-    expect([0, 8, 16, 24].map((at) => machine.ram.readU64((value + at) as RamOffset))).toEqual([
-      1n,
-      2n,
-      3n,
-      0n,
-    ]);
-    // Eight buckets: some other stack has the same one.
-    let clash = 2;
-    while (map.put(stack(clash), 0) !== -errno.EEXIST) clash++;
-    const reused = map.put(stack(clash), uapi.BPF_F_REUSE_STACKID);
-    expect(reused).toBeGreaterThanOrEqual(0);
-    expect(map.put(stack(clash), 0)).toBe(reused);
-    expect(map.delete(setKey(map, reused))).toBe(0);
-    expect(map.delete(setKey(map, reused))).toBe(-errno.ENOENT);
-    expect(map.delete(setKey(map, 8))).toBe(-errno.E2BIG);
-    expect(map.update(setKey(map, 0), value, 0)).toBe(-errno.EINVAL);
-  });
-});
-
-describe('storage of kernel objects', () => {
-  it('has a value an owner, made when asked for, gone with it', () => {
-    const map = make(goodSpec('sk_storage')) as LocalStorageMap;
-    const [one, two] = [0x20000, 0x30000] as RamOffset[];
-    expect(map.get(one!, NULL, false)).toBe(0);
-    machine.ram.u32[value / 4] = 77;
-    const mine = map.get(one!, value, true);
-    expect(machine.ram.u32[mine / 4]).toBe(77);
-    expect(map.get(one!, NULL, true)).toBe(mine);
-    expect(machine.ram.u32[map.get(two!, NULL, true) / 4]).toBe(0);
-    expect(map.remove(one!)).toBe(0);
-    expect(map.remove(one!)).toBe(-errno.ENOENT);
-    expect(map.get(one!, NULL, false)).toBe(0);
-    expect(map.copyValue(setKey(map, 5), value, 0)).toBe(-errno.EBADF);
-  });
-
-  it('a cgroup’s is there while a program is attached', () => {
-    for (const type of ['cgroup_storage', 'percpu_cgroup_storage'] as const) {
-      const map = make(goodSpec(type)) as CgroupStorageMap;
-      machine.ram.u8.fill(0, key, key + 16);
-      machine.ram.writeU64(key, 9n);
-      machine.ram.view.setUint32(key + 8, 1, true);
-      expect(map.update(key, value, BPF_ANY)).toBe(-errno.ENOENT);
-      expect(map.link(CgroupStorageMap.keyText(9n, 1))).toBe(true);
-      machine.ram.u8.fill(6, value, value + map.userValueBytes);
-      expect(map.update(key, value, BPF_ANY)).toBe(0);
-      expect(machine.ram.u8[map.current('9/1')]).toBe(6);
-      expect(map.update(key, value, BPF_NOEXIST)).toBe(-errno.EINVAL);
-      expect(map.delete(key)).toBe(-errno.EINVAL);
-      map.unlink('9/1');
-      expect(map.lookup(key)).toBe(0);
-    }
   });
 });

@@ -5,7 +5,8 @@ import { isLdImm64 } from '../../bpf/verifier/opcode.ts';
 import { ATTACH_TYPES, mapTypeNumber, PROG_TYPES } from '../../bpf/uapi.ts';
 import type { BatchRequest } from '../../ui/cli/batch/request.ts';
 import { findJudge } from '../oracle/judge.ts';
-import { allCases, type Case } from './cases.ts';
+import type { Case } from './case.ts';
+import { allCases } from './cases.ts';
 
 /** Needs QEMU and a downloaded kernel: only where it is asked for. */
 const isWanted = process.env['SKEP_JUDGE'] === '1';
