@@ -6,9 +6,8 @@ import { NetDeviceStruct } from '../../kernel/types/net-device.ts';
 import { XdpBuff, XdpRxqInfo } from '../../kernel/types/xdp.ts';
 import type { BareMachine } from '../../test/support/assets.ts';
 import { bareMachine } from '../../test/support/assets.ts';
-import { callHelper, type HelperValue } from '../../test/support/call-helper.ts';
-import type { BpfMap, MapSpec } from '../maps/map.ts';
-import { createMap } from '../maps/table.ts';
+import { callHelper, mapFor, type HelperValue } from '../../test/support/call-helper.ts';
+import type { MapSpec } from '../maps/map.ts';
 import type { RunningProgram } from '../runtime.ts';
 import { uapi } from '../uapi.ts';
 import { parseLong } from './strtol.ts';
@@ -38,19 +37,7 @@ const textAt = (from: number) => {
   return new TextDecoder().decode(u8.slice(from, u8.indexOf(0, from)));
 };
 
-function make(spec: Partial<MapSpec>): BpfMap {
-  const map = createMap(machine.runtime, {
-    type: 'array',
-    keyBytes: 4,
-    valueBytes: 8,
-    maxEntries: 4,
-    flags: 0,
-    name: 'm',
-    ...spec,
-  });
-  if (typeof map === 'number') throw new Error(String(map));
-  return map;
-}
+const make = (spec: Partial<MapSpec>) => mapFor(machine.runtime, spec);
 
 describe('fib_lookup', () => {
   const AF_INET = 2;

@@ -5,10 +5,9 @@ import type { RamOffset } from '../../kernel/types/units.ts';
 import { XdpBuff, XDP_PACKET_HEADROOM, XdpFrame } from '../../kernel/types/xdp.ts';
 import type { BareMachine } from '../../test/support/assets.ts';
 import { bareMachine } from '../../test/support/assets.ts';
-import type { BpfMap, MapSpec } from '../maps/map.ts';
-import { createMap } from '../maps/table.ts';
+import type { MapSpec } from '../maps/map.ts';
 
-import { callHelper, type HelperValue } from '../../test/support/call-helper.ts';
+import { callHelper, mapFor, type HelperValue } from '../../test/support/call-helper.ts';
 
 let machine: BareMachine;
 /** 4 KiB to play with. */
@@ -23,19 +22,7 @@ const call = (proto: string, ...args: HelperValue[]): HelperValue =>
   callHelper(machine.runtime, proto, ...args);
 const at = (distance: number) => (buffer + distance) as RamOffset;
 
-function make(spec: Partial<MapSpec>): BpfMap {
-  const map = createMap(machine.runtime, {
-    type: 'array',
-    keyBytes: 4,
-    valueBytes: 8,
-    maxEntries: 4,
-    flags: 0,
-    name: 'm',
-    ...spec,
-  });
-  if (typeof map === 'number') throw new Error(String(map));
-  return map;
-}
+const make = (spec: Partial<MapSpec>) => mapFor(machine.runtime, spec);
 
 describe('XDP', () => {
   const FRAME = 2048;

@@ -10,13 +10,6 @@
 /* Prime, as Maglev's tables are; of each virtual address. */
 #define RING_SIZE 1021
 
-struct vip {
-	__be32 daddr;
-	__be16 dport;
-	__u8 protocol;
-	__u8 pad;
-};
-
 struct real {
 	__be32 daddr;
 	__u8 dmac[ETH_ALEN];
@@ -111,7 +104,7 @@ static __always_inline struct real *server_of(const struct flow *flow, __u32 vip
 SEC("xdp")
 int balancer(struct xdp_md *ctx)
 {
-	struct ethhdr *eth = data_of(ctx), *old;
+	struct ethhdr *eth = data_of(ctx);
 	struct iphdr *ip = (void *)(eth + 1);
 	struct ports *ports = (void *)(ip + 1);
 	struct flow flow = {};
@@ -149,27 +142,9 @@ int balancer(struct xdp_md *ctx)
 		counts->bytes += bytes;
 	}
 
-	if (bpf_xdp_adjust_head(ctx, -(int)sizeof(struct iphdr)))
-		return XDP_DROP;
-	eth = data_of(ctx);
-	ip = (void *)(eth + 1);
-	old = (void *)eth + sizeof(*ip);
-	if ((void *)(old + 1) > end_of(ctx) || (void *)(ip + 1) > end_of(ctx))
-		return XDP_DROP;
-	set_macs(eth, real->dmac, old->h_dest);
-	eth->h_proto = bpf_htons(ETH_P_IP);
-	ip->version = 4;
-	ip->ihl = sizeof(*ip) / 4;
-	ip->tos = 0;
-	ip->tot_len = bpf_htons(bytes + sizeof(*ip));
-	ip->id = 0;
-	ip->frag_off = 0;
-	ip->ttl = 64;
-	ip->protocol = IPPROTO_IPIP;
-	ip->check = 0;
 	/* A source of its own for each client, so that the servers' queues get their share. */
-	ip->saddr = bpf_htonl(0xac100000) | (client & bpf_htonl(0xffff));
-	ip->daddr = real->daddr;
-	ip->check = header_check(ip);
+	client = bpf_htonl(0xac100000) | (client & bpf_htonl(0xffff));
+	if (encapsulate(ctx, real->dmac, client, real->daddr, bytes))
+		return XDP_DROP;
 	return XDP_TX;
 }

@@ -2,13 +2,6 @@
 /* Wraps packets to a virtual address into an IPv4 tunnel (RFC 2003) and sends them on. */
 #include "workload.h"
 
-struct vip {
-	__be32 daddr;
-	__be16 dport;
-	__u8 protocol;
-	__u8 pad;
-};
-
 struct tunnel {
 	__be32 saddr;
 	__be32 daddr;
@@ -33,7 +26,7 @@ struct {
 SEC("xdp")
 int tx_iptunnel(struct xdp_md *ctx)
 {
-	struct ethhdr *eth = data_of(ctx), *old;
+	struct ethhdr *eth = data_of(ctx);
 	struct iphdr *ip = (void *)(eth + 1);
 	struct ports *ports = (void *)(ip + 1);
 	struct tunnel *tunnel;
@@ -55,28 +48,8 @@ int tx_iptunnel(struct xdp_md *ctx)
 	inner_bytes = bpf_ntohs(ip->tot_len);
 	protocol = ip->protocol;
 
-	if (bpf_xdp_adjust_head(ctx, -(int)sizeof(struct iphdr)))
+	if (encapsulate(ctx, tunnel->dmac, tunnel->saddr, tunnel->daddr, inner_bytes))
 		return XDP_DROP;
-	eth = data_of(ctx);
-	ip = (void *)(eth + 1);
-	old = (void *)eth + sizeof(*ip);
-	if ((void *)(old + 1) > end_of(ctx) || (void *)(ip + 1) > end_of(ctx))
-		return XDP_DROP;
-	set_macs(eth, tunnel->dmac, old->h_dest);
-	eth->h_proto = bpf_htons(ETH_P_IP);
-
-	ip->version = 4;
-	ip->ihl = sizeof(*ip) / 4;
-	ip->tos = 0;
-	ip->tot_len = bpf_htons(inner_bytes + sizeof(*ip));
-	ip->id = 0;
-	ip->frag_off = 0;
-	ip->ttl = 8;
-	ip->protocol = IPPROTO_IPIP;
-	ip->check = 0;
-	ip->saddr = tunnel->saddr;
-	ip->daddr = tunnel->daddr;
-	ip->check = header_check(ip);
 
 	packets = bpf_map_lookup_elem(&rxcnt, &protocol);
 	if (packets)

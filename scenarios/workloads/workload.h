@@ -25,6 +25,14 @@ struct ports {
 	__be16 dest;
 };
 
+/* A virtual address: what clients take for the server. */
+struct vip {
+	__be32 daddr;
+	__be16 dport;
+	__u8 protocol;
+	__u8 pad;
+};
+
 /* An IPv4 flow as maps know it. */
 struct flow {
 	__be32 saddr;
@@ -102,6 +110,37 @@ static __always_inline __u16 header_check(const struct iphdr *ip)
 	for (int i = 0; i < (int)(sizeof(*ip) / 2); i++)
 		sum += words[i];
 	return fold(sum);
+}
+
+/* The packet in an IPv4 tunnel (RFC 2003); -1 if there is no room for the header. */
+static __always_inline int encapsulate(struct xdp_md *ctx, const __u8 *dmac, __be32 saddr,
+				       __be32 daddr, __u16 inner_bytes)
+{
+	struct ethhdr *eth, *old;
+	struct iphdr *ip;
+
+	if (bpf_xdp_adjust_head(ctx, -(int)sizeof(struct iphdr)))
+		return -1;
+	eth = data_of(ctx);
+	ip = (void *)(eth + 1);
+	old = (void *)eth + sizeof(*ip);
+	if ((void *)(old + 1) > end_of(ctx) || (void *)(ip + 1) > end_of(ctx))
+		return -1;
+	set_macs(eth, dmac, old->h_dest);
+	eth->h_proto = bpf_htons(ETH_P_IP);
+	ip->version = 4;
+	ip->ihl = sizeof(*ip) / 4;
+	ip->tos = 0;
+	ip->tot_len = bpf_htons(inner_bytes + sizeof(*ip));
+	ip->id = 0;
+	ip->frag_off = 0;
+	ip->ttl = 64;
+	ip->protocol = IPPROTO_IPIP;
+	ip->check = 0;
+	ip->saddr = saddr;
+	ip->daddr = daddr;
+	ip->check = header_check(ip);
+	return 0;
 }
 
 #endif

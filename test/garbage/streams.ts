@@ -11,7 +11,7 @@ import { ISA } from '../../bpf/isa/table.ts';
 import { ATTACH_TYPES, PROG_TYPES } from '../../bpf/uapi.ts';
 import { mutated } from '../oracle/generate/mutated.ts';
 import type { RequestJson } from '../oracle/request.ts';
-import { Dice } from './dice.ts';
+import { Random } from '../oracle/generate/random.ts';
 
 export const STREAM_KINDS = ['bytes', 'shaped', 'mutated'] as const;
 export type StreamKind = (typeof STREAM_KINDS)[number];
@@ -40,7 +40,7 @@ const mapRequests = MAPS.map((type) => ({
 const PACKET = 'ff'.repeat(12) + '0800' + '45'.repeat(50);
 
 export function garbage(kind: StreamKind, seed: number): RequestJson {
-  const dice = new Dice(seed);
+  const dice = new Random(seed);
   if (kind === 'mutated') return { ...mutated(seed), log_level: 0 };
   const insns = kind === 'bytes' ? anyBytes(dice) : shaped(dice);
   const type = dice.pick(PROG_TYPES.slice(1));
@@ -58,11 +58,11 @@ export function garbage(kind: StreamKind, seed: number): RequestJson {
   } as RequestJson;
 }
 
-function anyBytes(dice: Dice): Uint8Array {
+function anyBytes(dice: Random): Uint8Array {
   return Uint8Array.from({ length: 8 * (1 + dice.below(MAX_INSNS)) }, () => dice.below(256));
 }
 
-function shaped(dice: Dice): Uint8Array {
+function shaped(dice: Random): Uint8Array {
   const insns = [{ code: 0xb7, dst: 0, src: 0, off: 0, imm: dice.pick(IMMS) }];
   const count = dice.below(MAX_INSNS);
   // Fewer registers are more often ones that hold something.

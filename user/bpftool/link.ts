@@ -9,34 +9,18 @@ import { allIds, fdById, linkInfo, type NamedLink, progInfo, withId } from '../b
 import { array, number, object, string } from './json.ts';
 import { linkFd } from './object-words.ts';
 import { pinCommand } from './pin.ts';
-import {
-  holders,
-  type Holder,
-  holdersJson,
-  holdersText,
-  pinnedJson,
-  pinnedPaths,
-  pinnedText,
-} from './refs.ts';
+import { holdersJson, holdersText, pinnedJson, pinnedText, type Refs, refsOf } from './refs.ts';
 import { type Bpftool, type Command } from './tool.ts';
 import { help } from './usage.ts';
-
-interface Tables {
-  readonly pinned: ReadonlyMap<number, string[]>;
-  readonly holders: ReadonlyMap<number, Holder[]>;
-}
 
 type Member = readonly [string, JsonTree];
 
 function* show(t: Bpftool): UserFlow<number> {
-  const tables: Tables = {
-    pinned: t.options.bpffs ? yield* pinnedPaths(t, 'link') : new Map(),
-    holders: yield* holders(t, 'link'),
-  };
+  const refs = yield* refsOf(t, 'link');
   if (t.words.left === 2) {
     const fd = yield* linkFd(t);
     if (fd === undefined) return t.failure;
-    const tree = yield* showOne(t, fd, tables);
+    const tree = yield* showOne(t, fd, refs);
     yield* close(fd);
     if (typeof tree === 'number') return tree;
     if (tree) yield* t.emit(tree);
@@ -50,7 +34,7 @@ function* show(t: Bpftool): UserFlow<number> {
     const fd = yield* fdById(t.user, 'link', id);
     if (fd === -2) continue;
     if (fd < 0) return yield* t.fail(`can't get link by id (${id}): ${strerror(fd)}`);
-    const tree = yield* showOne(t, fd, tables);
+    const tree = yield* showOne(t, fd, refs);
     yield* close(fd);
     if (typeof tree === 'number') return tree;
     if (tree) trees.push(tree);
@@ -59,7 +43,7 @@ function* show(t: Bpftool): UserFlow<number> {
   return 0;
 }
 
-function* showOne(t: Bpftool, fd: number, tables: Tables): UserFlow<JsonTree | undefined | number> {
+function* showOne(t: Bpftool, fd: number, refs: Refs): UserFlow<JsonTree | undefined | number> {
   const link = yield* linkInfo(t.user, fd);
   if (typeof link === 'number') return yield* t.fail(`can't get link info: ${strerror(link)}`);
   const { info } = link;
@@ -71,14 +55,14 @@ function* showOne(t: Bpftool, fd: number, tables: Tables): UserFlow<JsonTree | u
       ['type', type === undefined ? number(info.type) : string(type)],
       ['prog_id', number(info.prog_id)],
       ...details.json,
-      pinnedJson(tables.pinned, info.id),
-      holdersJson(tables.holders.get(info.id)),
+      pinnedJson(refs.pinned, info.id),
+      holdersJson(refs.holders.get(info.id)),
     );
   }
   yield* t.println(
     `${info.id}: ${type ?? `type ${info.type}`}  prog ${info.prog_id}  ${details.text}` +
-      pinnedText(tables.pinned.get(info.id)) +
-      holdersText(tables.holders.get(info.id)),
+      pinnedText(refs.pinned.get(info.id)) +
+      holdersText(refs.holders.get(info.id)),
   );
   return undefined;
 }

@@ -8,28 +8,12 @@ import { allIds, fdById, fdinfo, mapInfo, type MapInfo } from '../bpf/objects.ts
 import { deviceJson, deviceText } from './device.ts';
 import { array, bool, number, object, string } from './json.ts';
 import { mapFds } from './object-words.ts';
-import {
-  holders,
-  type Holder,
-  holdersJson,
-  holdersText,
-  pinnedJson,
-  pinnedPaths,
-  pinnedText,
-} from './refs.ts';
+import { holdersJson, holdersText, pinnedJson, pinnedText, type Refs, refsOf } from './refs.ts';
 import { type Bpftool, FAILED } from './tool.ts';
 
-interface Tables {
-  readonly pinned: ReadonlyMap<number, string[]>;
-  readonly holders: ReadonlyMap<number, Holder[]>;
-}
-
 export function* mapShow(t: Bpftool): UserFlow<number> {
-  const tables: Tables = {
-    pinned: t.options.bpffs ? yield* pinnedPaths(t, 'map') : new Map(),
-    holders: yield* holders(t, 'map'),
-  };
-  if (t.words.left === 2) return yield* showNamed(t, tables);
+  const refs = yield* refsOf(t, 'map');
+  if (t.words.left === 2) return yield* showNamed(t, refs);
   if (t.words.left > 0) return yield* t.fail(`what is '${t.words.peek()}'?`);
   const ids = yield* allIds(t.user, 'map');
   if (typeof ids === 'number') return yield* t.fail(`can't get next map: ${strerror(ids)}`);
@@ -38,7 +22,7 @@ export function* mapShow(t: Bpftool): UserFlow<number> {
     const fd = yield* fdById(t.user, 'map', id);
     if (fd === -2) continue;
     if (fd < 0) return yield* t.fail(`can't get map by id (${id}): ${strerror(fd)}`);
-    const tree = yield* showOne(t, fd, tables);
+    const tree = yield* showOne(t, fd, refs);
     if (tree) trees.push(tree);
     yield* close(fd);
   }
@@ -46,12 +30,12 @@ export function* mapShow(t: Bpftool): UserFlow<number> {
   return 0;
 }
 
-function* showNamed(t: Bpftool, tables: Tables): UserFlow<number> {
+function* showNamed(t: Bpftool, refs: Refs): UserFlow<number> {
   const fds = yield* mapFds(t);
   if (!fds || fds.length === 0) return FAILED;
   const trees: JsonTree[] = [];
   for (const fd of fds) {
-    const tree = yield* showOne(t, fd, tables);
+    const tree = yield* showOne(t, fd, refs);
     if (tree) trees.push(tree);
     yield* close(fd);
   }
@@ -60,14 +44,14 @@ function* showNamed(t: Bpftool, tables: Tables): UserFlow<number> {
 }
 
 /** The JSON of one map; undefined where text was printed instead. */
-function* showOne(t: Bpftool, fd: number, tables: Tables): UserFlow<JsonTree | undefined> {
+function* showOne(t: Bpftool, fd: number, refs: Refs): UserFlow<JsonTree | undefined> {
   const info = yield* mapInfo(t.user, fd);
   if (typeof info === 'number') {
     yield* t.fail(`can't get map info: ${strerror(info)}`);
     return undefined;
   }
-  if (t.json) return yield* mapJson(t, fd, info, tables);
-  yield* t.print(yield* mapText(t, fd, info, tables));
+  if (t.json) return yield* mapJson(t, fd, info, refs);
+  yield* t.print(yield* mapText(t, fd, info, refs));
   return undefined;
 }
 
@@ -88,7 +72,7 @@ export function headerJson(info: MapInfo): (readonly [string, JsonTree] | false)
   ];
 }
 
-function* mapText(t: Bpftool, fd: number, info: MapInfo, tables: Tables): UserFlow<string> {
+function* mapText(t: Bpftool, fd: number, info: MapInfo, refs: Refs): UserFlow<string> {
   let text = yield* headerText(t, info);
   text += `\tkey ${info.key_size}B  value ${info.value_size}B  max_entries ${info.max_entries}`;
   const memlock = yield* fdinfo(t.p, fd, 'memlock');
@@ -97,15 +81,15 @@ function* mapText(t: Bpftool, fd: number, info: MapInfo, tables: Tables): UserFl
   if (owner.type !== undefined || owner.jited !== undefined) text += '\n\t';
   if (owner.type !== undefined) text += `owner_prog_type ${owner.type}  `;
   if (owner.jited !== undefined) text += `owner${owner.jited ? '' : ' not'} jited`;
-  text += pinnedText(tables.pinned.get(info.id));
+  text += pinnedText(refs.pinned.get(info.id));
   const isFrozen = Number((yield* fdinfo(t.p, fd, 'frozen')) ?? 0) !== 0;
   if (info.btf_id !== 0 || isFrozen) text += '\n\t';
   if (info.btf_id !== 0) text += `btf_id ${info.btf_id}`;
   if (isFrozen) text += `${info.btf_id !== 0 ? '  ' : ''}frozen`;
-  return `${text}${holdersText(tables.holders.get(info.id))}\n`;
+  return `${text}${holdersText(refs.holders.get(info.id))}\n`;
 }
 
-function* mapJson(t: Bpftool, fd: number, info: MapInfo, tables: Tables): UserFlow<JsonTree> {
+function* mapJson(t: Bpftool, fd: number, info: MapInfo, refs: Refs): UserFlow<JsonTree> {
   const memlock = yield* fdinfo(t.p, fd, 'memlock');
   const owner = yield* ownerOf(t, fd, info);
   const frozen = Number((yield* fdinfo(t.p, fd, 'frozen')) ?? 0);
@@ -120,8 +104,8 @@ function* mapJson(t: Bpftool, fd: number, info: MapInfo, tables: Tables): UserFl
     owner.jited !== undefined && ['owner_jited', bool(owner.jited)],
     ['frozen', number(frozen)],
     info.btf_id !== 0 && ['btf_id', number(info.btf_id)],
-    pinnedJson(tables.pinned, info.id),
-    holdersJson(tables.holders.get(info.id)),
+    pinnedJson(refs.pinned, info.id),
+    holdersJson(refs.holders.get(info.id)),
   );
 }
 

@@ -12,20 +12,10 @@ import { tagText } from './hex.ts';
 import { array, bool, number, object, string } from './json.ts';
 import { progFds } from './object-words.ts';
 import { programName } from './program-name.ts';
-import {
-  holders,
-  type Holder,
-  holdersJson,
-  holdersText,
-  pinnedJson,
-  pinnedPaths,
-  pinnedText,
-} from './refs.ts';
+import { holdersJson, holdersText, pinnedJson, pinnedText, type Refs, refsOf } from './refs.ts';
 import { type Bpftool, FAILED } from './tool.ts';
 
-interface Tables {
-  readonly pinned: ReadonlyMap<number, string[]>;
-  readonly holders: ReadonlyMap<number, Holder[]>;
+interface Tables extends Refs {
   /** CLOCK_REALTIME at boot, ns. */
   readonly bootNs: bigint;
 }
@@ -34,8 +24,7 @@ type Member = readonly [string, JsonTree];
 
 export function* progShow(t: Bpftool): UserFlow<number> {
   const tables: Tables = {
-    pinned: t.options.bpffs ? yield* pinnedPaths(t, 'prog') : new Map(),
-    holders: yield* holders(t, 'prog'),
+    ...(yield* refsOf(t, 'prog')),
     bootNs: (yield* clockGettime(t.p, CLOCK_REALTIME)) - (yield* clockGettime(t.p, CLOCK_BOOTTIME)),
   };
   if (t.words.left === 2) return yield* showNamed(t, tables);

@@ -27,6 +27,19 @@ const KEYS: Readonly<Record<ObjectKind, string>> = {
   btf: 'btf_id',
 };
 
+/** Who holds and where is pinned what, by object id. */
+export interface Refs {
+  readonly pinned: ReadonlyMap<number, string[]>;
+  readonly holders: ReadonlyMap<number, Holder[]>;
+}
+
+export function* refsOf(t: Bpftool, kind: ObjectKind): UserFlow<Refs> {
+  return {
+    pinned: t.options.bpffs ? yield* pinnedPaths(t, kind) : new Map(),
+    holders: yield* holders(t, kind),
+  };
+}
+
 /** Holders by object id. */
 export function* holders(t: Bpftool, kind: ObjectKind): UserFlow<Map<number, Holder[]>> {
   const out = new Map<number, Holder[]>();

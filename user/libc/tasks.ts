@@ -6,6 +6,7 @@
  */
 import type { SignalHandler, UserFlow } from '../../kernel/syscall/abi.ts';
 import { errno } from '../../kernel/types/errno.ts';
+import { SIGCHLD } from '../../kernel/types/signal-numbers.ts';
 import { access, close, dup2, O_CLOEXEC, pipe, readToEnd, syscall, X_OK } from './files.ts';
 import { layout } from './layout.ts';
 import { NR } from './nr.ts';
@@ -13,7 +14,9 @@ import type { Process } from './process.ts';
 import { runTool } from './process.ts';
 import { decodeText, encodeText } from './text.ts';
 
-/** UAPI asm/signal.h; index is the number. */
+export * from '../../kernel/types/signal-numbers.ts';
+
+/** Names without SIG; the index is the number. */
 export const SIGNALS = [
   'EXIT',
   'HUP',
@@ -48,20 +51,6 @@ export const SIGNALS = [
   'PWR',
   'SYS',
 ] as const;
-export const SIGHUP = 1;
-export const SIGINT = 2;
-export const SIGQUIT = 3;
-export const SIGKILL = 9;
-export const SIGPIPE = 13;
-export const SIGALRM = 14;
-export const SIGTERM = 15;
-export const SIGCHLD = 17;
-export const SIGCONT = 18;
-export const SIGSTOP = 19;
-export const SIGTSTP = 20;
-export const SIGTTIN = 21;
-export const SIGTTOU = 22;
-export const SIGWINCH = 28;
 
 /** The first and last of the real-time signals, as glibc gives them to programs. */
 const SIGRTMIN = 34;
