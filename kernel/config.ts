@@ -1,4 +1,5 @@
 /** How a machine is configured at boot. The same configuration and seed give the same run. */
+import type { Target } from '../hw/target.ts';
 import type { ProgramRegistry } from './syscall/abi.ts';
 
 export interface NicConfig {
@@ -9,6 +10,8 @@ export interface NicConfig {
   readonly mac?: string;
   /** Link speed, bits a second. */
   readonly bitsPerSecond?: number;
+  /** What it runs offloaded programs on; absent: a plain card. */
+  readonly offload?: Target;
 }
 
 export interface MachineConfig {

@@ -23,6 +23,8 @@ export interface MapSpec {
   /** struct_ops: the type in the kernel's BTF. */
   readonly btfVmlinuxValueTypeId?: number;
   readonly mapExtra?: bigint;
+  /** The device that has the map; absent for the host. */
+  readonly ifindex?: number;
 }
 
 export interface BpfMap {

@@ -16,6 +16,7 @@ import { LINK_TYPES, mapTypeNumber } from '../uapi.ts';
 import type { BpfCaller } from './caller.ts';
 import type { BtfObject, LinkObject, MapObject, ProgObject } from './objects.ts';
 import { userStruct } from './lookup.ts';
+import { deviceInfo } from './offload.ts';
 import { progInfo } from './prog-info.ts';
 import type { Attr, BpfSubsystem } from './subsystem.ts';
 
@@ -64,7 +65,8 @@ function answerFor(
   }
 }
 
-function mapInfo({ map, btf }: MapObject): Uint8Array {
+function mapInfo({ map, btf, device }: MapObject): Uint8Array | number {
+  if (device && !device.present) return -errno.ENODEV;
   const { spec } = map;
   return BPF_MAP_INFO.encode({
     type: mapTypeNumber(spec.type),
@@ -74,6 +76,7 @@ function mapInfo({ map, btf }: MapObject): Uint8Array {
     max_entries: spec.maxEntries,
     map_flags: permanentFlags(spec.flags),
     map_extra: spec.mapExtra ?? 0n,
+    ...(device && deviceInfo(device)),
     name: spec.name,
     btf_id: btf?.id ?? 0,
     btf_key_type_id: spec.btfKeyTypeId ?? 0,

@@ -34,7 +34,7 @@ function openForBatch(attr: BatchAttr, caller: BpfCaller, command: Command): Ope
   const writes = command !== 'lookup';
   if ((reads && !open.canRead) || (writes && !open.canWrite)) return -errno.EPERM;
   const { type } = open.object.map.spec;
-  if (!BATCHED[command].has(type)) return -errno.ENOTSUPP;
+  if (!BATCHED[command].has(type) || open.object.device) return -errno.ENOTSUPP;
   if ((Number(attr.elem_flags) & ~uapi.BPF_F_LOCK) !== 0) return -errno.EINVAL;
   if (lockIsWrong(open, Number(attr.elem_flags))) return -errno.EINVAL;
   // Only the hash tables' own look-up cares for these.

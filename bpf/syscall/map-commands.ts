@@ -6,7 +6,7 @@ import { ATTR } from '../attr.ts';
 import type { MapSpec } from '../maps/map.ts';
 import { uapi, mapTypeOf } from '../uapi.ts';
 import type { BpfCaller } from './caller.ts';
-import { refuseOffload } from './offload.ts';
+import { type MapAccess, mapDevice } from './offload.ts';
 import { btfOfFd, install, objectName, mapOfFd, openMap, type OpenMap } from './lookup.ts';
 import { MapObject } from './objects.ts';
 import type { Attr, BpfSubsystem } from './subsystem.ts';
@@ -38,12 +38,6 @@ export function mapCreate(
   if (wantsNode && attr.numa_node !== 0 && attr.numa_node !== NO_NODE) return -errno.EINVAL;
   if (type === undefined || type === 'unspec') return -errno.EINVAL;
   if (type === 'tcam' && bpf.host.level === '6.1') return -errno.EINVAL;
-  if (attr.map_ifindex !== 0) {
-    if (!caller.caps.sysAdmin) return -errno.EPERM;
-    return type === 'array' || type === 'hash'
-      ? refuseOffload(bpf, attr.map_ifindex)
-      : -errno.EINVAL;
-  }
   const nameAt = ATTR.map_create.offsets.map_name;
   const name = objectName(raw.subarray(nameAt, nameAt + uapi.BPF_OBJ_NAME_LEN));
   if (name === undefined) return -errno.EINVAL;
@@ -78,10 +72,17 @@ export function mapCreate(
       btfKeyTypeId: attr.btf_key_type_id,
       btfValueTypeId: attr.btf_value_type_id,
     }),
+    ...(attr.map_ifindex !== 0 && { ifindex: attr.map_ifindex }),
   };
   const map = bpf.host.createMap(spec, caller.caps);
   if (typeof map === 'number') return map;
-  return install(caller, new MapObject(map, btf, bpf.maps, bpf.mapsByOffset), access);
+  const device =
+    attr.map_ifindex === 0 ? undefined : mapDevice(bpf, spec, attr.map_ifindex, caller);
+  if (typeof device === 'number') {
+    map.free();
+    return device;
+  }
+  return install(caller, new MapObject(map, btf, bpf.maps, bpf.mapsByOffset, device), access);
 }
 
 /** FMODE of the new descriptor from BPF_F_RDONLY and BPF_F_WRONLY; undefined: both are set. */
@@ -108,6 +109,7 @@ export function mapLookupElem(
   const { map } = open.object;
   return withKey(bpf, open, attr.key, caller, (key) => {
     const { ram } = bpf.host.runtime;
+    if (!reached(open, 'lookup')) return -errno.ENODEV;
     return bpf.withScratch(map.userValueBytes, (value) => {
       if (
         map.spec.type === 'bloom_filter' &&
@@ -137,7 +139,7 @@ export function mapUpdateElem(
   if (lockIsWrong(open, flags)) return -errno.EINVAL;
   return withKey(bpf, open, attr.key, caller, (key) =>
     withValue(bpf, open, attr.value, caller, (value) =>
-      updateValue(bpf, open, key, value, flags, caller),
+      reached(open, 'update') ? updateValue(bpf, open, key, value, flags, caller) : -errno.ENODEV,
     ),
   );
 }
@@ -174,6 +176,7 @@ export function mapDeleteElem(
   if (typeof open === 'number') return open;
   if (!open.canWrite) return -errno.EPERM;
   return withKey(bpf, open, attr.key, caller, (key) => {
+    if (!reached(open, 'delete')) return -errno.ENODEV;
     const result = open.object.map.delete(key);
     if (result >= 0 && userValueIsFd(open.object.map)) dropUserValue(bpf, open.object, key);
     return result;
@@ -192,6 +195,7 @@ export function mapGetNextKey(
   const { ram } = bpf.host.runtime;
   return bpf.withScratch(map.spec.keyBytes, (next) => {
     const step = (key: RamOffset): number => {
+      if (!reached(open, 'next-key')) return -errno.ENODEV;
       const result = map.nextKey(key, next);
       if (result < 0) return result;
       const bytes = ram.bytes(next, map.spec.keyBytes);
@@ -217,7 +221,8 @@ export function mapLookupAndDeleteElem(
   if (lockIsWrong(open, flags)) return -errno.EINVAL;
   return withKey(bpf, open, attr.key, caller, (key) =>
     bpf.withScratch(map.userValueBytes, (value) => {
-      const result = map.lookupAndDelete?.(key, value, flags) ?? -errno.ENOTSUPP;
+      const take = open.object.device ? undefined : map.lookupAndDelete;
+      const result = take?.call(map, key, value, flags) ?? -errno.ENOTSUPP;
       if (result < 0) return result;
       const bytes = bpf.host.runtime.ram.bytes(value, map.userValueBytes);
       return caller.copyToUser(attr.value, bytes) ? 0 : -errno.EFAULT;
@@ -234,6 +239,12 @@ export function mapFreeze(_bpf: BpfSubsystem, attr: Attr<'map_freeze'>, caller: 
   if (!caller.caps.bpf) return -errno.EPERM;
   map.frozen = true;
   return 0;
+}
+
+/** The map is on the host, or its device answers; that takes its time. */
+function reached({ object: { device, map } }: OpenMap, access: MapAccess): boolean {
+  if (device?.present) device.mapAccess(access, map.spec);
+  return device?.present ?? true;
 }
 
 /** BPF_F_LOCK is for maps whose values hold a spin lock. */

@@ -14,6 +14,7 @@ import type { BpfMap } from '../maps/map.ts';
 import type { BpfProg } from '../prog.ts';
 import type { AttachType, LinkType, ProgType } from '../uapi.ts';
 import { uapi } from '../uapi.ts';
+import type { DeviceCode, OffloadDevice } from './offload.ts';
 
 export abstract class Counted {
   #references = 1;
@@ -82,6 +83,8 @@ export class MapObject extends Counted {
   readonly kind = 'map';
   readonly map: BpfMap;
   readonly btf: BtfObject | undefined;
+  /** The network device that has it. */
+  readonly device: OffloadDevice | undefined;
   /** Kind of the programs in a prog_array: all must agree with the first. */
   owner: { readonly type: ProgType; readonly hasFrags: boolean } | undefined;
   /** Programs of a socket map, by where its sockets run them. */
@@ -101,10 +104,12 @@ export class MapObject extends Counted {
     btf: BtfObject | undefined,
     ids: IdTable<MapObject>,
     byOffset: Map<number, MapObject>,
+    device?: OffloadDevice,
   ) {
     super();
     this.map = map;
     this.btf = btf?.get();
+    this.device = device;
     this.#ids = ids;
     this.#byOffset = byOffset;
     map.id = ids.add(this);
@@ -181,6 +186,8 @@ export class ProgObject extends Counted {
   readonly loadedAtNs: Ns;
   readonly uid: number;
   readonly attachType: AttachType;
+  /** The network device that it was loaded for, and what that made of it. */
+  readonly offload: { readonly device: OffloadDevice; readonly code: DeviceCode } | undefined;
   readonly #ids: IdTable<ProgObject>;
 
   constructor(
@@ -191,6 +198,7 @@ export class ProgObject extends Counted {
       readonly loadedAtNs: Ns;
       readonly uid: number;
       readonly attachType: AttachType;
+      readonly offload?: ProgObject['offload'];
     },
     ids: IdTable<ProgObject>,
   ) {
@@ -201,6 +209,7 @@ export class ProgObject extends Counted {
     this.loadedAtNs = of.loadedAtNs;
     this.uid = of.uid;
     this.attachType = of.attachType;
+    this.offload = of.offload;
     this.#ids = ids;
     this.id = ids.add(this);
   }
@@ -212,6 +221,7 @@ export class ProgObject extends Counted {
 
   protected override destroy(): void {
     this.#ids.remove(this.id);
+    this.offload?.code.free();
     this.prog.free();
     for (const map of this.maps) map.put();
     this.btf?.put();

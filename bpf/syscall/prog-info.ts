@@ -6,6 +6,7 @@ import { PROG_TYPES } from '../uapi.ts';
 import type { BpfCaller } from './caller.ts';
 import { dumpableInsns } from './xlated.ts';
 import type { ProgObject } from './objects.ts';
+import { deviceInfo } from './offload.ts';
 import { progSymbols } from './prog-symbols.ts';
 import type { BpfSubsystem } from './subsystem.ts';
 
@@ -19,7 +20,8 @@ export function progInfo(
   caller: BpfCaller,
 ): Uint8Array | number {
   const ask = BPF_PROG_INFO.decode(wanted);
-  const { prog } = object;
+  const { prog, offload } = object;
+  if (offload && !offload.device.present) return -errno.ENODEV;
   const { verified } = prog;
   const badSize = (count: number, given: number, known: number) =>
     (count > 0 || given > 0) && given !== known;
@@ -53,13 +55,14 @@ export function progInfo(
     run_time_ns: prog.runTimeNs,
     run_cnt: prog.runCnt,
     verified_insns: verified.verifiedInsns,
+    ...(offload && deviceInfo(offload.device)),
   };
   if (!caller.caps.bpf) return BPF_PROG_INFO.encode(known);
 
   const insns = encodeInsns(dumpableInsns(verified));
   /** Reported sizes must not depend on how warm a program happens to be. */
-  prog.jit();
-  const image = prog.executable.image?.() ?? new Uint8Array();
+  if (!offload) prog.jit();
+  const image = offload?.code.bytes ?? prog.executable.image?.() ?? new Uint8Array();
   const symbols = progSymbols(bpf.host.runtime, object);
   const ksyms = quads(symbols.map(({ address }) => address));
   const lengths = words(prog.executable.functionBytes?.() ?? verified.subprogs.map(() => 0));

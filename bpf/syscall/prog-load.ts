@@ -13,7 +13,7 @@ import type { BpfCaller } from './caller.ts';
 import { fitsProgArray } from './fd-maps.ts';
 import { btfOfFd, install, mapOfFd, objectName, progOfFd, userString } from './lookup.ts';
 import { type BtfObject, ProgObject } from './objects.ts';
-import { refuseOffload } from './offload.ts';
+import { deviceFor, offloadTo, withLines } from './offload.ts';
 import type { Attr, BpfSubsystem } from './subsystem.ts';
 import { type UserLog, logIsValid, writeLog } from './user-log.ts';
 
@@ -58,7 +58,8 @@ export function progLoad(
   if (attr.prog_ifindex !== 0) {
     const offloadable = type === 'sched_cls' || type === 'xdp';
     if (!offloadable || attr.prog_flags !== 0) return -errno.EINVAL;
-    return refuseOffload(bpf, attr.prog_ifindex);
+    const device = deviceFor(bpf, attr.prog_ifindex);
+    if (typeof device === 'number') return device;
   }
   if (type === undefined || !ops) return -errno.EINVAL;
   const nameAt = ATTR.prog_load.offsets.prog_name;
@@ -84,6 +85,7 @@ export function progLoad(
     ...(debug.btfErrno !== undefined && { btfErrno: debug.btfErrno }),
     ...(debug.funcInfo && { funcInfo: debug.funcInfo }),
     ...(debug.lineInfo && { lineInfo: debug.lineInfo }),
+    ...(attr.prog_ifindex !== 0 && { ifindex: attr.prog_ifindex }),
     ...(attr.attach_btf_id !== 0 && { attachBtfId: attr.attach_btf_id }),
   };
   return verifyAndInstall(bpf, spec, ops, debug.btf, log, caller);
@@ -112,11 +114,19 @@ function verifyAndInstall(
     ...(host.symbolAddress && { symbolAddress: (name: string) => host.symbolAddress!(name) }),
     ...(host.kfuncs && { kfuncs: (type: ProgType, name: string) => host.kfuncs!(type, name) }),
   };
-  const verdict = verify(spec, env);
+  const device = spec.ifindex === undefined ? undefined : deviceFor(bpf, spec.ifindex);
+  if (typeof device === 'number') return device;
+  const verdict = verify(spec, device ? { ...env, checkOnly: true } : env);
   host.verified?.(spec, env, verdict);
-  const logResult = writeLog(caller, log, verdict.log);
+  const offload =
+    device && verdict.kind === 'accepted'
+      ? offloadTo(device, verdict.program, spec, env)
+      : undefined;
+  const refused = offload && 'lines' in offload ? offload : undefined;
+  const logResult = writeLog(caller, log, refused ? withLines(verdict.log, refused) : verdict.log);
   if (logResult < 0) return logResult;
   if (verdict.kind === 'rejected') return -verdict.errno;
+  if (offload && 'lines' in offload) return -offload.errno;
   // As Linux without a JIT for them: calls of kernel functions.
   if (host.interpreter.refusal(verdict.program)) return -errno.ENOTSUPP;
   const maps = verdict.program.usedMaps.map((map) => bpf.mapsByOffset.get(map.offset)!);
@@ -131,6 +141,7 @@ function verifyAndInstall(
       loadedAtNs: host.nowNs(),
       uid: caller.uid,
       attachType: spec.expectedAttachType,
+      ...(device && offload && { offload: { device, code: offload } }),
     },
     bpf.progs,
   );

@@ -31,6 +31,7 @@ import * as mapBatch from './map-batch.ts';
 import * as mapCommands from './map-commands.ts';
 import { BtfObject, IdTable, type LinkObject, type MapObject, type ProgObject } from './objects.ts';
 import type { Attachment } from './objects.ts';
+import type { OffloadDevice } from './offload.ts';
 import { progBindMap, progLoad } from './prog-load.ts';
 import { type TestRun, progTestRun } from './test-run.ts';
 
@@ -60,6 +61,8 @@ export interface BpfHost {
   testRun(type: ProgType): TestRun | undefined;
   /** Told of each verdict, with what it was reached under, for those who explain it. */
   verified?(spec: ProgramSpec, env: VerifierEnv, verdict: Verdict): void;
+  /** The device that takes programs, or a negative errno; absent: none does. */
+  offloadDevice?(ifindex: number): OffloadDevice | number;
   /** Attach points; without a kernel there are none. */
   readonly attach?: AttachPoints;
 }

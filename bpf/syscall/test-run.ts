@@ -25,7 +25,7 @@ export function progTestRun(bpf: BpfSubsystem, attr: TestRunAttr, caller: BpfCal
   }
   const program = progOfFd(caller, attr.prog_fd);
   if (typeof program === 'number') return program;
-  const run = bpf.host.testRun(program.prog.verified.spec.type);
+  const run = !program.offload && bpf.host.testRun(program.prog.verified.spec.type);
   return run ? run(bpf, program, attr, caller) : -errno.ENOTSUPP;
 }
 

@@ -129,6 +129,10 @@ const SLEEPABLE = new Set(
   ),
 );
 
+/** bpf_map_offload_neutral: events come to the host whatever device a program is on. */
+const isOnAnyDevice = (map: BpfMap) =>
+  map.spec.ifindex === undefined && map.spec.type === 'perf_event_array';
+
 function checkMapUse(c: Checker, slot: number, map: BpfMap): void {
   const refuse = (line: string) =>
     reject(c, errno.EINVAL, 'map-program-type', line, { insn: slot });
@@ -140,6 +144,9 @@ function checkMapUse(c: Checker, slot: number, map: BpfMap): void {
     if (c.sleepable) refuse('sleepable progs cannot use bpf_spin_lock yet');
   }
   if (hasTimer(map) && c.ops.tracing) refuse('tracing progs cannot use bpf_timer yet');
+  if (map.spec.ifindex !== c.spec.ifindex && !isOnAnyDevice(map)) {
+    refuse('offload device mismatch between prog and map');
+  }
   if (map.spec.type === 'struct_ops') refuse('bpf_struct_ops map cannot be used in prog');
   if (c.sleepable && !SLEEPABLE.has(map.spec.type)) {
     refuse('Sleepable programs can only use array, hash, and ringbuf maps');

@@ -12,7 +12,8 @@
  */
 import type { Ram } from '../../kernel/ram/ram.ts';
 import type { Ns, RamOffset } from '../../kernel/types/units.ts';
-import type { FrameSource } from './frames.ts';
+import type { FrameSource, FrameStore } from './frames.ts';
+import type { Ingress } from './ingress.ts';
 import { BITS_PER_SECOND, MIN_FRAME_BYTES, MODERATION_NS, PCIE } from './params.ts';
 import { WIRE_OVERHEAD_BYTES } from './params.ts';
 import { DESCRIPTOR_BYTES } from './descriptor.ts';
@@ -69,6 +70,8 @@ export class Nic {
   /** Least time between two interrupts of a queue, ns. */
   moderationNs = MODERATION_NS;
   onTransmit: TransmitTap | undefined;
+  /** The processor that frames pass on their way in, while it has something to do. */
+  ingress: Ingress | undefined;
 
   readonly #events: DeviceEvents;
   readonly #interrupt: (queue: number) => void;
@@ -161,6 +164,11 @@ export class Nic {
     if (this.#vectors[queue]!.armed) this.#schedule();
   }
 
+  /** What the device does by itself until `nowNs`, without the rings in host memory. */
+  catchUp(nowNs: number): void {
+    this.#arrivals(nowNs);
+  }
+
   /** Bring a queue's rings in host memory up to `nowNs`; the driver does so before it reads them. */
   sync(queue: number, nowNs: number): void {
     this.#arrivals(nowNs);
@@ -224,18 +232,30 @@ export class Nic {
       this.#lineInFreeNs = this.#nextEndNs;
       if (!this.#running) this.stats.rxWhileDown++;
       else if (length > this.#maxFrameBytes) this.stats.rxOversize++;
-      else {
-        this.pcie.commitWrite(this.#nextDmaEndNs);
-        const hash = this.rss.hash(store.bytes, start, length);
-        const queue = this.rx[this.rss.queueOf(hash)]!;
-        if (queue.pending >= CATCH_UP_FRAMES) queue.deliver(this.#events.now);
-        queue.push(this.#nextVisibleNs, store, start, length, hash);
-      }
+      else if (this.ingress) this.#process(this.ingress, store, start, length);
+      else this.#toHost(this.#nextDmaEndNs, store, start, length);
       source.advance();
       if (source.done) this.#sources = this.#sources.filter((other) => other !== source);
       if (this.#sources.length > 1 || source.done) this.#choose();
       this.#plan();
     }
+  }
+
+  #process(ingress: Ingress, store: FrameStore, start: number, length: number): void {
+    const verdict = ingress.frame(store, start, length, this.#nextEndNs);
+    if (verdict.kind === 'out') this.#send(verdict.readyNs, verdict.frame, verdict.lengthBytes);
+    if (verdict.kind !== 'host') return;
+    const { readyNs, lengthBytes } = verdict;
+    const dmaEndNs = this.pcie.writeEnd(readyNs, lengthBytes + DESCRIPTOR_BYTES);
+    this.#toHost(dmaEndNs, verdict.store, verdict.start, lengthBytes);
+  }
+
+  #toHost(dmaEndNs: number, store: FrameStore, start: number, length: number): void {
+    this.pcie.commitWrite(dmaEndNs);
+    const hash = this.rss.hash(store.bytes, start, length);
+    const queue = this.rx[this.rss.queueOf(hash)]!;
+    if (queue.pending >= CATCH_UP_FRAMES) queue.deliver(this.#events.now);
+    queue.push(Math.ceil(dmaEndNs + PCIE.writeNs), store, start, length, hash);
   }
 
   #wireBytes(length: number): number {
@@ -275,7 +295,7 @@ export class Nic {
       const vector = this.#vectors[queue]!;
       if (!vector.armed || vector.scheduled) continue;
       waiting = true;
-      const doneNs = this.tx[queue]!.nextDoneNs;
+      const doneNs = Math.min(this.tx[queue]!.nextDoneNs, this.rx[queue]!.nextNs);
       if (doneNs < timeNs) timeNs = doneNs;
     }
     if (!waiting) return;

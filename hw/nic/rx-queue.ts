@@ -56,6 +56,11 @@ export class RxQueue {
     return this.#count;
   }
 
+  /** When the next frame is in host memory; Infinity: none is under way. */
+  get nextNs(): number {
+    return this.#count > 0 ? this.#visibleNs[this.#first]! : Infinity;
+  }
+
   /** `size` descriptors (a power of two) at `ring`; none of them is the device's yet. */
   setRing(ring: RamOffset, size: number): void {
     this.#ringWord = ring >>> 2;

@@ -61,6 +61,7 @@ export class BpfFile implements FileOps, BpfHandle {
   mmap(request: MmapRequest): MappedPages | number {
     if (this.object.kind !== 'map') return -errno.ENODEV;
     const { map } = this.object;
+    if (this.object.device) return -errno.ENOTSUPP;
     if (map instanceof RingbufMap) return this.#mapRingbuf(map, request);
     const first = map.directValue;
     if (first === undefined || !(map.spec.flags & uapi.BPF_F_MMAPABLE)) return -errno.ENOTSUPP;

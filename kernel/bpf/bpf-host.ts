@@ -8,6 +8,7 @@ import type { NativeCore } from '../../bpf/native/core.ts';
 import type { BpfOops } from '../../bpf/program.ts';
 import { oopsSymbol, type BpfProg } from '../../bpf/prog.ts';
 import { createRuntime } from '../../bpf/runtime.ts';
+import type { OffloadDevice } from '../../bpf/syscall/offload.ts';
 import { BpfSubsystem } from '../../bpf/syscall/subsystem.ts';
 import { progTypeOps } from '../../hooks/prog-types.ts';
 import { testRunOf } from '../../hooks/test-runs.ts';
@@ -16,6 +17,7 @@ import type { Kernel } from '../machine-types.ts';
 import { KERN_ALERT, KERN_WARNING } from '../printk.ts';
 import { attachPoints } from './attach.ts';
 import { bpfKernel } from './bpf-kernel.ts';
+import { errno } from '../types/errno.ts';
 import { kernelBtf } from './kernel-btf.ts';
 
 export interface BpfParts {
@@ -45,11 +47,19 @@ export function createBpf(kernel: Kernel, { core, deviceByIndex }: BpfParts): Bp
       reportOops: (prog, oops) => reportOops(kernel, prog, oops),
       testRun: (type) => testRunOf(type, testDevice),
       symbolAddress: (name) => kernel.kallsyms.address(name),
+      offloadDevice: (ifindex) => offloadDevice(deviceByIndex(ifindex)),
       attach: attachPoints(kernel, deviceByIndex),
     },
     kernelBtf(kernel.tracing.registry.all.map(({ event }) => event)),
   );
   return bpf;
+}
+
+/** A driver without XDP is refused otherwise than one that has it but takes no programs. */
+function offloadDevice(device: NetDevice | undefined): OffloadDevice | number {
+  if (!device) return -errno.EINVAL;
+  if (!device.driver.xdp) return -errno.EOPNOTSUPP;
+  return device.driver.offload ?? -errno.EINVAL;
 }
 
 /** What Linux prints of a fault in the kernel, as far as it applies to a program. */

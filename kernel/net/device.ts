@@ -8,6 +8,7 @@
  */
 import { newXdpSlots } from '../../hooks/xdp-attach.ts';
 import type { Extack, XdpDevice, XdpMode } from '../../hooks/xdp-attach.ts';
+import type { OffloadDevice } from '../../bpf/syscall/offload.ts';
 import type { ProgObject } from '../../bpf/syscall/objects.ts';
 import type { Ram } from '../ram/ram.ts';
 import { errno } from '../types/errno.ts';
@@ -50,6 +51,8 @@ export interface NetDriver {
   addStats(stats: LinkStats): void;
   /** ethtool -S: name and value, in order. */
   ethtoolStats?(): readonly (readonly [name: string, value: number])[];
+  /** The device runs programs itself. */
+  readonly offload?: OffloadDevice | undefined;
   /** Native XDP, or a mode the device offers; absent: not supported. */
   readonly xdp?: Partial<
     Record<'drv' | 'hw', (program: ProgObject | undefined, extack: Extack) => number>

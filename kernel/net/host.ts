@@ -2,7 +2,7 @@
  * What the network needs of the kernel around it. `netHost` gives it from a Kernel; tests and
  * benchmarks have a smaller one (testing/).
  */
-import type { Redirect } from '../../bpf/runtime.ts';
+import type { BpfRuntime, Redirect } from '../../bpf/runtime.ts';
 import type { TracepointRegistry } from '../../hooks/registry.ts';
 import type { Events, Kernel } from '../machine-types.ts';
 import type { Ram } from '../ram/ram.ts';
@@ -34,6 +34,8 @@ export interface NetHost {
   raiseSoftirq(cpu: number, name: 'NET_TX' | 'NET_RX'): void;
   /** What the program that ran last has asked to redirect to; asked once. */
   takeRedirect(): Redirect | undefined;
+  /** For devices that run programs; there once the machine has booted. */
+  bpfRuntime(): BpfRuntime;
   /** Seeded. */
   random32(): number;
   printk(text: string): void;
@@ -54,6 +56,7 @@ export function netHost(kernel: Kernel): NetHost {
     cpu: () => sched.cpu.id,
     clock: () => sched.clock(),
     charge: (ns) => sched.charge(ns),
+    bpfRuntime: () => kernel.bpf.host.runtime,
     interrupt(cpu, handler, irq) {
       if (!irq) return sched.interrupt(cpu, handler);
       const { irqHandlerEntry, irqHandlerExit } = kernel.tracepoints;

@@ -1,6 +1,6 @@
 /**
  * The driver of hw/nic: a network interface with a queue pair and an interrupt per queue, queue N
- * served by CPU N modulo the number of CPUs. Native XDP; no offload of it.
+ * served by CPU N modulo the number of CPUs. Native XDP, and offload where the card can.
  * differs: the card filters no addresses, so a program sees frames for others as well; the stack
  * drops them (PACKET_OTHERHOST).
  *
@@ -23,6 +23,7 @@ import type { NetDriver, XdpPage } from './device.ts';
 import { ETH_HLEN } from './ethernet.ts';
 import type { Irq } from './host.ts';
 import type { Net } from './net.ts';
+import { NicOffload } from './nic-offload.ts';
 import { NicQueue } from './nic-queue.ts';
 import type { Skb } from './skb.ts';
 import type { LinkStats } from './stats.ts';
@@ -51,7 +52,10 @@ export class NicDriver implements NetDriver {
       for (const queue of this.queues) queue.program = program;
       return 0;
     },
+    hw: (program: ProgObject | undefined, extack: Extack): number =>
+      this.offload?.install(program, extack) ?? -errno.EINVAL,
   };
+  offload: NicOffload | undefined;
   readonly #net: Net;
   readonly #firstIrq: number;
 
@@ -135,6 +139,7 @@ export class NicDriver implements NetDriver {
     });
     rows.push(['rx_oversize', this.nic.stats.rxOversize]);
     rows.push(['interrupts', this.nic.stats.interrupts]);
+    rows.push(...(this.offload?.stats() ?? []));
     return rows;
   }
 
@@ -185,5 +190,8 @@ export function probeNic(net: Net, config: NicConfig, mac: Uint8Array, firstIrq:
   );
   driver.attach(device);
   net.register(device);
+  if (config.offload) {
+    driver.offload = new NicOffload(net.host, driver.nic, config.offload, device.ifindex);
+  }
   return driver;
 }
