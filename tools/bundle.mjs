@@ -3,6 +3,7 @@
  * TypeScript, and transforming every module (and binaryen's 13 MB) at each start takes seconds.
  *
  *   const { main } = await bundled('ui/cli/main.ts')
+ *   new Worker(await bundledFile('test/verifier/embedding/worker.ts'))
  *
  * Packages stay outside of the bundle. `import.meta.dirname` keeps meaning the source's folder.
  */
@@ -15,6 +16,11 @@ import { root } from './ensure.mjs';
 const FOLDERS = ['kernel', 'hooks', 'bpf', 'hw', 'user', 'scenarios', 'ui', 'test', 'tools'];
 
 export async function bundled(entry) {
+  return import(pathToFileURL(await bundledFile(entry)).href);
+}
+
+/** Path of the bundle. */
+export async function bundledFile(entry) {
   const name = entry.replace(/\.ts$/, '').replaceAll('/', '-');
   const folder = join(root, '.build/node', name);
   const stamp = join(folder, 'stamp');
@@ -24,7 +30,7 @@ export async function bundled(entry) {
     await bundle(entry, name, folder);
     writeFileSync(stamp, state);
   }
-  return import(pathToFileURL(output).href);
+  return output;
 }
 
 /** Changes when any source does. */

@@ -51,18 +51,20 @@ const DIRECT_OPS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
 };
 
-/** Every function that a helper call may stand for, in address order, with __bpf_call_base. */
-export function bpfSymbols(): readonly { readonly name: string; readonly address: bigint }[] {
-  const names = new Set(['__bpf_call_base', ...helpers.map((row) => `bpf_${row.name}`)]);
-  for (const ops of Object.values(DIRECT_OPS)) {
-    for (const name of Object.values(ops)) names.add(name);
-  }
-  return [...names].map((name, i) => ({ name, address: CALL_BASE + BigInt(i * SYMBOL_BYTES) }));
-}
+const SYMBOLS = [
+  ...new Set([
+    '__bpf_call_base',
+    ...helpers.map((row) => `bpf_${row.name}`),
+    ...Object.values(DIRECT_OPS).flatMap((names) => Object.values(names)),
+  ]),
+].map((name, i) => ({ name, address: CALL_BASE + BigInt(i * SYMBOL_BYTES) }));
+const DISTANCES = new Map(SYMBOLS.map(({ name }, i) => [name, i * SYMBOL_BYTES]));
 
-function symbolDistance(name: string): number {
-  return bpfSymbols().findIndex((symbol) => symbol.name === name) * SYMBOL_BYTES;
-}
+/** Every function that a helper call may stand for, in address order, with __bpf_call_base. */
+export const bpfSymbols = (): readonly { readonly name: string; readonly address: bigint }[] =>
+  SYMBOLS;
+
+const symbolDistance = (name: string): number => DISTANCES.get(name) ?? -SYMBOL_BYTES;
 
 export function dumpableInsns(program: VerifiedProgram): readonly Insn[] {
   const { insns, facts, subprogs } = program;

@@ -4,6 +4,7 @@
  *   tally(comparisons)          a Tally
  *   sum(a, b)                   of two rounds
  *   coverageOf(comparisons)     programs that both accepted and ran, by what is in them
+ *   coverageOfAll(requests)     the same of any requests
  */
 import { helperName } from '../../bpf/helpers/table.ts';
 import { rowOf } from '../../bpf/isa/table.ts';
@@ -11,7 +12,7 @@ import type { Answer } from './contender.ts';
 import { found, type Comparison } from './court.ts';
 import { lastMessage, type DifferenceKind } from './difference.ts';
 import { slotsOf } from './edit.ts';
-import { insnsOf } from './request.ts';
+import { insnsOf, type RequestJson } from './request.ts';
 
 export interface Tally {
   readonly total: number;
@@ -91,7 +92,10 @@ export interface Coverage {
   readonly shapes: Readonly<Record<string, number>>;
 }
 
-export function coverageOf(comparisons: readonly Comparison[]): Coverage {
+export const coverageOf = (comparisons: readonly Comparison[]): Coverage =>
+  coverageOfAll(comparisons.filter(wasRun).map(({ request }) => request));
+
+export function coverageOfAll(requests: readonly RequestJson[]): Coverage {
   const coverage = {
     programTypes: {} as Record<string, number>,
     instructions: {} as Record<string, number>,
@@ -99,7 +103,7 @@ export function coverageOf(comparisons: readonly Comparison[]): Coverage {
     mapTypes: {} as Record<string, number>,
     shapes: {} as Record<string, number>,
   };
-  for (const { request } of comparisons.filter(wasRun)) {
+  for (const request of requests) {
     const seen = {
       programTypes: new Set([String(request.prog_type)]),
       instructions: new Set<string>(),

@@ -13,16 +13,23 @@ import type { ProgramSpec } from '../../../bpf/program.ts';
 import { Checker, Rejected } from '../../../bpf/verifier/checker.ts';
 import type { Recorder } from '../../../bpf/verifier/recorder.ts';
 import type { Reg } from '../../../bpf/verifier/reg.ts';
+import type { Slot, StackSlot } from '../../../bpf/verifier/state.ts';
 import { runChecker, type VerifierEnv } from '../../../bpf/verifier/verify.ts';
 
 export const PRUNINGS = ['all-paths', 'exact', 'pruned'] as const;
 export type Pruning = (typeof PRUNINGS)[number];
 
+/** 8 bytes of stack: what was spilled there, and of what kind each byte is. */
+export interface SlotClaim {
+  readonly reg: Reg;
+  readonly bytes: number;
+}
+
 export interface FrameClaim {
   /** First slot of its function, in the program as loaded. */
   readonly start: number;
   readonly regs: readonly Reg[];
-  readonly stack: readonly { readonly reg: Reg; readonly bytes: number }[];
+  readonly stack: readonly SlotClaim[];
 }
 
 export interface StateClaim {
@@ -55,11 +62,15 @@ export class Claims implements Recorder {
     if (this.states.length >= MOST_STATES) throw new TooLarge();
     // What only speculation reaches is no claim about runs.
     if (c.state.speculative) return;
-    const frames = c.state.frames.map(({ subprog, regs, stack }): FrameClaim => ({
-      start: c.subprogs[subprog]!.start,
-      regs: regs.map(({ reg }) => reg),
-      stack: stack.map(({ reg, bytes }) => ({ reg, bytes })),
-    }));
+    const before = this.states[this.states.length - 1]?.frames;
+    const frames = c.state.frames.map(({ subprog, regs, stack }, i): FrameClaim => {
+      const old = before?.[i];
+      return {
+        start: c.subprogs[subprog]!.start,
+        regs: old && isSameRegs(old, regs) ? old.regs : regs.map(({ reg }) => reg),
+        stack: old && isSameStack(old, stack) ? old.stack : stack.map(slotClaim),
+      };
+    });
     const state: StateClaim = { frames, order: this.states.length, insn: c.insn };
     this.states.push(state);
     const others = this.#bySlot.get(c.insn);
@@ -76,6 +87,14 @@ export class Claims implements Recorder {
   ended(): void {}
   resumed(): void {}
 }
+
+/** Most instructions change a register, few the stack, and only calls what is below. */
+const isSameRegs = ({ regs }: FrameClaim, now: readonly Slot[]): boolean =>
+  regs.every((reg, regno) => reg === now[regno]!.reg);
+const isSameStack = ({ stack }: FrameClaim, now: readonly StackSlot[]): boolean =>
+  stack.length === now.length &&
+  stack.every(({ reg, bytes }, slot) => reg === now[slot]!.reg && bytes === now[slot]!.bytes);
+const slotClaim = ({ reg, bytes }: StackSlot): SlotClaim => ({ reg, bytes });
 
 export function claimsOf(
   spec: ProgramSpec,

@@ -14,12 +14,12 @@ import type { Insn } from '../../../bpf/isa/insn.ts';
 import type { ProgramSpec, VerifiedProgram } from '../../../bpf/program.ts';
 import type { Reg } from '../../../bpf/verifier/reg.ts';
 import type { HostAssets } from '../../../kernel/config.ts';
-import type { Ram } from '../../../kernel/ram/ram.ts';
+import type { RamOffset } from '../../../kernel/types/units.ts';
 import { BatchMachine } from '../../../ui/cli/batch/answer.ts';
 import { parseRequest, RequestError } from '../../../ui/cli/batch/request.ts';
 import type { RequestJson } from '../../oracle/request.ts';
 import { claimsOf, PRUNINGS, type Claims, type Pruning, type StateClaim } from './claims.ts';
-import { mismatch, type Places, type RunFrame } from './match.ts';
+import { mismatch, RunFrame, type Places } from './match.ts';
 import { accessOf, operandsOf } from './operands.ts';
 import { World } from './world.ts';
 
@@ -50,8 +50,11 @@ const MOST_VIOLATIONS = 3;
 export class EmbeddingCheck {
   readonly #assets: HostAssets;
   readonly #claimsOf: typeof claimsOf;
+  readonly #engine = createInterpreter({ onStep: (view) => this.#run?.step(view) });
   #machine!: BatchMachine;
-  #ram!: Ram;
+  /** Memory that programs without test runs get as their context. */
+  #context!: RamOffset;
+  #program: VerifiedProgram | undefined;
   #answered = 0;
   #known = new Map<ProgramSpec, Known | undefined>();
   #run: CheckedRun | undefined;
@@ -65,27 +68,31 @@ export class EmbeddingCheck {
 
   #boot(): void {
     this.#machine = new BatchMachine(this.#assets, {
-      engine: createInterpreter({ onStep: (view) => this.#run?.step(view) }),
+      engine: this.#engine,
       verified: (spec, env, verdict) => {
         if (verdict.kind !== 'accepted') return;
+        this.#program = verdict.program;
         const claims = Object.fromEntries(
           PRUNINGS.map((pruning) => [pruning, this.#claimsOf(spec, env, pruning)]),
         ) as Known['claims'];
         this.#known.set(spec, knownOf(verdict.program, claims));
       },
     });
-    this.#ram = this.#machine.ram;
+    this.#context = this.#machine.runtime.ram.kzalloc(CONTEXT_BYTES);
   }
 
   /** Answers the request; its runs are checked. */
-  run(request: RequestJson): Outcome {
+  run(request: CheckedRequest): Outcome {
     if (++this.#answered % PROGRAMS_A_MACHINE === 0) this.#boot();
     this.#known.clear();
     const isXdp = request.prog_type === 'xdp' || request.prog_type === 6;
-    const run = new CheckedRun(new World(this.#ram, isXdp), (spec) => this.#known.get(spec));
+    const run = new CheckedRun(new World(this.#machine.runtime.ram, isXdp), (spec) =>
+      this.#known.get(spec),
+    );
     this.#run = run;
     try {
       const { ok } = this.#machine.answer(parseRequest(request));
+      if (ok) this.#runDirectly(request.contexts ?? []);
       return { accepted: ok, ...run.outcome };
     } catch (error) {
       if (error instanceof RequestError) return { accepted: false, ...run.outcome };
@@ -94,7 +101,29 @@ export class EmbeddingCheck {
       this.#run = undefined;
     }
   }
+
+  #runDirectly(contexts: readonly string[]): void {
+    if (contexts.length === 0) return;
+    const { runtime } = this.#machine;
+    const executable = this.#engine.compile(this.#program!, runtime);
+    for (const context of contexts) {
+      const bytes = Buffer.from(context, 'hex');
+      const memory = runtime.ram.bytes(this.#context, CONTEXT_BYTES);
+      for (let at = 0; at < CONTEXT_BYTES; at++) memory[at] = bytes[at % bytes.length]!;
+      executable.run(this.#context);
+    }
+    executable.free();
+  }
 }
+
+/** A request, and contexts for a program that BPF_PROG_TEST_RUN does not run. */
+export interface CheckedRequest extends RequestJson {
+  /** Bytes in hex; repeated until the context is full. */
+  readonly contexts?: readonly string[];
+}
+
+/** More than any program may read of a context of plain bytes: pt_regs, a trace record, arguments. */
+const CONTEXT_BYTES = 4096;
 
 function knownOf(program: VerifiedProgram, claims: Known['claims']): Known {
   const seen = new Set<number>();
@@ -167,7 +196,7 @@ class CheckedRun {
     // No function is twice on the stack: programs cannot recurse.
     const at = frames.findIndex((frame) => frame.start === start);
     if (at < 0) {
-      frames.push({ start, registers: registers.slice() });
+      frames.push(new RunFrame(start, registers));
     } else {
       frames.length = at + 1;
       frames[at]!.registers.set(registers);
@@ -216,7 +245,7 @@ class CheckedRun {
     const { registers } = frames[frames.length - 1]!;
     const reg: Reg = claim.frames[claim.frames.length - 1]!.regs[access.base]!;
     const value = BigInt.asUintN(64, registers[access.base]!);
-    const tops = frames.map((frame: RunFrame) => BigInt.asUintN(64, frame.registers[10]!));
+    const tops = frames.map((frame: RunFrame) => frame.top);
     const region = this.#world.regionOf(reg, value, tops);
     if (region === 'unknown' || region === undefined) return;
     const from = BigInt.asUintN(64, value + BigInt(insn.off));

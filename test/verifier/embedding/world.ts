@@ -6,6 +6,7 @@
 import type { BpfMap } from '../../../bpf/maps/map.ts';
 import { flag, type Reg } from '../../../bpf/verifier/reg.ts';
 import type { Scalar } from '../../../bpf/verifier/scalar.ts';
+import { below, below32, hiOf, join, less, loOf } from '../../../bpf/verifier/wide.ts';
 import { SKB_CB } from '../../../hooks/skb-convert.ts';
 import { KERNEL_BASE, type Ram } from '../../../kernel/ram/ram.ts';
 import { SkBuff } from '../../../kernel/types/skbuff.ts';
@@ -14,23 +15,25 @@ import { XdpBuff } from '../../../kernel/types/xdp.ts';
 
 const u64 = (value: bigint): bigint => BigInt.asUintN(64, value);
 
-/** `value` (any representative modulo 2^64) is among what the scalar allows. */
-export function holds(s: Scalar, value: bigint): boolean {
-  const unsigned = u64(value);
-  const signed = BigInt.asIntN(64, value);
-  const low = Number(BigInt.asUintN(32, value));
+/** The value, as two int32, is among what the scalar allows. Without bigints: it is asked all the time. */
+export function holds(s: Scalar, hi: number, lo: number): boolean {
+  const { bits } = s;
   return (
-    (unsigned & ~s.bits.mask) === s.bits.value &&
-    s.umin <= unsigned &&
-    unsigned <= s.umax &&
-    s.smin <= signed &&
-    signed <= s.smax &&
-    s.umin32 <= low &&
-    low <= s.umax32 &&
-    s.smin32 <= (low | 0) &&
-    (low | 0) <= s.smax32
+    (hi & ~bits.maskHi) === bits.valueHi &&
+    (lo & ~bits.maskLo) === bits.valueLo &&
+    !below(hi, lo, s.uminHi, s.uminLo) &&
+    !below(s.umaxHi, s.umaxLo, hi, lo) &&
+    !less(hi, lo, s.sminHi, s.sminLo) &&
+    !less(s.smaxHi, s.smaxLo, hi, lo) &&
+    !below32(lo, s.uminLow) &&
+    !below32(s.umaxLow, lo) &&
+    s.smin32 <= lo &&
+    lo <= s.smax32
   );
 }
+
+/** The same for a value taken modulo 2^64. */
+export const holdsValue = (s: Scalar, value: bigint): boolean => holds(s, hiOf(value), loOf(value));
 
 /** A range of RAM that a pointer may point into, in kernel addresses. */
 export interface Region {
@@ -93,7 +96,7 @@ export class World {
    */
   regionOf(reg: Reg, value: bigint, frames: readonly bigint[]): Region | 'unknown' | undefined {
     const base = u64(value) - BigInt(reg.off);
-    const fits = (start: bigint) => holds(reg.scalar, base - start);
+    const fits = (start: bigint) => holdsValue(reg.scalar, base - start);
     switch (reg.kind) {
       case 'fp': {
         const top = frames[reg.frame];
@@ -138,24 +141,16 @@ export class World {
     }
   }
 
-  /** The value is one that the register's description allows. */
-  allows(reg: Reg, value: bigint, frames: readonly bigint[]): boolean {
+  /** The value, as two int32, is one that the register's description allows. */
+  allows(reg: Reg, hi: number, lo: number, frames: readonly bigint[]): boolean {
     if (reg.kind === '?') return true;
-    if (reg.kind === 'scalar') return holds(reg.scalar, value);
-    if ((reg.flags & flag.NULLABLE) !== 0 && value === 0n) return true;
-    return this.regionOf(reg, value, frames) !== undefined;
+    if (reg.kind === 'scalar') return holds(reg.scalar, hi, lo);
+    if ((reg.flags & flag.NULLABLE) !== 0 && (hi | lo) === 0) return true;
+    return this.regionOf(reg, join(hi, lo), frames) !== undefined;
   }
 
-  bytesAt(address: bigint, count: number): Uint8Array {
-    return this.ram.bytes(Number(u64(address) - KERNEL_BASE) as RamOffset, count);
-  }
-
-  /** Little-endian, unsigned. */
-  read(address: bigint, count: number): bigint {
-    let value = 0n;
-    this.bytesAt(address, count).forEach((byte, i) => {
-      value |= BigInt(byte) << BigInt(8 * i);
-    });
-    return value;
+  /** Where in RAM a kernel address is. */
+  at(address: bigint): RamOffset {
+    return Number(u64(address) - KERNEL_BASE) as RamOffset;
   }
 }

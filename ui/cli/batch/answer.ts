@@ -8,8 +8,8 @@
 import { errnoName } from '../../../kernel/types/errno.ts';
 import { kernelBtf } from '../../../kernel/bpf/kernel-btf.ts';
 import type { HostAssets } from '../../../kernel/config.ts';
-import type { Ram } from '../../../kernel/ram/ram.ts';
 import { BPF_PROG_INFO } from '../../../bpf/info.ts';
+import type { BpfRuntime } from '../../../bpf/runtime.ts';
 import type { BareCaller } from '../../../bpf/syscall/bare-caller.ts';
 import { ALL_CAPS, NO_CAPS } from '../../../bpf/syscall/caller.ts';
 import { MAP_TYPES } from '../../../bpf/uapi.ts';
@@ -46,8 +46,8 @@ export class BatchMachine {
     this.#caller = this.#machine.caller;
   }
 
-  get ram(): Ram {
-    return this.#machine.bpf.host.runtime.ram;
+  get runtime(): BpfRuntime {
+    return this.#machine.bpf.host.runtime;
   }
 
   /** The response, ready for JSON. Throws RequestError where the maps cannot be made. */
