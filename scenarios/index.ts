@@ -4,4 +4,5 @@ import type { ScenarioName } from './names.ts';
 
 export const loadScenario: Readonly<Record<ScenarioName, () => Promise<Scenario>>> = {
   'first-light': async () => (await import('./first-light/scenario.ts')).firstLight,
+  offload: async () => (await import('./offload/scenario.ts')).offload,
 };

@@ -31,7 +31,7 @@ export interface Scenario {
   readonly summary: string;
   /** File name of the document. */
   readonly document: string;
-  /** Other files the scenario needs. */
+  /** Other files the scenario needs; '../OTHER/NAME' is another scenario's. */
   readonly files: readonly string[];
   configure(files: ScenarioFiles): MachineConfig;
   /** A stimulus may return a virtual time until which the machine should run. */
@@ -47,8 +47,20 @@ export function expectEqual(what: string, seen: unknown, wanted: unknown): Check
     : { holds: false, evidence: `${what}: ${a}, but it should be ${b}` };
 }
 
+/** For checks of what a tool printed. */
+export function contains(text: string, pattern: RegExp): CheckResult {
+  const match = pattern.exec(text);
+  return match
+    ? { holds: true, evidence: match[0].trim() }
+    : { holds: false, evidence: `nothing there matches ${pattern}` };
+}
+
 /** For checks that several parts must meet: the first that fails decides. */
 export function all(results: readonly CheckResult[]): CheckResult {
   const failed = results.find((result) => !result.holds);
   return failed ?? { holds: true, evidence: results.map((r) => r.evidence).join('; ') };
 }
+
+/** Where a file of a scenario is, below the folder of all. */
+export const scenarioPath = ({ name }: Scenario, file: string): string =>
+  file.startsWith('../') ? file.slice(3) : `${name}/${file}`;

@@ -76,6 +76,7 @@ import { basename, dirname, nl, rev, tac, yes } from './coreutils/simple-text.ts
 import { sort } from './coreutils/sort.ts';
 import { stat } from './coreutils/stat.ts';
 import { sysctl } from './coreutils/sysctl.ts';
+import { ethtool } from './net/ethtool.ts';
 import { date, free, hostname, uname, uptime } from './coreutils/system-info.ts';
 import { tail } from './coreutils/tail.ts';
 import { tee } from './coreutils/tee.ts';
@@ -100,6 +101,7 @@ const TOOLS: Readonly<Record<string, Tool>> = {
   '/sbin/poweroff': power,
   '/sbin/reboot': power,
   '/sbin/halt': power,
+  '/sbin/ethtool': ethtool,
   '/sbin/sysctl': sysctl,
   '/sbin/ip': ip,
   '/usr/sbin/bpftool': bpftool,

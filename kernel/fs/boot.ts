@@ -17,6 +17,7 @@ import { Ptys } from '../tty/pty.ts';
 import type { TtyEnvironment } from '../tty/tty.ts';
 import { kernelConfigText } from '../ikconfig.ts';
 import { KERNEL_RELEASE } from '../version.ts';
+import { createDebugfs } from './debugfs.ts';
 import { registerDevices } from './devices.ts';
 import { populate } from './populate.ts';
 import { Procfs } from './proc/procfs.ts';
@@ -63,6 +64,11 @@ export function bootFileSystems(kernel: Kernel, options: FileSystemsOptions): Fi
     netDevices: () => kernel.network.net.devices,
   });
   const tracefs = new Tracefs(vfs.newDevice(), kernel.tracing, { cpuCount, now });
+  const debugfs = createDebugfs(vfs.newDevice(), {
+    now,
+    drivers: () => kernel.network.drivers,
+    programs: () => kernel.bpf.progs.values(),
+  });
   populate({
     vfs,
     ptys,
@@ -70,6 +76,7 @@ export function bootFileSystems(kernel: Kernel, options: FileSystemsOptions): Fi
     procfs: procfs.fs,
     sysfs: sysfs.fs,
     tracefs: tracefs.fs,
+    debugfs,
     hostname: config.hostname,
     programs: config.programs.keys(),
     files: { [`/boot/config-${KERNEL_RELEASE}`]: kernelConfigText(config.arch), ...config.files },

@@ -24,14 +24,12 @@ export interface RootContents {
   readonly procfs: FileSystem;
   readonly sysfs: FileSystem;
   readonly tracefs: FileSystem;
+  readonly debugfs: FileSystem;
   readonly hostname: string;
   /** Names of executables; each becomes /bin/NAME, or its own path if it starts with '/'. */
   readonly programs: Iterable<string>;
   readonly files: Readonly<Record<string, Uint8Array | string>>;
 }
-
-/** UAPI linux/magic.h */
-const DEBUGFS_MAGIC = 0x64626720;
 
 /** Modes other than 755. */
 const DIRECTORIES: readonly (readonly [path: string, mode?: number])[] = [
@@ -92,14 +90,7 @@ export function populate(contents: RootContents): void {
   mount(shm, '/dev/shm', MS_NOSUID | MS_NODEV | MS_RELATIME, 'tmpfs');
   mount(new Bpffs(vfs.newDevice(), now, 'mode=700'), '/sys/fs/bpf', PSEUDO, 'bpf');
   mount(contents.tracefs, '/sys/kernel/tracing', PSEUDO, 'tracefs');
-  const debugfs = new PseudoFs({
-    type: 'debugfs',
-    dev: vfs.newDevice(),
-    magic: DEBUGFS_MAGIC,
-    now,
-    rootMode: 0o700,
-  });
-  debugfs.root.add('tracing', debugfs.directory(0o755));
+  const { debugfs } = contents;
   mount(debugfs, '/sys/kernel/debug', PSEUDO, 'debugfs');
   mount(contents.tracefs, '/sys/kernel/debug/tracing', PSEUDO, 'tracefs');
   vfs.registerFileSystem('devtmpfs', () => dev);

@@ -49,6 +49,8 @@ export interface NetDriver {
   changeMtu?(mtu: number, extack: Extack): number;
   /** Add what this driver has counted. */
   addStats(stats: LinkStats): void;
+  /** What the device runs, for `ethtool -i`. */
+  readonly firmware?: string | undefined;
   /** ethtool -S: name and value, in order. */
   ethtoolStats?(): readonly (readonly [name: string, value: number])[];
   /** The device runs programs itself. */

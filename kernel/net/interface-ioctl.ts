@@ -165,6 +165,7 @@ function ethtool(device: NetDevice, at: number, caller: SocketCaller): number {
       new DataView(info.buffer).setUint32(0, ETHTOOL_GDRVINFO, true);
       put(4, device.driver.name);
       put(36, '6.1.0');
+      put(68, (device.driver.firmware ?? '').slice(0, 31));
       put(100, device.init.parent?.name ?? '');
       new DataView(info.buffer).setUint32(180, stats.length, true);
       return caller.copyOut(at, info) ? 0 : -errno.EFAULT;

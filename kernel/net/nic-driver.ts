@@ -118,6 +118,10 @@ export class NicDriver implements NetDriver {
     return 0;
   }
 
+  get firmware(): string | undefined {
+    return this.offload?.target.name;
+  }
+
   addStats(stats: LinkStats): void {
     for (const queue of this.queues) {
       stats.rx_packets += queue.stats.rx_packets;
@@ -132,7 +136,7 @@ export class NicDriver implements NetDriver {
   }
 
   ethtoolStats(): readonly (readonly [name: string, value: number])[] {
-    const rows: [string, number][] = [];
+    const rows: (readonly [string, number])[] = [];
     this.queues.forEach((queue, i) => {
       for (const [name, value] of Object.entries(queue.stats)) rows.push([`q${i}_${name}`, value]);
       rows.push([`q${i}_rx_missed`, this.nic.rx[i]!.stats.missed]);

@@ -22,7 +22,7 @@ import { errno } from '../types/errno.ts';
 import type { NetHost } from './host.ts';
 
 /** A program in the card's form. */
-class NicCode implements DeviceCode {
+export class NicCode implements DeviceCode {
   readonly image: DeviceImage;
 
   constructor(image: DeviceImage) {
@@ -54,12 +54,17 @@ export class NicOffload implements OffloadDevice {
 
   translate(device: VerifiedProgram, host: VerifiedProgram): DeviceCode | OffloadRefusal {
     const result = this.target.compile({ device, host });
-    return result.kind === 'image' ? new NicCode(result.image) : refusal(result.diagnostics);
+    if (result.kind === 'image') return new NicCode(result.image);
+    return refusal(result.diagnostics, device);
   }
 
   refuseMap(spec: MapSpec): OffloadRefusal | undefined {
     const diagnostic = this.target.refuseMap(spec);
-    return diagnostic && refusal([diagnostic]);
+    if (!diagnostic) return undefined;
+    // Creating a map has no log and no extack, so the kernel's log tells.
+    const { message, hint } = diagnostic;
+    this.#host.printk(`skepnic: ${message}${hint === undefined ? '' : ` (${hint})`}`);
+    return refusal([diagnostic]);
   }
 
   mapAccess(access: MapAccess, spec: MapSpec): void {
@@ -84,7 +89,8 @@ export class NicOffload implements OffloadDevice {
 
   /** For `ethtool -S`. */
   stats(): readonly (readonly [name: string, value: number])[] {
-    const counts = this.#processor?.counts ?? {};
+    if (!this.#processor) return [];
+    const { counts } = this.#processor;
     return Object.entries(counts).map(([name, value]) => [`offload_${name}`, value] as const);
   }
 
@@ -107,11 +113,19 @@ export class NicOffload implements OffloadDevice {
   }
 }
 
-/** What does not fit, each with its place and what would fit. */
-function refusal(diagnostics: readonly Diagnostic[]): OffloadRefusal {
-  const lines = diagnostics.flatMap(({ insn, message, hint }) => [
-    insn === undefined ? message : `${insn}: ${message}`,
-    ...(hint === undefined ? [] : [hint]),
-  ]);
+/** What does not fit, each with its place, as the verifier shows one, and what would fit. */
+function refusal(diagnostics: readonly Diagnostic[], program?: VerifiedProgram): OffloadRefusal {
+  const lines = diagnostics.flatMap(({ insn, message, hint }) => {
+    const source = program && insn !== undefined ? sourceLine(program, insn) : undefined;
+    return [
+      ...(source === undefined ? [] : [`; ${source}`]),
+      insn === undefined ? message : `${insn}: ${message}`,
+      ...(hint === undefined ? [] : [`(${hint})`]),
+    ];
+  });
   return { errno: diagnostics[0]?.errno ?? errno.EINVAL, lines };
+}
+
+function sourceLine({ lines }: VerifiedProgram, insn: number): string | undefined {
+  return lines.findLast((row) => row.insn <= insn)?.text.trim();
 }

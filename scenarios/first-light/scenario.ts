@@ -5,9 +5,10 @@
 import { readCapture } from '../../hw/nic/pcap.ts';
 import type { Machine } from '../../kernel/machine.ts';
 import { machineDefaults } from '../../user/index.ts';
+import { mapContents } from '../map-contents.ts';
 import {
   all,
-  type CheckResult,
+  contains,
   expectEqual,
   type Scenario,
   type ScenarioFiles,
@@ -219,13 +220,6 @@ export const firstLight: Scenario = {
   },
 };
 
-function contains(text: string, pattern: RegExp): CheckResult {
-  const match = pattern.exec(text);
-  return match
-    ? { holds: true, evidence: match[0].trim() }
-    : { holds: false, evidence: `nothing there matches ${pattern}` };
-}
-
 /** struct syn_event of xdp_count.bpf.c, as rbdump prints its bytes. */
 const SYN_EVENT = { bytes: 48, sourcePort: 40, destinationPort: 42, blocked: 46 } as const;
 
@@ -250,30 +244,18 @@ const text = (counter: Counter | undefined) =>
 
 const hexOfIndex = (index: number) => index.toString(16).padStart(2, '0').padEnd(8, '0');
 
-/**
- * The machine's own memory: every element of the map of that name, by the hex of its key; values
- * are {u64 packets, u64 bytes}, summed over CPUs.
- */
+/** The counters of the map of that name, {u64 packets, u64 bytes} summed over CPUs, by key. */
 function mapNamed(machine: Machine, name: string): Map<string, Counter> {
-  const object = [...machine.bpf.maps.values()].find(({ map }) => map.spec.name === name);
   const counters = new Map<string, Counter>();
-  if (!object) return counters;
-  const { map } = object;
-  const { ram } = machine;
-  const key = ram.kzalloc(map.spec.keyBytes);
-  const value = ram.kzalloc(map.userValueBytes);
-  for (let from = 0 as typeof key; map.nextKey(from, key) === 0; from = key) {
-    map.copyValue(key, value, 0);
+  for (const [key, value] of mapContents(machine, ({ spec }) => spec.name === name)) {
+    const words = new BigUint64Array(value.buffer);
     let packets = 0;
     let bytes = 0;
-    for (let at = value as number; at < value + map.userValueBytes; at += 16) {
-      packets += Number(ram.view.getBigUint64(at, true));
-      bytes += Number(ram.view.getBigUint64(at + 8, true));
+    for (let i = 0; i < words.length; i += 2) {
+      packets += Number(words[i]);
+      bytes += Number(words[i + 1]);
     }
-    const hex = [...ram.bytes(key, map.spec.keyBytes)].map((b) => b.toString(16).padStart(2, '0'));
-    counters.set(hex.join(''), { packets, bytes });
+    counters.set(key, { packets, bytes });
   }
-  ram.kfree(key);
-  ram.kfree(value);
   return counters;
 }

@@ -99,6 +99,10 @@ export class TestNetHost implements NetHost {
     return redirect;
   }
 
+  bpfRuntime(): never {
+    throw new Error('no card here runs programs');
+  }
+
   random32(): number {
     return this.#random.next32();
   }

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HostAssets } from '../../kernel/config.ts';
-import type { Scenario, ScenarioFiles } from '../../scenarios/scenario.ts';
+import { type Scenario, type ScenarioFiles, scenarioPath } from '../../scenarios/scenario.ts';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -12,7 +12,7 @@ export async function hostAssets(): Promise<HostAssets> {
 }
 
 export function scenarioFile(scenario: Scenario, name: string): Uint8Array {
-  return new Uint8Array(readFileSync(join(root, 'scenarios', scenario.name, name)));
+  return new Uint8Array(readFileSync(join(root, 'scenarios', scenarioPath(scenario, name))));
 }
 
 export function scenarioFiles(scenario: Scenario): ScenarioFiles {

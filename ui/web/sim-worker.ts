@@ -7,7 +7,7 @@ import { bootMachine, type Machine } from '../../kernel/machine.ts';
 import { parseDocument } from '../../scenarios/document.ts';
 import { loadScenario } from '../../scenarios/index.ts';
 import type { ScenarioName } from '../../scenarios/names.ts';
-import type { Scenario } from '../../scenarios/scenario.ts';
+import { type Scenario, scenarioPath } from '../../scenarios/scenario.ts';
 import { type Presenter, Session } from '../../scenarios/session.ts';
 import { machineDefaults } from '../../user/index.ts';
 import type { FromWorker, ToWorker } from './protocol.ts';
@@ -29,7 +29,7 @@ const post = (message: FromWorker) => self.postMessage(message);
 const core = fetch(coreUrl).then((response) => WebAssembly.compileStreaming(response));
 
 async function scenarioAsset(scenario: Scenario, name: string): Promise<Uint8Array> {
-  const load = assetUrls[`../../scenarios/${scenario.name}/${name}`];
+  const load = assetUrls[`../../scenarios/${scenarioPath(scenario, name)}`];
   if (!load) throw new Error(`scenario ${scenario.name} has no file ${name}`);
   const response = await fetch(await load());
   if (!response.ok) throw new Error(`${name}: ${response.status} ${response.statusText}`);

@@ -2,7 +2,7 @@
 import type { UserFlow } from '../../kernel/syscall/abi.ts';
 import type { JsonTree } from '../../bpf/btf/format.ts';
 import { listNames } from '../libc/directory.ts';
-import { readTextFile } from '../libc/files.ts';
+import { readlink, readTextFile } from '../libc/files.ts';
 import type { Process } from '../libc/process.ts';
 import { number, object, string } from './json.ts';
 
@@ -24,6 +24,24 @@ export function* interfaceName(p: Process, index: number): UserFlow<string | und
     if ((yield* interfaceIndex(p, name)) === index) return name;
   }
   return undefined;
+}
+
+/**
+ * An offloaded program as its driver lists it; undefined where none does.
+ * differs: bpftool has libbfd or LLVM disassemble it, which know no device of ours.
+ */
+export function* deviceListing(
+  p: Process,
+  { id, ifindex }: { readonly id: number; readonly ifindex: number },
+): UserFlow<string | undefined> {
+  if (ifindex === 0) return undefined;
+  const name = yield* interfaceName(p, ifindex);
+  const device = name && (yield* readlink(p, `/sys/class/net/${name}/device`));
+  if (typeof device !== 'string') return undefined;
+  const address = device.slice(device.lastIndexOf('/') + 1);
+  const path = `/sys/kernel/debug/skepnic/${address}/bpf_bound_progs/${id}/listing`;
+  const text = yield* readTextFile(p, path);
+  return typeof text === 'string' ? text : undefined;
 }
 
 export function* deviceText(p: Process, info: OnDevice): UserFlow<string> {

@@ -11,6 +11,7 @@ import { close, O_CREAT, O_TRUNC, O_WRONLY, open, writeAll } from '../libc/files
 import { strerror } from '../libc/strerror.ts';
 import { kallsyms, type Kallsyms } from '../bpf/kallsyms.ts';
 import { progDetails, type ProgDetails } from '../bpf/prog-details.ts';
+import { deviceListing } from './device.ts';
 import { hexText } from './hex.ts';
 import { jitedJson, jitedText } from './jited.ts';
 import { array, hexData, object, string } from './json.ts';
@@ -91,6 +92,12 @@ function* dumpOne(
   const btf = btfId === 0 ? undefined : yield* btfOf(t.user, btfId);
   if (btfId !== 0 && !btf) return yield* t.fail('failed to get btf');
   const symbols = yield* kallsyms(t.p);
+  const listing = mode === 'jited' ? yield* deviceListing(t.p, details.info) : undefined;
+  if (listing !== undefined) {
+    if (t.json) return string(listing);
+    yield* t.print(listing);
+    return undefined;
+  }
   if (mode === 'jited') {
     if (t.json) return jitedJson(details, btf, symbols, options);
     yield* t.print(jitedText(details, btf, symbols, options));

@@ -6,6 +6,7 @@
  * with source 1, and jump offsets that count rows. The prototype's own encoding is not published.
  */
 import { encodeInsns } from '../../../bpf/isa/codec.ts';
+import { helperName } from '../../../bpf/helpers/table.ts';
 import { disasmInsn } from '../../../bpf/isa/disasm.ts';
 import type { Insn } from '../../../bpf/isa/insn.ts';
 import { XDP_ACTIONS } from '../../../bpf/uapi.ts';
@@ -76,8 +77,15 @@ export class HxdpImage implements DeviceImage {
   }
 
   #show(op: Op): string {
-    const { insns } = this.program.device;
-    const plain = (slot: number): string => disasmInsn(insns, slot).trim();
+    const { insns, facts } = this.program.device;
+    const plain = (slot: number): string =>
+      disasmInsn(insns, slot, {
+        helper: (id) => `bpf_${helperName(id)}`,
+        imm64: (value, _insn, at) => {
+          const fact = facts[at]?.imm64;
+          return fact?.kind === 'map' ? `map ${fact.map.spec.name}` : `0x${value.toString(16)}`;
+        },
+      }).trim();
     const goto = op.target === undefined ? '' : `row ${this.#rowOf(op.target)}`;
     switch (op.kind) {
       case 'guard':
