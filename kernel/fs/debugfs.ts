@@ -8,7 +8,7 @@
  */
 import type { ProgObject } from '../../bpf/syscall/objects.ts';
 import type { NicDriver } from '../net/nic-driver.ts';
-import { NicCode } from '../net/nic-offload.ts';
+import type { NicCode } from '../net/nic-offload.ts';
 import type { Ns } from '../types/units.ts';
 import { PseudoFs, type PseudoDirectory } from './pseudo.ts';
 

@@ -10,7 +10,6 @@ import type { Ptys } from '../tty/pty.ts';
 import { Bpffs } from './bpffs.ts';
 import { DEVICE_NODES } from './devices.ts';
 import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RELATIME } from './fcntl.ts';
-import { PseudoFs } from './pseudo.ts';
 import type { TmpfsDirectory } from './tmpfs.ts';
 import { Tmpfs } from './tmpfs.ts';
 import type { FileSystem } from './vfs-types.ts';
