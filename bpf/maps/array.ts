@@ -6,12 +6,10 @@ import type { RamOffset } from '../../kernel/types/units.ts';
 import { uapi } from '../uapi.ts';
 import { allocStruct } from './base-map.ts';
 import type { CoreMapType } from './core-map.ts';
-import { CoreMap } from './core-map.ts';
+import { CoreMap, MAX_STRUCT_BYTES } from './core-map.ts';
 import type { BpfMap, MapSpec } from './map.ts';
 import type { MapHost, MapTypeRow } from './map-type.ts';
 import { checkArray, roundUp } from './map-type.ts';
-
-const MAX_STRUCT_BYTES = 2 ** 32 - PAGE_SIZE;
 
 const arrayType: CoreMapType = {
   structBytes: (spec) => {

@@ -9,10 +9,10 @@ import { PAGE_SIZE } from '../../kernel/ram/ram.ts';
 import { BpfMapStruct } from '../../kernel/types/bpf-map.ts';
 import type { BpfMapView } from '../../kernel/types/bpf-map.ts';
 import type { RamOffset } from '../../kernel/types/units.ts';
-import { uapi, mapTypeNumber } from '../uapi.ts';
+import { mapTypeNumber } from '../uapi.ts';
 import type { BpfMap, MapSpec } from './map.ts';
 import type { MapHost } from './map-type.ts';
-import { permanentFlags, roundUp } from './map-type.ts';
+import { bindsNode, permanentFlags, roundUp } from './map-type.ts';
 import { findSpecialFields, NO_SPECIAL_FIELDS, offArrayFor } from './special-fields.ts';
 import type { SpecialFields } from './special-fields.ts';
 
@@ -33,7 +33,7 @@ export function allocStruct(
   map.max_entries = spec.maxEntries;
   map.map_extra = spec.mapExtra ?? 0n;
   map.map_flags = permanentFlags(spec.flags);
-  map.numa_node = (spec.flags & uapi.BPF_F_NUMA_NODE) !== 0 ? 0 : -1;
+  map.numa_node = bindsNode(spec) ? 0 : -1;
   map.name = spec.name;
   map.btf_key_type_id = spec.btfKeyTypeId ?? 0;
   map.btf_value_type_id = spec.btfValueTypeId ?? 0;

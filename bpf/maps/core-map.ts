@@ -1,10 +1,14 @@
 /** Maps whose elements are plain bytes and whose operations are the C core's. */
 import { errno } from '../../kernel/types/errno.ts';
+import { PAGE_SIZE } from '../../kernel/ram/ram.ts';
 import type { RamOffset } from '../../kernel/types/units.ts';
 import { allocStruct, BaseMap, NULL } from './base-map.ts';
 import type { BpfMap, MapSpec } from './map.ts';
 import type { MapHost } from './map-type.ts';
 import { HTAB_ELEM_BYTES, roundUp } from './map-type.ts';
+
+/** Beyond what any RAM has, and what the core can count. */
+export const MAX_STRUCT_BYTES = 2 ** 32 - PAGE_SIZE;
 
 /** How the core makes and unmakes one type. */
 export interface CoreMapType {
@@ -100,12 +104,14 @@ export class CoreMap extends BaseMap {
 
 /** Allocate the struct, let the core make the map: the struct's offset or -errno. */
 export function makeStruct(host: MapHost, spec: MapSpec, type: CoreMapType): RamOffset | number {
-  const offset = allocStruct(host, spec, type.structBytes(spec));
+  const structBytes = type.structBytes(spec);
+  if (structBytes > MAX_STRUCT_BYTES) return -errno.ENOMEM;
+  const offset = allocStruct(host, spec, structBytes);
   if (offset === NULL) return -errno.ENOMEM;
   const result = type.alloc(host, offset, spec);
   if (result === 0) return offset;
   type.release(host, offset);
-  host.core.areaFree(offset, type.structBytes(spec));
+  host.core.areaFree(offset, structBytes);
   return result;
 }
 

@@ -16,6 +16,8 @@ import { hasOnly, mayNetAdmin } from './map-type.ts';
 
 /** struct bpf_devmap_val */
 const VALUE_BYTES = 8;
+/** A bucket is the head of a list. */
+const POINTER_BYTES = 8;
 
 interface DevmapValue {
   readonly ifindex: number;
@@ -118,6 +120,8 @@ class DevMap extends IndexedMap {
   }
 }
 
+const bucketCount = ({ maxEntries }: MapSpec) => 2 ** Math.ceil(Math.log2(maxEntries));
+
 class DevMapHash extends BaseMap {
   /** Keys of a bucket, newest first. */
   readonly #buckets = new Map<number, number[]>();
@@ -125,7 +129,7 @@ class DevMapHash extends BaseMap {
   readonly #programs = new Map<number, ProgObject>();
 
   get #bucketCount(): number {
-    return 2 ** Math.ceil(Math.log2(this.spec.maxEntries));
+    return bucketCount(this.spec);
   }
 
   redirectTarget(index: number): boolean {
@@ -245,6 +249,7 @@ const readOnly = (spec: MapSpec): MapSpec => ({
 
 export const devmapMap: MapTypeRow = {
   type: 'devmap',
+  checksInAlloc: true,
   check,
   create: (host, spec) =>
     createInRam(
@@ -257,12 +262,13 @@ export const devmapMap: MapTypeRow = {
 
 export const devmapHashMap: MapTypeRow = {
   type: 'devmap_hash',
+  checksInAlloc: true,
   check,
   create: (host, spec) =>
     createInRam(
       host,
       readOnly(spec),
-      0,
+      bucketCount(spec) * POINTER_BYTES,
       (offset, bytes) => new DevMapHash(host, readOnly(spec), offset, bytes),
     ),
 };

@@ -139,7 +139,8 @@ function checkFdArray(spec: MapSpec): number {
 /** Maps that may stand in another: 0, or why not (bpf_map_meta_alloc). */
 export function checkInnerMap(spec: MapSpec): number {
   const inner = spec.innerMap;
-  if (!inner || inner.spec.innerMap) return -errno.EINVAL;
+  if (!inner) return spec.noInnerMap ?? -errno.EINVAL;
+  if (inner.spec.innerMap) return -errno.EINVAL;
   // Types without map_meta_equal: what they hold is bound at run time.
   const refused = ['prog_array', 'cgroup_storage', 'percpu_cgroup_storage', 'struct_ops'];
   if (refused.includes(inner.spec.type)) return -errno.ENOTSUPP;

@@ -8,6 +8,7 @@ import type { MapCaps, MapHost, MapTypeRow } from './map-type.ts';
 import {
   ACCESS_FLAGS,
   accessIsOk,
+  bindsNode,
   hasOnly,
   HTAB_ELEM_BYTES,
   KMALLOC_MAX_BYTES,
@@ -36,7 +37,7 @@ export function checkHash(spec: MapSpec, caps: MapCaps): number {
   if (!hasOnly(flags, allowed) || !accessIsOk(flags)) return -errno.EINVAL;
   if (!lru && percpuLru) return -errno.EINVAL;
   if (lru && (flags & uapi.BPF_F_NO_PREALLOC) !== 0) return -errno.ENOTSUPP;
-  if ((flags & uapi.BPF_F_NUMA_NODE) !== 0 && (percpu || percpuLru)) return -errno.EINVAL;
+  if (bindsNode(spec) && (percpu || percpuLru)) return -errno.EINVAL;
   if (spec.maxEntries === 0 || keyBytes === 0 || valueBytes === 0) return -errno.EINVAL;
   if (keyBytes + valueBytes >= KMALLOC_MAX_BYTES - HTAB_ELEM_BYTES) return -errno.E2BIG;
   if (percpu && roundUp(valueBytes, 8) > PCPU_MIN_UNIT_BYTES) return -errno.E2BIG;

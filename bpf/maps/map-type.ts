@@ -32,6 +32,8 @@ export interface MapCaps {
 
 export interface MapTypeRow {
   readonly type: MapType;
+  /** Linux makes these checks only when it allocates a map on the host. */
+  readonly checksInAlloc?: true;
   /** map_alloc_check and the checks of map_alloc: 0 or -errno. */
   check(spec: MapSpec, caps: MapCaps): number;
   /** The map, or -errno. `spec` has passed `check`. */
@@ -71,6 +73,11 @@ export function permanentFlags(flags: number): number {
 export const mayBpf = (caps: MapCaps) => caps.bpf || caps.sysAdmin;
 export const mayNetAdmin = (caps: MapCaps) => caps.netAdmin;
 
+/** The map is to be on one NUMA node, which memory per CPU cannot. */
+export function bindsNode({ flags, numaNode = 0 }: MapSpec): boolean {
+  return (flags & uapi.BPF_F_NUMA_NODE) !== 0 && numaNode >= 0;
+}
+
 /** array_map_alloc_check, shared by all maps whose key is an index. */
 export function checkArray(spec: MapSpec): number {
   const { type, flags, valueBytes } = spec;
@@ -83,7 +90,7 @@ export function checkArray(spec: MapSpec): number {
     uapi.BPF_F_INNER_MAP;
   if (spec.maxEntries === 0 || spec.keyBytes !== 4 || valueBytes === 0) return -errno.EINVAL;
   if (!hasOnly(flags, allowed) || !accessIsOk(flags)) return -errno.EINVAL;
-  if (percpu && (flags & uapi.BPF_F_NUMA_NODE) !== 0) return -errno.EINVAL;
+  if (percpu && bindsNode(spec)) return -errno.EINVAL;
   if (type !== 'array' && (flags & (uapi.BPF_F_MMAPABLE | uapi.BPF_F_INNER_MAP)) !== 0) {
     return -errno.EINVAL;
   }

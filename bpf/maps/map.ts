@@ -17,6 +17,10 @@ export interface MapSpec {
   readonly flags: number;
   readonly name: string;
   readonly innerMap?: BpfMap;
+  /** Why the descriptor of an inner map gave none: a negative errno. */
+  readonly noInnerMap?: number;
+  /** With BPF_F_NUMA_NODE: the node, or -1 (NUMA_NO_NODE) for any. */
+  readonly numaNode?: number;
   readonly btf?: Btf;
   readonly btfKeyTypeId?: number;
   readonly btfValueTypeId?: number;

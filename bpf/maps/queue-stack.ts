@@ -28,10 +28,7 @@ const row = (type: MapTypeRow['type']): MapTypeRow => ({
     if (!ok) return -errno.EINVAL;
     return spec.valueBytes > KMALLOC_MAX_BYTES ? -errno.E2BIG : 0;
   },
-  create: (host, spec) =>
-    queueStackType.structBytes(spec) > 0xffffffff
-      ? -errno.ENOMEM
-      : createCoreMap(host, spec, queueStackType),
+  create: (host, spec) => createCoreMap(host, spec, queueStackType),
 });
 
 export const queueMap = row('queue');

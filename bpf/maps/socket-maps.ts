@@ -13,6 +13,9 @@ import type { MapCaps, MapHost, MapTypeRow } from './map-type.ts';
 import { checkArray, hasOnly, mayBpf, mayNetAdmin } from './map-type.ts';
 
 const COOKIE_BYTES = 8;
+/** What Linux takes for each entry, and for a bucket of a sockhash (struct bpf_shtab_bucket). */
+const POINTER_BYTES = 8;
+const BUCKET_BYTES = 16;
 
 /** The socket behind the descriptor at `value`: its struct sock, or a negative errno. */
 function sockAt({ ram, kernel }: MapHost, spec: MapSpec, value: RamOffset): RamOffset | number {
@@ -149,6 +152,7 @@ class SockHash extends BaseMap {
   }
 }
 
+const bucketCount = ({ maxEntries }: MapSpec) => 2 ** Math.ceil(Math.log2(maxEntries));
 const valueIsFd = ({ valueBytes }: MapSpec) => valueBytes === 4 || valueBytes === COOKIE_BYTES;
 const FLAGS = uapi.BPF_F_NUMA_NODE | uapi.BPF_F_RDONLY | uapi.BPF_F_WRONLY;
 
@@ -157,15 +161,25 @@ const array = (
   check: (spec: MapSpec, caps: MapCaps) => number,
 ): MapTypeRow => ({
   type,
+  ...(type !== 'reuseport_sockarray' && { checksInAlloc: true }),
   check,
   create: (host, spec) =>
-    createInRam(host, spec, 0, (offset, bytes) => new SockArray(host, spec, offset, bytes)),
+    createInRam(
+      host,
+      spec,
+      spec.maxEntries * POINTER_BYTES,
+      (offset, bytes) => new SockArray(host, spec, offset, bytes),
+    ),
 });
 
 export const sockmapMap = array('sockmap', (spec, caps) => {
   if (!mayNetAdmin(caps)) return -errno.EPERM;
   const ok =
-    spec.maxEntries !== 0 && spec.keyBytes === 4 && valueIsFd(spec) && hasOnly(spec.flags, FLAGS);
+    spec.maxEntries !== 0 &&
+    spec.maxEntries < 2 ** 31 &&
+    spec.keyBytes === 4 &&
+    valueIsFd(spec) &&
+    hasOnly(spec.flags, FLAGS);
   return ok ? 0 : -errno.EINVAL;
 });
 
@@ -186,13 +200,20 @@ export const reuseportSockarrayMap = array('reuseport_sockarray', (spec, caps) =
 
 export const sockhashMap: MapTypeRow = {
   type: 'sockhash',
+  checksInAlloc: true,
   check: (spec, caps) => {
     if (!mayNetAdmin(caps)) return -errno.EPERM;
     const ok =
       spec.maxEntries !== 0 && spec.keyBytes !== 0 && valueIsFd(spec) && hasOnly(spec.flags, FLAGS);
     if (!ok) return -errno.EINVAL;
-    return spec.keyBytes > uapi.MAX_BPF_STACK ? -errno.E2BIG : 0;
+    if (spec.keyBytes > uapi.MAX_BPF_STACK) return -errno.E2BIG;
+    return bucketCount(spec) * BUCKET_BYTES >= 2 ** 32 ? -errno.EINVAL : 0;
   },
   create: (host, spec) =>
-    createInRam(host, spec, 0, (offset, bytes) => new SockHash(host, spec, offset, bytes)),
+    createInRam(
+      host,
+      spec,
+      bucketCount(spec) * BUCKET_BYTES,
+      (offset, bytes) => new SockHash(host, spec, offset, bytes),
+    ),
 };

@@ -89,6 +89,20 @@ const LOCK_MAPS = [
 const TIMER_MAPS = ['hash', 'lru_hash', 'array'];
 const KPTR_MAPS = ['hash', 'lru_hash', 'array', 'percpu_array'];
 
+/** Types that leave the check of keys to map_check_btf, and want a key with that. */
+const UNCHECKED_MAPS = [
+  'hash',
+  'percpu_hash',
+  'lru_hash',
+  'lru_percpu_hash',
+  'prog_array',
+  'reuseport_sockarray',
+  'queue',
+  'stack',
+  'ringbuf',
+  'user_ringbuf',
+];
+
 /** Undefined for an id that there is not, and for types without a size. */
 function sizeOf(btf: Btf, id: number): number | undefined {
   return btf.type(id) && btf.sizeOf(id);
@@ -100,17 +114,20 @@ export function checkBtf(spec: MapSpec, fields: SpecialFields, mayBpf: boolean):
   if (!btf || btfValueTypeId === 0) return 0;
   if (btfKeyTypeId !== 0 && sizeOf(btf, btfKeyTypeId) !== spec.keyBytes) return -errno.EINVAL;
   if (sizeOf(btf, btfValueTypeId) !== spec.valueBytes) return -errno.EINVAL;
+  if (btfKeyTypeId === 0 && UNCHECKED_MAPS.includes(type)) return -errno.EINVAL;
+  // Programs see what is in a devmap, and do not change it.
+  const readOnly = (flags & uapi.BPF_F_RDONLY_PROG) !== 0 || type.startsWith('devmap');
   if (fields.spinLock >= 0) {
-    if ((flags & uapi.BPF_F_RDONLY_PROG) !== 0) return -errno.EACCES;
+    if (readOnly) return -errno.EACCES;
     if (!LOCK_MAPS.includes(type)) return -errno.ENOTSUPP;
   }
   if (fields.timer >= 0) {
-    if ((flags & uapi.BPF_F_RDONLY_PROG) !== 0) return -errno.EACCES;
+    if (readOnly) return -errno.EACCES;
     if (!TIMER_MAPS.includes(type)) return -errno.EOPNOTSUPP;
   }
   if (fields.kptrs.length > 0) {
     if (!mayBpf) return -errno.EPERM;
-    if ((flags & (uapi.BPF_F_RDONLY_PROG | uapi.BPF_F_WRONLY_PROG)) !== 0) return -errno.EACCES;
+    if (readOnly || (flags & uapi.BPF_F_WRONLY_PROG) !== 0) return -errno.EACCES;
     if (!KPTR_MAPS.includes(type)) return -errno.EOPNOTSUPP;
   }
   return checkKeyType(spec);
@@ -154,7 +171,7 @@ function checkKeyType(spec: MapSpec): number {
     case 'percpu_cgroup_storage':
       return key ? 0 : -errno.EINVAL;
     default:
-      return key ? 0 : -errno.EINVAL;
+      return 0;
   }
 }
 

@@ -7,23 +7,29 @@ import type { RamOffset } from '../../kernel/types/units.ts';
 import { uapi } from '../uapi.ts';
 import { BaseMap } from './base-map.ts';
 import { createInRam } from './indexed-map.ts';
+import type { MapSpec } from './map.ts';
 import type { MapTypeRow } from './map-type.ts';
 import { hasOnly, mayBpf } from './map-type.ts';
 
 /** sysctl kernel.perf_event_max_stack */
 export const MAX_STACK_DEPTH = 127;
 const ADDRESS_BYTES = 8;
+/** What Linux takes for the table, and for each stack (struct stack_map_bucket, x86-64). */
+const POINTER_BYTES = 8;
+const BUCKET_BYTES = 16;
 
 interface Stack {
   readonly hash: number;
   readonly addresses: readonly bigint[];
 }
 
+const bucketCount = ({ maxEntries }: MapSpec) => 2 ** Math.ceil(Math.log2(maxEntries));
+
 export class StackTraceMap extends BaseMap {
   readonly #buckets = new Map<number, Stack>();
 
   get #bucketCount(): number {
-    return 2 ** Math.ceil(Math.log2(this.spec.maxEntries));
+    return bucketCount(this.spec);
   }
 
   get depth(): number {
@@ -111,5 +117,10 @@ export const stackTraceMap: MapTypeRow = {
     return spec.maxEntries > 2 ** 31 ? -errno.E2BIG : 0;
   },
   create: (host, spec) =>
-    createInRam(host, spec, 0, (offset, bytes) => new StackTraceMap(host, spec, offset, bytes)),
+    createInRam(
+      host,
+      spec,
+      bucketCount(spec) * POINTER_BYTES + spec.maxEntries * (BUCKET_BYTES + spec.valueBytes),
+      (offset, bytes) => new StackTraceMap(host, spec, offset, bytes),
+    ),
 };

@@ -2,6 +2,7 @@
  * The map types that skep has, and the one way to make a map.
  *
  *   createMap(host, spec, caps)   the map, or -errno as Linux 6.1's BPF_MAP_CREATE
+ *   checkForDevice(spec, caps)    the checks before a device is asked
  *   mapTypes                      the rows, by type
  */
 import { errno } from '../../kernel/types/errno.ts';
@@ -75,9 +76,22 @@ export const mapTypes: ReadonlyMap<MapType, MapTypeRow> = new Map(
 
 const ALL_CAPS: MapCaps = { bpf: true, netAdmin: true, sysAdmin: true };
 
+/** What Linux checks before it asks a device for the map: 0 or -errno. */
+export function checkForDevice(spec: MapSpec, caps: MapCaps): number {
+  const row = mapTypes.get(spec.type);
+  if (!row) return -errno.EINVAL;
+  return row.checksInAlloc ? 0 : row.check(spec, caps);
+}
+
 export function createMap(host: MapHost, spec: MapSpec, caps: MapCaps = ALL_CAPS): BpfMap | number {
   const row = mapTypes.get(spec.type);
   if (!row) return -errno.EINVAL;
-  const refused = row.check(spec, caps) || checkBtf(spec, specialFieldsOf(spec), mayBpf(caps));
-  return refused < 0 ? refused : row.create(host, spec, caps);
+  const refused = row.check(spec, caps);
+  if (refused < 0) return refused;
+  // Linux looks at a map's BTF when it has made the map (map_check_btf).
+  const wrong = checkBtf(spec, specialFieldsOf(spec), mayBpf(caps));
+  const map = row.create(host, wrong < 0 ? { ...spec, btf: undefined } : spec, caps);
+  if (typeof map === 'number' || wrong === 0) return map;
+  map.free();
+  return wrong;
 }

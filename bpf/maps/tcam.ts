@@ -51,6 +51,5 @@ export const tcamMap: MapTypeRow = {
     if (!ok) return -errno.EINVAL;
     return spec.valueBytes > KMALLOC_MAX_BYTES ? -errno.E2BIG : 0;
   },
-  create: (host, spec) =>
-    tcamType.structBytes(spec) > 0xffff_ffff ? -errno.ENOMEM : createCoreMap(host, spec, tcamType),
+  create: (host, spec) => createCoreMap(host, spec, tcamType),
 };

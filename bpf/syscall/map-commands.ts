@@ -40,49 +40,48 @@ export function mapCreate(
   if (type === 'tcam' && bpf.host.level === '6.1') return -errno.EINVAL;
   const nameAt = ATTR.map_create.offsets.map_name;
   const name = objectName(raw.subarray(nameAt, nameAt + uapi.BPF_OBJ_NAME_LEN));
-  if (name === undefined) return -errno.EINVAL;
-
-  let btf;
-  if (attr.btf_key_type_id !== 0 || attr.btf_value_type_id !== 0) {
-    const object = btfOfFd(caller, attr.btf_fd);
-    if (typeof object === 'number') return object;
-    if (object.isKernel) return -errno.EACCES;
-    btf = object;
-  }
-  let inner: MapObject | undefined;
-  if (type === 'array_of_maps' || type === 'hash_of_maps') {
-    const object = mapOfFd(caller, attr.inner_map_fd);
-    if (typeof object === 'number') return object;
-    inner = object;
-  }
+  const hasBtf = attr.btf_key_type_id !== 0 || attr.btf_value_type_id !== 0;
+  const found = hasBtf ? btfOfFd(caller, attr.btf_fd) : undefined;
+  const btf = typeof found === 'number' ? undefined : found;
+  // What Linux finds only when it has made the map.
+  const late = name === undefined ? -errno.EINVAL : whyNotBtf(found);
+  const holdsMaps = type === 'array_of_maps' || type === 'hash_of_maps';
+  const inner = holdsMaps ? mapOfFd(caller, attr.inner_map_fd) : undefined;
   const spec: MapSpec = {
     type,
     keyBytes: attr.key_size,
     valueBytes: attr.value_size,
     maxEntries: attr.max_entries,
     flags: attr.map_flags,
-    name,
+    name: name ?? '',
     mapExtra: attr.map_extra,
-    ...(inner && { innerMap: inner.map }),
+    ...(typeof inner === 'number' && { noInnerMap: inner }),
+    ...(typeof inner === 'object' && { innerMap: inner.map }),
+    ...(wantsNode && { numaNode: attr.numa_node | 0 }),
     ...(attr.btf_vmlinux_value_type_id !== 0 && {
       btfVmlinuxValueTypeId: attr.btf_vmlinux_value_type_id,
     }),
-    ...(btf && {
-      btf: btf.btf,
+    ...(btf && { btf: btf.btf }),
+    ...(hasBtf && {
       btfKeyTypeId: attr.btf_key_type_id,
       btfValueTypeId: attr.btf_value_type_id,
     }),
     ...(attr.map_ifindex !== 0 && { ifindex: attr.map_ifindex }),
   };
+  const device = spec.ifindex === undefined ? undefined : mapDevice(bpf, spec, caller);
+  if (typeof device === 'number') return device;
   const map = bpf.host.createMap(spec, caller.caps);
   if (typeof map === 'number') return map;
-  const device =
-    attr.map_ifindex === 0 ? undefined : mapDevice(bpf, spec, attr.map_ifindex, caller);
-  if (typeof device === 'number') {
+  if (late < 0) {
     map.free();
-    return device;
+    return late;
   }
   return install(caller, new MapObject(map, btf, bpf.maps, bpf.mapsByOffset, device), access);
+}
+
+function whyNotBtf(found: ReturnType<typeof btfOfFd> | undefined): number {
+  if (typeof found === 'number') return found;
+  return found?.isKernel ? -errno.EACCES : 0;
 }
 
 /** FMODE of the new descriptor from BPF_F_RDONLY and BPF_F_WRONLY; undefined: both are set. */

@@ -3,11 +3,12 @@
  * device is, its driver says (`OffloadDevice`); here are the checks that Linux makes before it.
  *
  *   deviceFor(bpf, ifindex)                 the device, or a negative errno
- *   mapDevice(bpf, spec, ifindex, caller)   the same for a map that is to be made there
+ *   mapDevice(bpf, spec, caller)            the same for a map that is to be made there
  *   offloadTo(device, program, spec, env)   the device's code, or why it has none
  */
 import { errno } from '../../kernel/types/errno.ts';
 import type { MapSpec } from '../maps/map.ts';
+import { checkForDevice } from '../maps/table.ts';
 import type { ProgramSpec, VerifiedProgram } from '../program.ts';
 import { verify, type VerifierEnv } from '../verifier/verify.ts';
 import { Bug } from '../../kernel/types/units.ts';
@@ -63,16 +64,17 @@ export function deviceFor({ host }: BpfSubsystem, ifindex: number): OffloadDevic
 export function mapDevice(
   bpf: BpfSubsystem,
   spec: MapSpec,
-  ifindex: number,
   caller: BpfCaller,
 ): OffloadDevice | number {
+  const refused = checkForDevice(spec, caller.caps);
+  if (refused < 0) return refused;
   if (!caller.caps.sysAdmin) return -errno.EPERM;
   const isPlain = spec.type === 'array' || spec.type === 'hash';
   if (!isPlain && bpf.host.level === '6.1') return -errno.EINVAL;
-  const device = deviceFor(bpf, ifindex);
+  const device = deviceFor(bpf, spec.ifindex ?? 0);
   if (typeof device === 'number') return device;
-  const refused = device.refuseMap(spec);
-  return refused ? -refused.errno : device;
+  const why = device.refuseMap(spec);
+  return why ? -why.errno : device;
 }
 
 /** @param program the device form, from `verify` of `spec` with `checkOnly` */

@@ -20,7 +20,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#define MAX_STEPS 8192
+#define MAX_STEPS 65536
 #define MAX_BUFFERS 4096
 
 static int results[MAX_STEPS];
