@@ -4,6 +4,7 @@
  *
  *   const { main } = await bundled('ui/cli/main.ts')
  *   new Worker(await bundledFile('test/verifier/embedding/worker.ts'))
+ *   await bundledScript('ui/charts/standalone.ts')      for a page, packages inside, as text
  *
  * Packages stay outside of the bundle. `import.meta.dirname` keeps meaning the source's folder.
  */
@@ -31,6 +32,23 @@ export async function bundledFile(entry) {
     writeFileSync(stamp, state);
   }
   return output;
+}
+
+/** One script without imports, for a page that has nothing else. */
+export async function bundledScript(entry) {
+  const { build } = await import('vite');
+  const result = await build({
+    root,
+    configFile: false,
+    logLevel: 'error',
+    build: {
+      write: false,
+      copyPublicDir: false,
+      lib: { entry: join(root, entry), formats: ['iife'], name: 'charts' },
+    },
+  });
+  const [{ output }] = [result].flat();
+  return output[0].code;
 }
 
 /** Changes when any source does. */

@@ -1,5 +1,5 @@
 /** `npm run -s skep -- COMMAND`: the machine without a browser. */
-import { bundled } from './bundle.mjs';
+import { bundled, bundledScript } from './bundle.mjs';
 import { ensureInstalled, ensureNative } from './ensure.mjs';
 
 ensureInstalled({ quiet: true });
@@ -9,4 +9,5 @@ const { main } = await bundled('ui/cli/main.ts');
 process.exitCode = await main(
   process.argv.slice(2),
   async () => (await bundled('test/bench/index.ts')).benches,
+  () => bundledScript('ui/charts/standalone.ts'),
 );

@@ -27,8 +27,10 @@ export interface MeasureOptions {
   readonly packets: number;
   /** Line rate in bits a second. */
   readonly bitsPerSecond: number;
-  /** Offered for latency; where absent, half of what the target can do. */
+  /** Offered for latency; where absent, a share of what the target can do. */
   readonly packetsPerSecond?: number;
+  /** That share; 1/2 where absent. */
+  readonly share?: number;
   readonly ports?: readonly Port[];
   readonly timing?: TimingOptions;
 }
@@ -40,6 +42,8 @@ export interface Latency {
   readonly p99: number;
   readonly p999: number;
   readonly mean: number;
+  /** Packets offered, and lost of them. */
+  readonly offered: number;
   readonly lost: number;
 }
 
@@ -93,7 +97,7 @@ export function measure(
   const spanNs = saturated.counts.lastDoneNs - saturated.counts.firstArrivalNs;
   const done = saturated.counts.offered - saturated.counts.lost;
   const mpps = (done / spanNs) * 1e3;
-  const rate = (options.packetsPerSecond ?? (mpps * 1e6) / 2) / 1e9;
+  const rate = (options.packetsPerSecond ?? mpps * 1e6 * (options.share ?? 1 / 2)) / 1e9;
   const paced = path(load());
   const gap = 1 / rate;
   offer(paced, packets, options.packets, (bytes) => Math.max(gap, wireTimeNs(bytes, options)));
@@ -152,6 +156,7 @@ function latencyOf({ latencies, counts }: Datapath, offeredMpps: number): Latenc
     p99: latencies.percentile(0.99),
     p999: latencies.percentile(0.999),
     mean: latencies.mean,
+    offered: counts.offered,
     lost: counts.lost,
   };
 }

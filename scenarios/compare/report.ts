@@ -1,9 +1,35 @@
 /** Comparisons as text: the same table in a terminal of the host and of the page. */
 import type { TargetRow } from './compare.ts';
+import type { Comparison } from './comparison.ts';
+import type { Sweep, SweepPoint } from './sweep.ts';
 import { groupErrors, type ValidationRow } from './validate.ts';
 
+export function comparisonText({ program, packets, targets, sweeps }: Comparison): string {
+  return `${tableText(`${program}: ${packets}`, targets)}${sweeps.map(sweepText).join('')}`;
+}
+
+/** Throughput of each target, or its latencies where the rate is what varies. */
+function sweepText({ axis, label, series }: Sweep): string {
+  const cell = (point: SweepPoint | undefined): string => {
+    if (!point) return '-';
+    if (axis !== 'rate') return point.mpps.toFixed(2);
+    const lost = point.lost > 0 ? `, ${percent(point.lost)} lost` : '';
+    return `${point.p50.toFixed(0)} / ${point.p99.toFixed(0)}${lost}`;
+  };
+  const xs = [...new Set(series.flatMap(({ points }) => points.map(({ x }) => x)))];
+  const table = [
+    [label, ...series.map(({ target }) => target)],
+    ...xs.map((x) => [
+      String(x),
+      ...series.map(({ points }) => cell(points.find((point) => point.x === x))),
+    ]),
+  ];
+  if (xs.length === 0) return `\nno target has ${axis} to vary\n`;
+  return `\n${axis === 'rate' ? 'p50 / p99 in ns' : 'Mpps'}\n${columns(table)}`;
+}
+
 /** @param title what was compared, and with which packets */
-export function comparisonText(title: string, rows: readonly TargetRow[]): string {
+function tableText(title: string, rows: readonly TargetRow[]): string {
   const table = [
     ['target', 'Mpps', 'p50 ns', 'p99 ns', 'p99.9 ns', 'cycles', 'instrs', 'at'],
     ...rows.flatMap(({ target, performance }) =>

@@ -11,7 +11,10 @@ export interface CompareTarget {
   readonly bitsPerSecond: number;
   /** Millions of packets a second of host time that the model must do, timed, with xdp1. */
   readonly least: number;
-  create(): Target;
+  /** What it has several of, if that can be chosen. */
+  readonly parallel?: 'cores' | 'lanes';
+  /** @param parallel how many of them; its usual number where absent */
+  create(parallel?: number): Target;
 }
 
 /** hXDP's board has four ports of 10 GbE. */
@@ -23,7 +26,8 @@ export const TARGETS: readonly CompareTarget[] = [
     about: 'hXDP, a VLIW soft processor of 4 lanes at 156 MHz on a NetFPGA-SUME',
     bitsPerSecond: NETFPGA_BITS,
     least: 1,
-    create: () => createHxdp(),
+    parallel: 'lanes',
+    create: (lanes) => createHxdp(lanes === undefined ? {} : { lanes }),
   },
 ];
 

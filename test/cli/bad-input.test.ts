@@ -29,7 +29,7 @@ async function skep(...args: string[]): Promise<{ status: number; errors: string
     return true;
   });
   try {
-    return { status: await main(args, async () => []), errors };
+    return { status: await main(args, async () => [], async () => ''), errors };
   } finally {
     for (const spy of [error, log, write]) spy.mockRestore();
   }

@@ -4,21 +4,28 @@
  *   --targets a,b     only these
  *   --pcap FILE       packets of a capture; --gen SPEC made ones; else the workload's own
  *   --rate MPPS       offered for the latencies; else half of what the target can do
+ *   --sweep AXIS      a curve over frame size, flows, offered rate, cores or lanes
+ *   --html FILE       the same with charts, in one file
  *   --validate        published figures beside simulated ones
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { ObjectError } from '../../bpf/elf/error.ts';
 import { CaptureError } from '../../hw/nic/capture.ts';
 import { readCapture } from '../../hw/nic/pcap.ts';
-import { measure, type TargetRow } from '../../scenarios/compare/compare.ts';
+import {
+  compare as compareTargets,
+  type ComparisonInput,
+} from '../../scenarios/compare/comparison.ts';
+import { comparisonHtml } from '../charts/html.ts';
 import { DEFAULT_GEN, generated, parseGen } from '../../scenarios/compare/packets.ts';
 import { comparisonText, validationText } from '../../scenarios/compare/report.ts';
 import { loadSubject, type Subject, SubjectError } from '../../scenarios/compare/subject.ts';
+import { type Axis, parseSweep } from '../../scenarios/compare/sweep.ts';
 import { type CompareTarget, targetNamed, TARGETS } from '../../scenarios/compare/targets.ts';
 import { validate } from '../../scenarios/compare/validate.ts';
 import {
-  type OfferedPacket,
+  type MixOptions,
   type Workload,
   workloadNamed,
   WORKLOADS,
@@ -33,6 +40,9 @@ export interface CompareOptions {
   readonly pcap?: string;
   readonly gen?: string;
   readonly rate?: string;
+  readonly cores?: string;
+  readonly sweep: readonly string[];
+  readonly html?: string;
   readonly packets: string;
   readonly list?: boolean;
   readonly validate?: boolean;
@@ -41,13 +51,18 @@ export interface CompareOptions {
 
 const WORKLOAD_FOLDER = join(import.meta.dirname, '../../scenarios/workloads');
 
-export async function compare(what: string | undefined, options: CompareOptions): Promise<number> {
+/** @param chartScript makes the script of the HTML file */
+export async function compare(
+  what: string | undefined,
+  options: CompareOptions,
+  chartScript: () => Promise<string>,
+): Promise<number> {
   if (options.list) return list(options.json ?? false);
   const assets = await hostAssets();
   if (options.validate) return printValidation(assets, options.json ?? false);
   if (what === undefined) throw new UsageError('name an object file or a workload (--list)');
   try {
-    return run(assets, what, options);
+    return await run(assets, what, options, chartScript);
   } catch (error) {
     const isInput = [SubjectError, ObjectError, CaptureError].some((kind) => error instanceof kind);
     if (isInput) throw new UsageError((error as Error).message);
@@ -55,34 +70,86 @@ export async function compare(what: string | undefined, options: CompareOptions)
   }
 }
 
-function run(assets: HostAssets, what: string, options: CompareOptions): number {
+async function run(
+  assets: HostAssets,
+  what: string,
+  options: CompareOptions,
+  chartScript: () => Promise<string>,
+): Promise<number> {
   const workload = existsSync(what) ? undefined : workloadNamed(what);
   if (workload === undefined && !existsSync(what)) {
     const names = WORKLOADS.map(({ name }) => name).join(', ');
     throw new UsageError(`${what} is neither a file nor a workload (${names})`);
   }
-  const targets = chosenTargets(options.targets);
-  const { packets, about } = packetsOf(workload, options);
-  const mix = options.gen === undefined ? DEFAULT_GEN : parseGen(options.gen);
-  const load = (): Subject => {
-    if (workload !== undefined) return loadWorkload(assets, workload, mix, true);
-    return loadSubject(assets, readFileSync(what), basename(what), options.program);
-  };
-  const rows = targets.map((target): TargetRow => {
-    const { bitsPerSecond } = target;
-    return measure(load, target.create(), packets, {
+  const input = comparisonInput(assets, what, workload, options);
+  const comparison = finish(
+    compareTargets(input, chosenTargets(options.targets), {
       packets: positive('--packets', options.packets),
-      bitsPerSecond,
       ...(options.rate !== undefined && {
         packetsPerSecond: positive('--rate', options.rate) * 1e6,
       }),
-      ...(workload?.ports && { ports: workload.ports }),
-    });
-  });
-  const name = workload?.name ?? basename(what);
-  if (options.json) console.log(JSON.stringify({ program: name, packets: about, targets: rows }));
-  else process.stdout.write(comparisonText(`${name}: ${about}`, rows));
-  return rows.some(({ performance }) => performance !== undefined) ? EXIT.ok : EXIT.failed;
+      ...(options.cores !== undefined && { cores: positive('--cores', options.cores) }),
+      sweeps: options.sweep.map((text) => sweepFor(text, options)),
+    }),
+  );
+  if (options.html !== undefined) {
+    writeFileSync(options.html, comparisonHtml(comparison, await chartScript()));
+  }
+  if (options.json) console.log(JSON.stringify(comparison));
+  else process.stdout.write(comparisonText(comparison));
+  const fits = comparison.targets.some(({ performance }) => performance !== undefined);
+  return fits ? EXIT.ok : EXIT.failed;
+}
+
+function finish<T>(steps: Generator<string, T>): T {
+  for (;;) {
+    const step = steps.next();
+    progress(step.done ? undefined : step.value);
+    if (step.done) return step.value;
+  }
+}
+
+/** What is being done, where somebody watches; without words, nothing any more. */
+function progress(what?: string): void {
+  if (process.stderr.isTTY)
+    process.stderr.write(`\r\x1b[K${what === undefined ? '' : `${what} …`}`);
+}
+
+function sweepFor(text: string, { pcap }: CompareOptions): Axis {
+  const axis = parseSweep(text);
+  if (pcap === undefined || (axis.name !== 'size' && axis.name !== 'flows')) return axis;
+  throw new UsageError(`--sweep ${axis.name} needs packets that can be made, not a capture`);
+}
+
+function comparisonInput(
+  assets: HostAssets,
+  what: string,
+  workload: Workload | undefined,
+  { pcap, gen, program }: CompareOptions,
+): ComparisonInput {
+  const spec = gen === undefined ? DEFAULT_GEN : parseGen(gen);
+  const base = {
+    name: workload?.name ?? basename(what),
+    mix: spec,
+    load: (mix: MixOptions): Subject =>
+      workload
+        ? loadWorkload(assets, workload, mix, true)
+        : loadSubject(assets, readFileSync(what), basename(what), program),
+    ...(workload?.ports && { ports: workload.ports }),
+  };
+  if (pcap === undefined) {
+    return {
+      ...base,
+      about: `${spec.flows} flows of ${spec.bytes}-byte frames`,
+      packets: (mix) => workload?.packets(mix) ?? generated({ ...spec, ...mix }),
+    };
+  }
+  if (!existsSync(pcap)) throw new UsageError(`${pcap}: no such file`);
+  const { frames } = readCapture(readFileSync(pcap), pcap);
+  if (frames.length === 0) throw new UsageError(`${pcap} holds no frames`);
+  const packets = frames.map(({ data }) => ({ data, port: 0 }));
+  const about = `${frames.length} frames of ${basename(pcap)}, in turn`;
+  return { ...base, about, packets: () => packets };
 }
 
 function chosenTargets(list: string | undefined): readonly CompareTarget[] {
@@ -92,22 +159,6 @@ function chosenTargets(list: string | undefined): readonly CompareTarget[] {
     if (target !== undefined) return target;
     throw new UsageError(`no target '${id}'; there are: ${TARGETS.map((t) => t.id).join(', ')}`);
   });
-}
-
-function packetsOf(
-  workload: Workload | undefined,
-  { pcap, gen }: CompareOptions,
-): { readonly packets: readonly OfferedPacket[]; readonly about: string } {
-  if (pcap !== undefined) {
-    if (!existsSync(pcap)) throw new UsageError(`${pcap}: no such file`);
-    const { frames } = readCapture(readFileSync(pcap), pcap);
-    if (frames.length === 0) throw new UsageError(`${pcap} holds no frames`);
-    const packets = frames.map(({ data }) => ({ data, port: 0 }));
-    return { packets, about: `${frames.length} frames of ${basename(pcap)}, in turn` };
-  }
-  const spec = gen === undefined ? DEFAULT_GEN : parseGen(gen);
-  const about = `${spec.flows} flows of ${spec.bytes}-byte frames`;
-  return { packets: workload?.packets(spec) ?? generated(spec), about };
 }
 
 function loadWorkload(
@@ -145,11 +196,8 @@ function list(json: boolean): number {
 function printValidation(assets: HostAssets, json: boolean): number {
   const load = (workload: Workload, mix: { flows: number; bytes: number }, prepared: boolean) =>
     loadWorkload(assets, workload, mix, prepared);
-  const isTerminal = process.stderr.isTTY;
-  const rows = validate(load, (what) => {
-    if (isTerminal) process.stderr.write(`\r\x1b[K${what} …`);
-  });
-  if (isTerminal) process.stderr.write('\r\x1b[K');
+  const rows = validate(load, progress);
+  progress();
   if (json) for (const row of rows) console.log(JSON.stringify(row));
   else process.stdout.write(validationText(rows));
   return EXIT.ok;

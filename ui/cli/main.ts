@@ -6,10 +6,14 @@ import { Command, CommanderError } from 'commander';
 import type { Bench } from './bench.ts';
 import { EXIT, UsageError } from './usage.ts';
 
-/** @param loadBenches the measurements live beside the tests, above this layer */
+/**
+ * @param loadBenches the measurements live beside the tests, above this layer
+ * @param loadChartScript charts/standalone.ts as one script for a page
+ */
 export async function main(
   argv: readonly string[],
   loadBenches: () => Promise<readonly Bench[]>,
+  loadChartScript: () => Promise<string>,
 ): Promise<number> {
   let status: number = EXIT.ok;
   const program = new Command('skep')
@@ -78,11 +82,14 @@ export async function main(
     .option('--pcap <file>', 'packets of a capture')
     .option('--gen <spec>', 'packets made to flows=N,bytes=N,proto=udp|tcp|icmp,ip=4|6')
     .option('--rate <Mpps>', 'offered for the latencies; else half of what the target can do')
+    .option('--cores <n>', 'of the targets that have cores')
+    .option('--sweep <axis...>', 'curves: size, flows, rate, cores, lanes; or size=60,1514', [])
+    .option('--html <file>', 'the same with charts, in one file that needs nothing else')
     .option('--packets <n>', 'of each run', '100000')
     .option('--validate', 'published figures beside simulated ones')
     .option('--json', 'one JSON object, or one a row')
     .action(async (what, options) => {
-      status = await (await import('./compare.ts')).compare(what, options);
+      status = await (await import('./compare.ts')).compare(what, options, loadChartScript);
     });
 
   program
