@@ -1,6 +1,7 @@
 /** Every target that a program can be compared on, by the name that `--targets` takes. */
 import { createHxdp } from '../../hw/fpga/hxdp/target.ts';
 import type { Target } from '../../hw/target.ts';
+import { SubjectError } from './subject.ts';
 
 export interface CompareTarget {
   /** For `--targets`. */
@@ -33,4 +34,15 @@ export const TARGETS: readonly CompareTarget[] = [
 
 export function targetNamed(id: string): CompareTarget | undefined {
   return TARGETS.find((target) => target.id === id);
+}
+
+/** @param list ids separated by commas; all where it is absent or 'all'. Throws SubjectError. */
+export function chosenTargets(list: string | undefined): readonly CompareTarget[] {
+  if (list === undefined || list === 'all') return TARGETS;
+  return list.split(',').map((id) => {
+    const target = targetNamed(id);
+    if (target !== undefined) return target;
+    const known = TARGETS.map((each) => each.id).join(', ');
+    throw new SubjectError(`no target '${id}'; there are: ${known}`);
+  });
 }

@@ -85,6 +85,25 @@ describe.skipIf(!chromiumPath)('the page in Chromium', () => {
     await page.screenshot({ path: join(root, '.build/page.png') });
   }, 180_000);
 
+  it('compares a workload on models of hardware, from its dialog and from the shell', async () => {
+    await page.click('#compare');
+    await page.selectOption('#compare-dialog select', 'xdp1');
+    await page.check('#compare-dialog input[value=size]');
+    await page.click('#compare-dialog button[type=submit]');
+    const result = page.locator('#compare-dialog .comparison');
+    await result.waitFor({ timeout: 60_000 });
+    expect(await result.locator('h2').textContent()).toBe('xdp1');
+    expect(await result.locator('table').first().textContent()).toContain('hXDP');
+    expect(await result.locator('canvas').count()).toBe(1);
+    await page.screenshot({ path: join(root, '.build/compare.png') });
+    await page.click('#compare-dialog button:has-text("Close")');
+    await page.click('#terminal');
+    await page.keyboard.type('compare -n 2000 tx\n');
+    await expect.poll(() => result.locator('h2').textContent(), { timeout: 60_000 }).toBe('tx');
+    await page.click('#compare-dialog button:has-text("Close")');
+    await expect.poll(screen).toContain('64 flows of 60-byte frames');
+  }, 150_000);
+
   it('threw no error', () => {
     expect(errors).toEqual([]);
   });

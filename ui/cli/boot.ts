@@ -7,8 +7,9 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { bootMachine, type Machine } from '../../kernel/machine.ts';
+import { withCompare } from '../../scenarios/compare/shell.ts';
 import { machineDefaults } from '../../user/index.ts';
-import { hostAssets } from './assets.ts';
+import { compareHost, hostAssets } from './assets.ts';
 import { EXIT, UsageError } from './usage.ts';
 
 export interface BootOptions {
@@ -31,7 +32,8 @@ export async function boot(options: BootOptions): Promise<number> {
   const files: Record<string, Uint8Array> = {};
   for (const path of options.file ?? []) files[`/root/${basename(path)}`] = readHostFile(path);
   const defaults = machineDefaults();
-  const machine = await bootMachine(
+  const assets = await hostAssets();
+  const config = withCompare(
     {
       ...defaults,
       cpus: wholeNumber('--cpus', options.cpus, 1, 64),
@@ -41,8 +43,9 @@ export async function boot(options: BootOptions): Promise<number> {
       nics: [{ name: 'eth0', queues: 2 }],
       files: { ...defaults.files, ...files },
     },
-    await hostAssets(),
+    compareHost(assets),
   );
+  const machine = await bootMachine(config, assets);
   machine.console.onOutput((bytes) => process.stdout.write(bytes));
   await (process.stdin.isTTY ? interactive(machine) : piped(machine));
   return EXIT.ok;

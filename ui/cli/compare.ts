@@ -9,7 +9,7 @@
  *   --validate        published figures beside simulated ones
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import { ObjectError } from '../../bpf/elf/error.ts';
 import { CaptureError } from '../../hw/nic/capture.ts';
 import { readCapture } from '../../hw/nic/pcap.ts';
@@ -18,20 +18,15 @@ import {
   type ComparisonInput,
 } from '../../scenarios/compare/comparison.ts';
 import { comparisonHtml } from '../charts/html.ts';
-import { DEFAULT_GEN, generated, parseGen } from '../../scenarios/compare/packets.ts';
+import { comparisonInput as inputOf } from '../../scenarios/compare/input.ts';
 import { comparisonText, validationText } from '../../scenarios/compare/report.ts';
 import { loadSubject, type Subject, SubjectError } from '../../scenarios/compare/subject.ts';
 import { type Axis, parseSweep } from '../../scenarios/compare/sweep.ts';
-import { type CompareTarget, targetNamed, TARGETS } from '../../scenarios/compare/targets.ts';
+import { chosenTargets, TARGETS } from '../../scenarios/compare/targets.ts';
 import { validate } from '../../scenarios/compare/validate.ts';
-import {
-  type MixOptions,
-  type Workload,
-  workloadNamed,
-  WORKLOADS,
-} from '../../scenarios/workloads/workloads.ts';
+import { type Workload, workloadNamed, WORKLOADS } from '../../scenarios/workloads/workloads.ts';
 import type { HostAssets } from '../../kernel/config.ts';
-import { hostAssets } from './assets.ts';
+import { hostAssets, workloadObject } from './assets.ts';
 import { EXIT, UsageError } from './usage.ts';
 
 export interface CompareOptions {
@@ -48,8 +43,6 @@ export interface CompareOptions {
   readonly validate?: boolean;
   readonly json?: boolean;
 }
-
-const WORKLOAD_FOLDER = join(import.meta.dirname, '../../scenarios/workloads');
 
 /** @param chartScript makes the script of the HTML file */
 export async function compare(
@@ -127,49 +120,31 @@ function comparisonInput(
   workload: Workload | undefined,
   { pcap, gen, program }: CompareOptions,
 ): ComparisonInput {
-  const spec = gen === undefined ? DEFAULT_GEN : parseGen(gen);
-  const base = {
+  const made = inputOf(assets, {
     name: workload?.name ?? basename(what),
-    mix: spec,
-    load: (mix: MixOptions): Subject =>
-      workload
-        ? loadWorkload(assets, workload, mix, true)
-        : loadSubject(assets, readFileSync(what), basename(what), program),
-    ...(workload?.ports && { ports: workload.ports }),
-  };
-  if (pcap === undefined) {
-    return {
-      ...base,
-      about: `${spec.flows} flows of ${spec.bytes}-byte frames`,
-      packets: (mix) => workload?.packets(mix) ?? generated({ ...spec, ...mix }),
-    };
-  }
+    object: workload ? workloadObject(workload.name) : readFileSync(what),
+    workload,
+    program,
+    gen,
+  });
+  if (pcap === undefined) return made;
   if (!existsSync(pcap)) throw new UsageError(`${pcap}: no such file`);
   const { frames } = readCapture(readFileSync(pcap), pcap);
   if (frames.length === 0) throw new UsageError(`${pcap} holds no frames`);
   const packets = frames.map(({ data }) => ({ data, port: 0 }));
   const about = `${frames.length} frames of ${basename(pcap)}, in turn`;
-  return { ...base, about, packets: () => packets };
-}
-
-function chosenTargets(list: string | undefined): readonly CompareTarget[] {
-  if (list === undefined || list === 'all') return TARGETS;
-  return list.split(',').map((id) => {
-    const target = targetNamed(id);
-    if (target !== undefined) return target;
-    throw new UsageError(`no target '${id}'; there are: ${TARGETS.map((t) => t.id).join(', ')}`);
-  });
+  return { ...made, about, packets: () => packets };
 }
 
 function loadWorkload(
   assets: HostAssets,
-  { name, prepare }: Workload,
+  workload: Workload,
   mix: { readonly flows: number; readonly bytes: number },
   prepared: boolean,
 ): Subject {
-  const file = `${name}.bpf.o`;
-  const subject = loadSubject(assets, readFileSync(join(WORKLOAD_FOLDER, file)), file);
-  if (prepared) prepare?.(subject.put, mix);
+  const file = `${workload.name}.bpf.o`;
+  const subject = loadSubject(assets, workloadObject(workload.name), file);
+  if (prepared) workload.prepare?.(subject.put, mix);
   return subject;
 }
 

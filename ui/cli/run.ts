@@ -1,5 +1,6 @@
 /** `skep run SCENARIO`: the scenario's text, what the terminal showed, and its checks. */
 import { bootMachine } from '../../kernel/machine.ts';
+import { withCompare } from '../../scenarios/compare/shell.ts';
 import { parseDocument } from '../../scenarios/document.ts';
 import { loadScenario } from '../../scenarios/index.ts';
 import { scenarioNames } from '../../scenarios/names.ts';
@@ -10,7 +11,7 @@ import {
   Session,
   SessionError,
 } from '../../scenarios/session.ts';
-import { hostAssets, scenarioFile, scenarioFiles } from './assets.ts';
+import { compareHost, hostAssets, scenarioFile, scenarioFiles } from './assets.ts';
 import { EXIT, UsageError } from './usage.ts';
 
 /** Wide enough that no command of a text wraps. */
@@ -64,7 +65,9 @@ export async function runScenario(
   const files = scenarioFiles(scenario);
   const text = new TextDecoder().decode(scenarioFile(scenario, scenario.document));
   const document = parseDocument(text, `${scenario.name}/${scenario.document}`);
-  const machine = await bootMachine(scenario.configure(files), await hostAssets());
+  const assets = await hostAssets();
+  const config = withCompare(scenario.configure(files), compareHost(assets));
+  const machine = await bootMachine(config, assets);
   machine.input({ kind: 'tty-size', ...TERMINAL });
   const terminal = new PlainTerminal(write);
   machine.console.onOutput((bytes) => terminal.write(bytes));

@@ -7,6 +7,7 @@ import './style.css';
 import { FitAddon } from '@xterm/addon-fit';
 import { Terminal } from '@xterm/xterm';
 import { scenarioNames } from '../../scenarios/names.ts';
+import type { CompareDialog } from './compare-dialog.ts';
 import { Guide } from './guide.ts';
 import type { FromWorker, MachineStatus, ToWorker } from './protocol.ts';
 
@@ -62,6 +63,9 @@ worker.addEventListener('message', ({ data }: MessageEvent<FromWorker>) => {
     case 'booted':
       document.body.dataset['booted'] = String(data.bootMs);
       break;
+    case 'comparison':
+      void compareDialog().then((dialog) => dialog.show(data.comparison));
+      break;
     case 'notice':
       terminal.write(`\r\n\x1b[33m${data.text}\x1b[0m\r\n`);
       break;
@@ -73,6 +77,15 @@ worker.addEventListener('message', ({ data }: MessageEvent<FromWorker>) => {
 worker.addEventListener('error', (event) => {
   terminal.write(`\r\n\x1b[31mskep: the simulator stopped: ${event.message}\x1b[0m\r\n`);
 });
+
+/** Charts and models of hardware are only loaded for those who compare. */
+let dialogLoaded: Promise<CompareDialog> | undefined;
+function compareDialog(): Promise<CompareDialog> {
+  dialogLoaded ??= import('./compare-dialog.ts').then(
+    (module) => new module.CompareDialog(document.querySelector('#compare-dialog')!),
+  );
+  return dialogLoaded;
+}
 
 function statusText({ nowNs, speed }: MachineStatus): string {
   return `${(nowNs / 1e9).toFixed(1)} s of virtual time · ${speed.toFixed(1)}× real time`;
@@ -98,6 +111,9 @@ const wanted = location.hash.slice(1);
 chooser.value = (scenarioNames as readonly string[]).includes(wanted) ? wanted : scenarioNames[0];
 chooser.addEventListener('change', boot);
 document.querySelector('#reboot')!.addEventListener('click', boot);
+document.querySelector('#compare')!.addEventListener('click', async () => {
+  (await compareDialog()).open();
+});
 
 /** Files dropped onto the terminal land in /root of the machine. */
 document.body.addEventListener('dragover', (event) => event.preventDefault());

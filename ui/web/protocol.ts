@@ -1,4 +1,5 @@
 /** What the page and the simulator's worker say to each other. Plain data, posted as it is. */
+import type { Comparison } from '../../scenarios/compare/comparison.ts';
 import type { ScenarioDocument } from '../../scenarios/document.ts';
 
 export type ToWorker =
@@ -41,5 +42,19 @@ export type FromWorker =
       readonly holds: boolean;
       readonly evidence: string;
     }
+  /** The shell's `compare` is done. */
+  | { readonly kind: 'comparison'; readonly comparison: Comparison }
   | { readonly kind: 'notice'; readonly text: string }
+  | { readonly kind: 'failed'; readonly message: string };
+
+/** To the worker that compares for the dialog, beside the machine. */
+export interface CompareRequest {
+  readonly workload: string;
+  /** Names of axes. */
+  readonly sweeps: readonly string[];
+}
+
+export type CompareAnswer =
+  | { readonly kind: 'progress'; readonly text: string }
+  | { readonly kind: 'comparison'; readonly comparison: Comparison }
   | { readonly kind: 'failed'; readonly message: string };

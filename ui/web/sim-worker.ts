@@ -11,6 +11,7 @@ import { type Scenario, scenarioPath } from '../../scenarios/scenario.ts';
 import { type Presenter, Session } from '../../scenarios/session.ts';
 import { machineDefaults } from '../../user/index.ts';
 import type { FromWorker, ToWorker } from './protocol.ts';
+import { workloadObject } from './workload-objects.ts';
 
 /** Wall time the simulation may take before the worker looks at its messages again, ms. */
 const SLICE_MS = 12;
@@ -26,6 +27,8 @@ const assetUrls = import.meta.glob<string>('../../scenarios/*/**/*.{md,o,c,json,
 });
 
 const post = (message: FromWorker) => self.postMessage(message);
+/** Its models of hardware are no small thing, and come beside the core. */
+const compareModule = import('../../scenarios/compare/shell.ts');
 const core = fetch(coreUrl).then((response) => WebAssembly.compileStreaming(response));
 
 async function scenarioAsset(scenario: Scenario, name: string): Promise<Uint8Array> {
@@ -104,8 +107,14 @@ async function boot(message: Extract<ToWorker, { kind: 'boot' }>): Promise<void>
     ? scenario.configure(files)
     : { ...machineDefaults(), nics: [{ name: 'eth0', queues: 2 }] };
   const assets = { core: await core };
+  const { withCompare } = await compareModule;
   const before = performance.now();
-  const machine = await bootMachine(config, assets);
+  const withCommand = withCompare(config, {
+    ...assets,
+    workload: workloadObject,
+    show: (comparison) => post({ kind: 'comparison', comparison }),
+  });
+  const machine = await bootMachine(withCommand, assets);
   const current = new Simulation(machine);
   simulation = current;
   machine.input({ kind: 'tty-size', columns: message.columns, rows: message.rows });
