@@ -58,6 +58,9 @@ class SockArray extends IndexedMap {
     if (!isSockmap && flags > uapi.BPF_EXIST) return -errno.EINVAL;
     if (!isSockmap && index >= this.spec.maxEntries) return -errno.E2BIG;
     const sock = sockAt(this.host, this.spec, value);
+    // A reuseport_sockarray looks at the flags before the socket's group.
+    const isForeign = this.spec.type === 'reuseport_sockarray' && sock === -errno.EINVAL;
+    if (isForeign && flags === uapi.BPF_EXIST && this.lookup(key) === 0) return -errno.ENOENT;
     if (sock < 0) return sock;
     // A sockmap looks at the socket first (sock_map_update_elem_sys).
     if (flags > uapi.BPF_EXIST) return -errno.EINVAL;
@@ -111,9 +114,9 @@ class SockHash extends BaseMap {
   }
 
   override updateFromUser(key: RamOffset, value: RamOffset, flags: number): number {
-    if (flags > uapi.BPF_EXIST) return -errno.EINVAL;
     const sock = sockAt(this.host, this.spec, value);
     if (sock < 0) return sock;
+    if (flags > uapi.BPF_EXIST) return -errno.EINVAL;
     const text = this.#text(key);
     const old = this.#socks.get(text);
     if (old !== undefined && flags === uapi.BPF_NOEXIST) return -errno.EEXIST;

@@ -4,6 +4,8 @@
  *
  *   storage.get(owner, initial, create)   a program's bpf_sk_storage_get and kin
  *   storage.remove(owner)                 bpf_sk_storage_delete, and when the owner dies
+ *
+ * differs: no descriptor leads to a socket's or an inode's storage (-EBADF).
  */
 import { errno } from '../../kernel/types/errno.ts';
 import type { RamOffset } from '../../kernel/types/units.ts';
@@ -23,6 +25,12 @@ import {
 
 /** BPF_LOCAL_STORAGE_MAX_VALUE_SIZE: 64 KiB less struct bpf_local_storage_elem (6.1, x86-64). */
 const MAX_VALUE_BYTES = 0xffff - 128;
+
+/** `flags` may have more than 32 bits. */
+const withoutLock = (flags: number) =>
+  (flags & uapi.BPF_F_LOCK) !== 0 ? flags - uapi.BPF_F_LOCK : flags;
+
+const isAnyOrExist = (flags: number) => flags === uapi.BPF_ANY || flags === uapi.BPF_EXIST;
 
 /** Keys are owners' struct offsets. In user space's view a descriptor stands for the owner. */
 export class LocalStorageMap extends BaseMap {
@@ -62,7 +70,7 @@ export class LocalStorageMap extends BaseMap {
   override updateFromUser(key: RamOffset, value: RamOffset, flags: number): number {
     const owner = this.#ownerAt(key);
     if (owner < 0) return owner;
-    const kind = flags & ~uapi.BPF_F_LOCK;
+    const kind = withoutLock(flags);
     if (kind > uapi.BPF_EXIST) return -errno.EINVAL;
     if ((flags & uapi.BPF_F_LOCK) !== 0 && this.spinLockOffset === undefined) return -errno.EINVAL;
     const old = this.#values.get(owner as RamOffset);
@@ -168,9 +176,7 @@ export class CgroupStorageMap extends BaseMap {
   }
 
   override update(key: RamOffset, value: RamOffset, flags: number): number {
-    const allowed = this.#percpu
-      ? flags === uapi.BPF_ANY || flags === uapi.BPF_EXIST
-      : (flags & ~(uapi.BPF_F_LOCK | uapi.BPF_EXIST)) === 0;
+    const allowed = this.#percpu ? isAnyOrExist(flags) : isAnyOrExist(withoutLock(flags));
     if (!allowed) return -errno.EINVAL;
     if ((flags & uapi.BPF_F_LOCK) !== 0 && this.spinLockOffset === undefined) return -errno.EINVAL;
     const stored = this.lookup(key);
@@ -181,6 +187,20 @@ export class CgroupStorageMap extends BaseMap {
 
   override delete(_key: RamOffset): number {
     return -errno.EINVAL;
+  }
+
+  /** The newest comes first. */
+  override nextKey(key: RamOffset, out: RamOffset): number {
+    const keys = [...this.#values.keys()].reverse();
+    const at = key === 0 ? -1 : keys.indexOf(this.#keyAt(key));
+    const next = key !== 0 && at < 0 ? undefined : keys[at + 1];
+    if (next === undefined) return -errno.ENOENT;
+    const [cgroupId = '', attachType = ''] = next.split('/');
+    const { ram } = this.host;
+    ram.u8.fill(0, out, out + this.spec.keyBytes);
+    ram.writeU64(out, BigInt(cgroupId));
+    if (this.spec.keyBytes > 8) ram.view.setUint32(out + 8, Number(attachType), true);
+    return 0;
   }
 
   protected override release(): void {

@@ -35,7 +35,7 @@ function openForBatch(attr: BatchAttr, caller: BpfCaller, command: Command): Ope
   if ((reads && !open.canRead) || (writes && !open.canWrite)) return -errno.EPERM;
   const { type } = open.object.map.spec;
   if (!BATCHED[command].has(type) || open.object.device) return -errno.ENOTSUPP;
-  if ((Number(attr.elem_flags) & ~uapi.BPF_F_LOCK) !== 0) return -errno.EINVAL;
+  if ((attr.elem_flags & ~BigInt(uapi.BPF_F_LOCK)) !== 0n) return -errno.EINVAL;
   if (lockIsWrong(open, Number(attr.elem_flags))) return -errno.EINVAL;
   // Only the hash tables' own look-up cares for these.
   if (reads && HASHES.includes(type) && attr.flags !== 0n) return -errno.EINVAL;
@@ -167,11 +167,12 @@ function hashBatch(
         result = done === 0 ? -errno.ENOSPC : 0;
         break;
       }
-      for (const key of keys) {
-        const given = giveElement(bpf, open, attr, caller, key, value, done++);
-        if (given === -errno.EFAULT) return given;
-      }
+      const unreadable = keys.some(
+        (key) => giveElement(bpf, open, attr, caller, key, value, done++) === -errno.EFAULT,
+      );
+      // What the caller does not get is gone all the same.
       if (remove) for (const key of keys) removeElement(bpf, open, key);
+      if (unreadable) return -errno.EFAULT;
     }
     if (bucket >= buckets) result = -errno.ENOENT;
     const position = new Uint8Array(Uint32Array.of(bucket).buffer);

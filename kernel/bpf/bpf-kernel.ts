@@ -7,6 +7,7 @@ import { liveXdpFrame } from './live-frames.ts';
 import { progOfHandle } from './bpf-file.ts';
 import { withVma } from './vma-view.ts';
 import type { PerfEvent } from '../perf/perf-event.ts';
+import { SocketFile } from '../net/socket.ts';
 import { PerfFile } from '../perf/perf-file.ts';
 import { PAGE_SIZE } from '../ram/ram.ts';
 import { CAP_SYSLOG } from '../sched/credentials.ts';
@@ -107,11 +108,17 @@ export function bpfKernel(kernel: Kernel): BpfKernel {
     netDeviceExists: (ifindex) => kernel.network.net.byIndex(ifindex) !== undefined,
     perfEventOfFd(fd) {
       const file = sched.current.files?.get(fd);
-      if (!file) return -errno.EBADF;
-      if (!(file.ops instanceof PerfFile)) return -errno.EINVAL;
+      if (!(file?.ops instanceof PerfFile)) return -errno.EBADF;
       const event = file.ops.object.get();
       perfEvents.set(event.id, event);
       return event.id;
+    },
+    /** differs: no socket goes into a map; a bound UDP socket would, in Linux. */
+    sockOfFd(fd, type) {
+      const file = sched.current.files?.get(fd);
+      if (!file) return -errno.EBADF;
+      if (!(file.ops instanceof SocketFile)) return -errno.ENOTSOCK;
+      return type === 'reuseport_sockarray' ? -errno.EINVAL : -errno.EOPNOTSUPP;
     },
     putPerfEvent: (id) => perfEvents.get(id)?.put(),
     perfEventOutput: (id, parts) => perfEvents.get(id)?.output(parts) ?? -errno.ENOENT,

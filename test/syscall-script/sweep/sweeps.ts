@@ -5,8 +5,9 @@ import { runOnMachine } from '../machine.ts';
 import type { Answer, Script } from '../script.ts';
 import { runInSkep } from '../skep.ts';
 import { createSweep } from './create.ts';
+import { elementSweep } from './elements.ts';
 
-export const sweeps: readonly Script[] = createSweep;
+export const sweeps: readonly Script[] = [...createSweep, ...elementSweep];
 
 /** On one bare RAM, and on one machine those that need it. */
 export async function answersOfSkep(
