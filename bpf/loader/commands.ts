@@ -84,6 +84,14 @@ export function* mapFreeze<Y>(user: BpfUser<Y>, fd: number): BpfFlow<Y, number> 
   return yield* resultOf(user, 'map_freeze', { map_fd: fd });
 }
 
+export function* progBindMap<Y>(
+  user: BpfUser<Y>,
+  progFd: number,
+  mapFd: number,
+): BpfFlow<Y, number> {
+  return yield* resultOf(user, 'prog_bind_map', { prog_fd: progFd, map_fd: mapFd });
+}
+
 export function* objPin<Y>(user: BpfUser<Y>, fd: number, path: string): BpfFlow<Y, number> {
   const pathname = yield* user.place(new TextEncoder().encode(path));
   return yield* resultOf(user, 'obj_pin', { pathname, bpf_fd: fd });

@@ -84,6 +84,14 @@ describe('loadObject', () => {
     expect(hex(map('.data').values.get('00000000')!)).toBe('e803000000000000');
   });
 
+  it('binds each program to the constants, as libbpf does once it is loaded', () => {
+    const { kernel, outcome, fdOf } = loaded('counters.o');
+    const binds = kernel.calls.filter(({ command }) => command === 'prog_bind_map');
+    expect(binds.map(({ attr }) => [attr['prog_fd'], attr['map_fd'], attr['flags']])).toEqual(
+      outcome.programs.map(({ fd }) => [fd, fdOf('.rodata'), 0]),
+    );
+  });
+
   it('puts subprograms behind the program and resolves the calls', () => {
     const { program } = loaded('counters.o');
     const { insns } = program('count_packets');

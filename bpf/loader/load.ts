@@ -135,6 +135,7 @@ function* loadSteps<Y>(
     ifindex: options.ifindex ?? 0,
     logLevel: options.logLevel ?? 0,
     strerror,
+    say: (message) => messages.push(message),
     replaces: options.replaces,
     structOps: membersOf(structOps),
   };

@@ -13,7 +13,7 @@ import type { Insn } from '../isa/insn.ts';
 import type { AttachType, ProgType } from '../uapi.ts';
 import { ATTACH_TYPES, PROG_TYPES } from '../uapi.ts';
 import type { Logged, ProgramInput } from './commands.ts';
-import { progLoad } from './commands.ts';
+import { progBindMap, progLoad } from './commands.ts';
 import { LoadError } from './failure.ts';
 import type { CreatedMap } from './maps.ts';
 import { relocateProgram } from './relocate.ts';
@@ -30,6 +30,7 @@ export interface ProgramContext {
   readonly ifindex: number;
   readonly logLevel: number;
   readonly strerror: (errno: number) => string;
+  readonly say: (message: string) => void;
   /** The BPF program that freplace, fentry and fexit programs are for, in place of the kernel. */
   readonly replaces: { readonly progFd: number; readonly btf: Btf } | undefined;
   /** Programs of tables of functions: the kernel's struct and the member that they are for. */
@@ -84,7 +85,10 @@ export function* loadProgram<Y>(
     const level = context.logLevel || 1;
     ({ result, log } = yield* attempt(user, input, level, Math.min(size, MAX_LOG_BYTES)));
   }
-  if (result >= 0) return { fd: result, log };
+  if (result >= 0) {
+    yield* bindConstants(user, name, result, context);
+    return { fd: result, log };
+  }
   const text = tellCoreFailures(log, poisoned);
   throw refused(
     program,
@@ -97,6 +101,22 @@ export function* loadProgram<Y>(
     ],
     text,
   );
+}
+
+/** A program keeps its object's constants, whether it reads them or not (metadata, for one). */
+function* bindConstants<Y>(
+  user: BpfUser<Y>,
+  name: string,
+  progFd: number,
+  { maps, strerror, say }: ProgramContext,
+): BpfFlow<Y, void> {
+  for (const { map, fd } of maps.values()) {
+    if (map.data === undefined || !/^\.rodata(\.|$)/.test(map.name)) continue;
+    const result = yield* progBindMap(user, progFd, fd);
+    if (result >= 0) continue;
+    say(`libbpf: prog '${name}': failed to bind map '${map.name}': ${strerror(-result)}`);
+  }
+  yield* user.release();
 }
 
 function refused(

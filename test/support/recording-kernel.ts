@@ -98,6 +98,8 @@ export class RecordingKernel implements BpfUser<never> {
         this.#memory.get(attr['info'] as bigint)!.set(info);
         return 0;
       }
+      case 'prog_bind_map':
+        return 0;
       case 'prog_load':
         return this.#progLoad(attr, bytes, num);
       default:

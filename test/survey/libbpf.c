@@ -100,6 +100,9 @@ static long answer(int command, union bpf_attr *attr)
 		print_program(attr);
 		return new_fd(attr->prog_name);
 	case BPF_PROG_BIND_MAP:
+		printf("bind %s %s\n", name_of(attr->prog_bind_map.prog_fd),
+		       name_of(attr->prog_bind_map.map_fd));
+		return 0;
 	case BPF_OBJ_PIN:
 	case BPF_MAP_LOOKUP_ELEM:
 		return 0;

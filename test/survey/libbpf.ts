@@ -70,7 +70,9 @@ function wordFor({ name, section, target }: ObjectProgram, loaded: ReadonlySet<s
 
 /** Without the small programs and maps with which libbpf finds out what a kernel can do. */
 const linesOf = (text: string) =>
-  text.split('\n').filter((line) => line !== '' && !/^(prog|map) (|libbpf_\w+|test) /.test(line));
+  text
+    .split('\n')
+    .filter((line) => line !== '' && !/^(prog|map|bind) (|libbpf_\w+|test) /.test(line));
 
 function compared(skep: readonly string[], libbpf: readonly string[]): CallComparison {
   const theirs = new Set(libbpf);
@@ -121,6 +123,8 @@ export function callLines({ steps }: Script): string[] {
         return [`update ${name('map_fd')} key=${Buffer.from(hex('key'), 'hex').readUInt32LE(0)}`];
       case 'map_freeze':
         return [`freeze ${name('map_fd')}`];
+      case 'prog_bind_map':
+        return [`bind ${name('prog_fd')} ${name('map_fd')}`];
       case 'btf_load':
         return [`btf data=${hex('btf')}`];
       case 'prog_load': {
