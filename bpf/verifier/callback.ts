@@ -205,7 +205,8 @@ function restoreSlot(before: Slot, slot: Slot): void {
   slot.reg = before.reg;
   slot.precise = before.precise;
   slot.live &= ~live.WRITTEN;
-  for (let at = slot.parent; at && (at.live & live.DONE) === 0; at = at.parent) {
-    at.live = (at.live & ~live.READ32) | live.READ64;
+  const until = live.DONE | live.READ_ABOVE;
+  for (let at = slot.parent; at && (at.live & until) === 0; at = at.parent) {
+    at.live = (at.live & ~live.READ32) | live.READ64 | live.READ_ABOVE;
   }
 }

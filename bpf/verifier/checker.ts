@@ -84,7 +84,6 @@ export interface Subprog {
   stackBytes: number;
   hasTailCall: boolean;
   hasLdPacket: boolean;
-  tailCallReachable: boolean;
   isAsyncCallback: boolean;
   /** Entered as a callback of a helper. */
   isCallback: boolean;
@@ -100,7 +99,6 @@ export const newSubprog = (start: number): Subprog => ({
   stackBytes: 0,
   hasTailCall: false,
   hasLdPacket: false,
-  tailCallReachable: false,
   isAsyncCallback: false,
   isCallback: false,
   btfFunc: undefined,
@@ -176,6 +174,8 @@ export class Checker {
   readonly aux: InsnAux[];
   readonly log: Log;
   subprogs: Subprog[] = [];
+  /** Those that may move the packet, once somebody has asked (func-call.ts). */
+  packetMovers: ReadonlySet<number> | undefined;
   lines: LineInfo[] = [];
   usedMaps: BpfMap[] = [];
   attach: AttachTarget | undefined;

@@ -14,20 +14,39 @@ const TAIL_CALL_STACK = 256;
 const frameBytes = (bytes: number): number => Math.ceil(Math.max(bytes, 1) / 32) * 32;
 
 export function checkStackDepth(c: Checker): void {
+  const calls = c.subprogs.map((_, index) => callsOf(c, index));
   c.subprogs.forEach((subprog, index) => {
-    if (index === 0 || subprog.isAsyncCallback) walk(c, index);
+    if (index === 0 || subprog.isAsyncCallback) walk(c, index, calls);
   });
 }
 
-function walk(c: Checker, root: number): void {
-  const callers: { readonly subprog: number; readonly resume: number }[] = [];
-  let tailCallReachable = false;
+interface Call {
+  readonly slot: number;
+  readonly subprog: number;
+}
+
+interface Caller {
+  readonly subprog: number;
+  /** Which of its calls comes next. */
+  readonly resume: number;
+}
+
+function walk(c: Checker, root: number, callsOf: readonly (readonly Call[])[]): void {
+  const callers: Caller[] = [];
+  /**
+   * Functions that were walked before at the same depth, with as many callers: nothing new is below.
+   * 6.1 has no such memory, and takes for ever where many call many that call many.
+   */
+  const walked = new Set<string>();
   let current = root;
   let depth = 0;
-  const callsTo = (): About => ({
-    insn: callers.length > 0 ? callers[callers.length - 1]!.resume - 1 : c.subprogs[current]!.start,
-    calls: [...callers.map(({ subprog }) => subprog), current],
-  });
+  const callsTo = (): About => {
+    const caller = callers[callers.length - 1];
+    return {
+      insn: caller ? callsOf[caller.subprog]![caller.resume - 1]!.slot : c.subprogs[current]!.start,
+      calls: [...callers.map(({ subprog }) => subprog), current],
+    };
+  };
   const enter = () => {
     const info = c.subprogs[current]!;
     if (current > 0 && info.hasTailCall && depth >= TAIL_CALL_STACK) {
@@ -43,45 +62,41 @@ function walk(c: Checker, root: number): void {
     }
   };
   enter();
-  let slot = c.subprogs[current]!.start;
+  let next = 0;
   for (;;) {
-    const end = subprogEnd(c, current);
-    const callee = nextCallee(c, slot, end);
-    if (callee) {
-      callers.push({ subprog: current, resume: callee.slot + 1 });
-      current = callee.subprog;
-      if (c.subprogs[current]!.hasTailCall) tailCallReachable = true;
+    const call = callsOf[current]![next];
+    if (call) {
+      next++;
+      const key = `${call.subprog} ${depth} ${callers.length}`;
+      if (walked.has(key)) continue;
+      walked.add(key);
+      callers.push({ subprog: current, resume: next });
+      current = call.subprog;
       if (callers.length >= MAX_FRAMES) {
         const line = `the call stack of ${callers.length} frames is too deep !`;
         reject(c, errno.E2BIG, 'call-depth', line, callsTo());
       }
       enter();
-      slot = c.subprogs[current]!.start;
+      next = 0;
       continue;
-    }
-    if (tailCallReachable) {
-      for (const caller of callers) c.subprogs[caller.subprog]!.tailCallReachable = true;
     }
     const caller = callers.pop();
     if (!caller) return;
     depth -= frameBytes(c.subprogs[current]!.stackBytes);
     current = caller.subprog;
-    slot = caller.resume;
+    next = caller.resume;
   }
 }
 
-function nextCallee(
-  c: Checker,
-  from: number,
-  end: number,
-): { readonly slot: number; readonly subprog: number } | undefined {
-  for (let slot = from; slot < end; slot++) {
+function callsOf(c: Checker, subprog: number): Call[] {
+  const calls: Call[] = [];
+  for (let slot = c.subprogs[subprog]!.start; slot < subprogEnd(c, subprog); slot++) {
     const insn = c.insns[slot]!;
     if (!isSubprogCall(insn) && !isFuncLoad(insn)) continue;
-    const subprog = c.subprogAt(slot + insn.imm + 1);
+    const callee = c.subprogAt(slot + insn.imm + 1);
     // A timer's callback has the interrupt's stack.
-    if (c.subprogs[subprog]!.isAsyncCallback && !isSubprogCall(insn)) continue;
-    return { slot, subprog };
+    if (c.subprogs[callee]!.isAsyncCallback && !isSubprogCall(insn)) continue;
+    calls.push({ slot, subprog: callee });
   }
-  return undefined;
+  return calls;
 }

@@ -123,21 +123,6 @@ function dynptrCovered(old: StackSlot, cur: StackSlot, ids: IdMap): boolean {
   );
 }
 
-function referencesEqual(old: KeptFrame, cur: Frame): boolean {
-  return (
-    old.refs === cur.refs ||
-    (old.refs.length === cur.refs.length &&
-      old.refs.every((ref, index) => {
-        const other = cur.refs[index]!;
-        return (
-          ref.id === other.id &&
-          ref.insn === other.insn &&
-          ref.callbackFrame === other.callbackFrame
-        );
-      }))
-  );
-}
-
 /** What the callers of a callback had when it was first called must be the same. */
 function entriesEqual(old: KeptFrame, cur: Frame): boolean {
   const before = old.callerAtEntry;
@@ -168,7 +153,7 @@ export function stateCovered(c: Checker, old: KeptState, cur: State): boolean {
     for (let regno = 0; regno < was.regs.length; regno++) {
       if (!regCovered(c, was.regs[regno]!, is.regs[regno]!, ids)) return false;
     }
-    if (!stackCovered(c, was, is, ids) || !referencesEqual(was, is)) return false;
+    if (!stackCovered(c, was, is, ids) || !was.refs.equals(is.refs)) return false;
     if (!entriesEqual(was, is)) return false;
   }
   if (!c.asLinux) return equalitiesHold(c, old, cur);

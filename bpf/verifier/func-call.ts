@@ -7,6 +7,7 @@ import { errno } from '../../kernel/types/errno.ts';
 import { helpers } from '../helpers/table.ts';
 import type { Insn } from '../isa/insn.ts';
 import { argumentsMatch } from './btf-args.ts';
+import { HeldRefs } from './held-refs.ts';
 import { leaveCallback } from './callback.ts';
 import { subprogEnd } from './cfg.ts';
 import { reject, type Checker } from './checker.ts';
@@ -38,7 +39,7 @@ export function newFrame(c: Checker, callsite: number, frameno: number, subprog:
     inAsyncCallback: false,
     callbackRange: undefined,
     callerAtEntry: undefined,
-    refs: [],
+    refs: HeldRefs.NONE,
   };
 }
 
@@ -70,7 +71,7 @@ export function callsGlobal(c: Checker, subprog: number): boolean {
   clobberCallerSaved(c, c.regs);
   c.forget(c.regs[0]!);
   // differs: 6.1 keeps them (fixed in 6.13).
-  if (movesPacket(c, subprog, new Set())) {
+  if (movesPacket(c, subprog)) {
     if (c.asLinux) c.erred = true;
     else forgetPacketPointers(c);
   }
@@ -78,24 +79,41 @@ export function callsGlobal(c: Checker, subprog: number): boolean {
 }
 
 /** Some instruction of it, or of what it calls, may move the packet. */
-function movesPacket(c: Checker, subprog: number, visited: Set<number>): boolean {
-  if (visited.has(subprog)) return false;
-  visited.add(subprog);
-  const { start } = c.subprogs[subprog]!;
-  for (let slot = start; slot < subprogEnd(c, subprog); slot++) {
-    const insn = c.insns[slot]!;
-    if (isSubprogCall(insn) || isFuncLoad(insn)) {
-      if (movesPacket(c, c.subprogAt(slot + insn.imm + 1), visited)) return true;
-    } else if (isHelperCall(insn) && helperMovesPacket(insn.imm)) {
-      return true;
+function movesPacket(c: Checker, subprog: number): boolean {
+  c.packetMovers ??= packetMovers(c);
+  return c.packetMovers.has(subprog);
+}
+
+/** All of them at once: a program may be one long list of calls. */
+function packetMovers(c: Checker): ReadonlySet<number> {
+  const callers = c.subprogs.map(() => new Set<number>());
+  const movers: number[] = [];
+  c.subprogs.forEach(({ start }, subprog) => {
+    let moves = false;
+    for (let slot = start; slot < subprogEnd(c, subprog); slot++) {
+      const insn = c.insns[slot]!;
+      if (isSubprogCall(insn) || isFuncLoad(insn)) {
+        callers[c.subprogAt(slot + insn.imm + 1)]!.add(subprog);
+      } else if (isHelperCall(insn) && MOVERS.has(insn.imm)) {
+        moves = true;
+      }
+    }
+    if (moves) movers.push(subprog);
+  });
+  const found = new Set(movers);
+  for (let mover = movers.pop(); mover !== undefined; mover = movers.pop()) {
+    for (const caller of callers[mover]!) {
+      if (!found.has(caller)) movers.push(caller);
+      found.add(caller);
     }
   }
-  return false;
+  return found;
 }
 
 /** A tail call runs a program that may do anything to it. */
-const helperMovesPacket = (id: number): boolean =>
-  helpers.some((row) => row.id === id && (row.changesPacket || row.name === 'tail_call'));
+const MOVERS = new Set(
+  helpers.filter((row) => row.changesPacket || row.name === 'tail_call').map(({ id }) => id),
+);
 
 /** Goes on in the callee; `setArguments` gives it its registers. */
 export function enter(

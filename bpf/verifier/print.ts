@@ -85,7 +85,7 @@ export function stateText(c: Checker, frame: AnyFrame, all: boolean): string {
     const content = isSpill(slot) ? spillText(slot) : bytesText(slot.bytes);
     text += ` fp${-8 * (index + 1)}${livenessText(slot.live)}=${content}`;
   }
-  if (frame.refs.length > 0) text += ` refs=${frame.refs.map((ref) => ref.id).join(',')}`;
+  if (frame.refs.length > 0) text += ` refs=${Array.from(frame.refs, (ref) => ref.id).join(',')}`;
   if (frame.inCallback) text += ' cb';
   if (frame.inAsyncCallback) text += ' async_cb';
   if (!all) markClean(c);

@@ -12,21 +12,17 @@ export function acquire(c: Checker, insn: number): number {
   const { frame } = c;
   const id = c.newId();
   const callbackFrame = frame.inCallback ? frame.frameno : 0;
-  frame.refs = [...frame.refs, { id, insn, callbackFrame }];
+  frame.refs = frame.refs.with({ id, insn, callbackFrame });
   return id;
 }
 
 /** False where the frame does not hold it, or may not give it back. */
 export function releaseState(frame: Frame, id: number): boolean {
-  const index = frame.refs.findIndex((ref) => ref.id === id);
+  const index = frame.refs.indexOf(id);
   if (index < 0) return false;
   // A callback runs any number of times: it cannot release what its caller holds.
-  if (frame.inCallback && frame.refs[index]!.callbackFrame !== frame.frameno) return false;
-  // As Linux keeps them: the last one takes the place of the one that goes.
-  const refs = frame.refs.slice();
-  const last = refs.pop()!;
-  if (index < refs.length) refs[index] = last;
-  frame.refs = refs;
+  if (frame.inCallback && frame.refs.at(index).callbackFrame !== frame.frameno) return false;
+  frame.refs = frame.refs.without(index);
   return true;
 }
 
@@ -45,7 +41,9 @@ export function release(c: Checker, id: number): boolean {
 export function checkLeaks(c: Checker, line?: string): void {
   const { frame } = c;
   if (frame.frameno > 0 && !frame.inCallback) return;
-  const own = frame.refs.filter((ref) => !frame.inCallback || ref.callbackFrame === frame.frameno);
+  const own = [...frame.refs].filter(
+    (ref) => !frame.inCallback || ref.callbackFrame === frame.frameno,
+  );
   if (own.length === 0) return;
   for (const ref of own) {
     c.log.write(`Unreleased reference id=${ref.id} alloc_insn=${ref.insn}\n`);

@@ -90,15 +90,25 @@ function removeDeadCode(c: Checker, pieces: readonly Piece[]): void {
   });
   keepCallbacks(c, pieces);
   // Jumps over nothing. One pass, as in Linux: what a later removal makes of an earlier jump stays.
+  const alive = nextAlive(pieces);
   pieces.forEach((piece, slot) => {
     const insn = piece.insns[0];
     if (!insn || insn.code !== GOTO || insn.dst !== 0 || insn.src !== 0 || insn.imm !== 0) return;
     const target = slot + 1 + insn.off;
-    if (target <= slot) return;
-    if (pieces.slice(slot + 1, target).some((between) => between.insns.length > 0)) return;
+    if (target <= slot || alive[slot + 1]! < target) return;
     piece.insns = [];
     piece.jump = undefined;
   });
+}
+
+/** For each slot the first at or behind it of which something is left. */
+function nextAlive(pieces: readonly Piece[]): Int32Array {
+  const next = new Int32Array(pieces.length + 1);
+  next[pieces.length] = pieces.length;
+  for (let slot = pieces.length - 1; slot >= 0; slot--) {
+    next[slot] = pieces[slot]!.insns.length > 0 ? slot : next[slot + 1]!;
+  }
+  return next;
 }
 
 /** A function whose address is taken but which is never called still needs a place. */

@@ -8,11 +8,20 @@
  */
 import { Bug } from '../../kernel/types/units.ts';
 import { isScalar, type Reg } from './reg.ts';
+import type { HeldRefs } from './held-refs.ts';
 import { copyPathSlot, keepStacks, PathSlot, type KeptStack } from './kept-stack.ts';
 import type { Tnum } from './tnum.ts';
 
-/** Liveness marks. */
-export const live = { NONE: 0, READ32: 1, READ64: 2, READ: 3, WRITTEN: 4, DONE: 8 } as const;
+/** Liveness marks. READ_ABOVE: of a checkpoint's place that was read, as were all above it. */
+export const live = {
+  NONE: 0,
+  READ32: 1,
+  READ64: 2,
+  READ: 3,
+  WRITTEN: 4,
+  DONE: 8,
+  READ_ABOVE: 32,
+} as const;
 
 export interface Slot {
   reg: Reg;
@@ -98,7 +107,7 @@ export interface AnyFrame {
   callbackRange: Tnum | undefined;
   /** A callback's frame: all frames below it as they were before its first run. */
   callerAtEntry: readonly Frame[] | undefined;
-  refs: readonly Reference[];
+  refs: HeldRefs;
 }
 
 export interface Frame extends AnyFrame {

@@ -26,7 +26,7 @@ export const referenceLeak: Teller = (scene) => {
   const release = RELEASE[helper] ?? 'the function that releases it';
   let acquired = -1;
   for (let at = scene.at - 1; at >= 0 && acquired < 0; at--) {
-    const held = story.steps[at]!.refs.some(({ id }) => id === ref.id);
+    const held = story.steps[at]!.refs.indexOf(ref.id) >= 0;
     if (!held && story.steps[at]!.insn === ref.insn) acquired = at;
   }
   const events: Event[] = [];

@@ -14,7 +14,8 @@ import { isCallbackHelper } from '../helper-facts.ts';
 import { isHelperCall } from '../opcode.ts';
 import type { Recorder } from '../recorder.ts';
 import { UNINIT_REG, type Reg } from '../reg.ts';
-import type { Frame, Reference } from '../state.ts';
+import type { HeldRefs } from '../held-refs.ts';
+import type { Frame } from '../state.ts';
 
 /** A register or a stack slot of a frame, as one number. */
 export type Place = number & { readonly brand: 'place' };
@@ -58,7 +59,7 @@ export interface TraceStep {
   readonly subprog: number;
   /** Filled when the step is done: empty in the step that was refused. */
   changes: readonly Change[];
-  readonly refs: readonly Reference[];
+  readonly refs: HeldRefs;
   readonly activeLock: number;
   /** Paths put aside here: more than one way to go on. */
   forks: number;

@@ -39,7 +39,7 @@ export function stateView(contents: ReadonlyMap<Place, Content>, step: TraceStep
   }
   return {
     frames,
-    refs: step.refs.map(({ id }) => id),
+    refs: Array.from(step.refs, ({ id }) => id),
     ...(step.activeLock !== 0 && { lockHeld: true }),
   };
 }
