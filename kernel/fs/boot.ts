@@ -62,6 +62,7 @@ export function bootFileSystems(kernel: Kernel, options: FileSystemsOptions): Fi
     kernelBtf: options.kernelBtf,
     // The network comes up after its files.
     netDevices: () => kernel.network.net.devices,
+    unplug: (device) => kernel.network.net.unregister(device),
   });
   const tracefs = new Tracefs(vfs.newDevice(), kernel.tracing, { cpuCount, now });
   const debugfs = createDebugfs(vfs.newDevice(), {

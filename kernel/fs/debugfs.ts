@@ -26,7 +26,7 @@ export function createDebugfs(dev: number, host: DebugfsHost): PseudoFs {
   const { now } = host;
   const fs = new PseudoFs({ type: 'debugfs', dev, magic: DEBUGFS_MAGIC, now, rootMode: 0o700 });
   fs.root.add('tracing', fs.directory(0o755));
-  const cards = () => host.drivers().filter(({ offload }) => offload);
+  const cards = () => host.drivers().filter(({ offload }) => offload?.present);
   const card = remembered((driver: NicDriver) => cardDirectory(fs, driver, host));
   fs.root.add(
     'skepnic',

@@ -53,6 +53,8 @@ export interface NetDriver {
   readonly firmware?: string | undefined;
   /** ethtool -S: name and value, in order. */
   ethtoolStats?(): readonly (readonly [name: string, value: number])[];
+  /** The hardware has gone, and with it the interface. */
+  removed?(): void;
   /** The device runs programs itself. */
   readonly offload?: OffloadDevice | undefined;
   /** Native XDP, or a mode the device offers; absent: not supported. */

@@ -10,6 +10,7 @@
  */
 import type { ProgObject } from '../../bpf/syscall/objects.ts';
 import type { XdpBuffView } from '../types/xdp.ts';
+import { releaseXdp } from '../../hooks/xdp-attach.ts';
 import type { NetDevice } from './device.ts';
 import { ETH_P_ARP, ETH_P_IP, ETH_P_IPV6 } from './ethernet.ts';
 import type { NetHost } from './host.ts';
@@ -30,6 +31,9 @@ import { SkbAllocator } from './skb.ts';
 import { newGenericXdpBuff } from './xdp-generic.ts';
 import { programArg, XdpRedirects } from './xdp-redirect.ts';
 
+/** Told of what has happened to an interface. */
+type DeviceWatcher = (device: NetDevice, what: 'changed' | 'gone') => void;
+
 export class Net {
   readonly host: NetHost;
   readonly tracepoints: NetTracepoints;
@@ -46,7 +50,7 @@ export class Net {
   #devices: NetDevice[] = [];
   #nextIndex = 1;
   readonly #genericXdp = new Map<NetDevice, XdpBuffView>();
-  #watchers: ((device: NetDevice) => void)[] = [];
+  #watchers: DeviceWatcher[] = [];
 
   constructor(host: NetHost) {
     this.host = host;
@@ -82,6 +86,20 @@ export class Net {
     this.#devices.push(device);
   }
 
+  /**
+   * unregister_netdevice: down, its programs let go, its name free; whoever watches is told. What
+   * an offloading device had answers -ENODEV from now on.
+   */
+  unregister(device: NetDevice): void {
+    this.down(device);
+    releaseXdp(device);
+    device.addresses = [];
+    device.driver.removed?.();
+    this.#devices = this.#devices.filter((other) => other !== device);
+    this.#genericXdp.delete(device);
+    for (const watcher of this.#watchers) watcher(device, 'gone');
+  }
+
   byIndex(ifindex: number): NetDevice | undefined {
     return this.#devices.find((device) => device.ifindex === ifindex);
   }
@@ -109,12 +127,12 @@ export class Net {
   }
 
   /** Called when something about an interface has changed: netlink's notifications. */
-  watch(changed: (device: NetDevice) => void): void {
-    this.#watchers.push(changed);
+  watch(watcher: DeviceWatcher): void {
+    this.#watchers.push(watcher);
   }
 
   changed(device: NetDevice): void {
-    for (const watcher of this.#watchers) watcher(device);
+    for (const watcher of this.#watchers) watcher(device, 'changed');
   }
 
   /** Takes an skb that ethTypeTrans has looked at. */

@@ -103,6 +103,10 @@ export class NicDriver implements NetDriver {
     }
   }
 
+  removed(): void {
+    this.offload?.unplug();
+  }
+
   xmit(skb: Skb): boolean {
     const queue = this.queues[this.#net.host.cpu() % this.queues.length]!;
     return queue.xmit(skb);

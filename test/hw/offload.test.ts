@@ -110,6 +110,32 @@ describe('a card that runs programs', () => {
     );
   });
 
+  it('may be pulled out while frames come', async () => {
+    await load('xdp1');
+    await run('bpftool map pin name rxcnt /sys/fs/bpf/m');
+    const start = frames[0]!.timeNs;
+    const queued = frames.map(({ timeNs, data }) => ({ timeNs: timeNs - start, data }));
+    session.machine.input({ kind: 'capture', nic: 'eth1', frames: queued });
+    await session.pass(queued[100]!.timeNs);
+    const dropped = (await counters()).offload_drop!;
+    expect(dropped).toBeGreaterThan(0);
+    expect(dropped).toBeLessThan(frames.length);
+    expect(await run('echo 1 > /sys/class/net/eth1/device/remove')).toBe('');
+    await session.pass(queued.at(-1)!.timeNs);
+    expect(await run('ip -br link show')).not.toContain('eth1');
+    const { nic } = session.machine.network.drivers[1]!;
+    expect(nic.stats.rxWhileDown).toBeGreaterThan(0);
+    for (const what of ['map dump', 'map show', 'map lookup']) {
+      const key = what === 'map lookup' ? 'key 0 0 0 0' : '';
+      const text = await run(`bpftool ${what} pinned /sys/fs/bpf/m ${key} 2>&1`);
+      expect(text, what).toContain('No such device');
+    }
+    expect(await run('bpftool prog show pinned /sys/fs/bpf/xdp1 2>&1')).toContain('No such device');
+    expect(
+      await run('rm /sys/fs/bpf/xdp1 /sys/fs/bpf/m; bpftool prog show; bpftool map show'),
+    ).toBe('');
+  });
+
   it('is the only one that takes them', async () => {
     expect(await run('bpftool prog load xdp1.bpf.o /sys/fs/bpf/p dev eth0 2>&1')).toContain(
       'Invalid argument(-22)',

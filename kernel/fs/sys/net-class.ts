@@ -27,6 +27,7 @@ export function addNetClass(
   fs: PseudoFs,
   directory: (path: string) => PseudoDirectory,
   devices: Devices,
+  unplug: (device: NetDevice) => void,
 ): void {
   const directories = new WeakMap<NetDevice, Inode>();
   const inodeOf = (device: NetDevice): Inode => {
@@ -69,7 +70,7 @@ export function addNetClass(
       if (!hardware(devices).some((device) => busPath(device).startsWith(`${bus}/`)))
         return undefined;
       let inode = buses.get(bus);
-      if (!inode) buses.set(bus, (inode = busDirectory(fs, bus, devices, inodeOf)));
+      if (!inode) buses.set(bus, (inode = busDirectory(fs, bus, devices, inodeOf, unplug)));
       return inode;
     },
   });
@@ -84,6 +85,7 @@ function busDirectory(
   bus: string,
   devices: Devices,
   inodeOf: (device: NetDevice) => Inode,
+  unplug: (device: NetDevice) => void,
 ): Inode {
   const adapters = new Map<string, Inode>();
   const on = (name: string) =>
@@ -109,6 +111,11 @@ function busDirectory(
             },
           };
           adapter.add('net', fs.dynamicDirectory(interfaces, 0o755));
+          const remove = () => on(name).forEach(unplug);
+          adapter.add(
+            'remove',
+            fs.text(() => '', { mode: 0o200, write: unlessZero(remove) }),
+          );
           adapters.set(name, (inode = adapter));
         }
         return inode;
@@ -117,6 +124,14 @@ function busDirectory(
     0o755,
   );
 }
+
+/** remove_store (drivers/pci/pci-sysfs.c): a number, and anything but 0 does it. */
+const unlessZero = (act: () => void) => (text: string) => {
+  const value = parseNumber(text);
+  if (value === undefined) return -errno.EINVAL;
+  if (value !== 0) act();
+  return 0;
+};
 
 function deviceDirectory(fs: PseudoFs, device: NetDevice): Inode {
   const { view, init } = device;

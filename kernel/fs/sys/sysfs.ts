@@ -19,6 +19,8 @@ export interface SysfsHost {
   /** The kernel's BTF, as /sys/kernel/btf/vmlinux gives it. */
   readonly kernelBtf: () => Uint8Array;
   readonly netDevices: () => readonly NetDevice[];
+  /** Somebody pulls the adapter out. */
+  readonly unplug: (device: NetDevice) => void;
 }
 
 export class Sysfs {
@@ -48,7 +50,7 @@ export class Sysfs {
     }
     this.directory('kernel/btf').add('vmlinux', this.fs.binary(host.kernelBtf));
     this.#addCpus(host.cpuCount);
-    addNetClass(this.fs, (path) => this.directory(path), host.netDevices);
+    addNetClass(this.fs, (path) => this.directory(path), host.netDevices, host.unplug);
   }
 
   directory(path: string): PseudoDirectory {

@@ -65,8 +65,10 @@ export class RouteFamily implements NetlinkFamily {
 
   constructor(net: Net, table: NetlinkTable) {
     this.#net = net;
-    net.watch((device: NetDevice) => {
-      table.multicast(NETLINK_ROUTE, RTNLGRP_LINK, () => linkMessage(device, { change: ~0 >>> 0 }));
+    net.watch((device, what) => {
+      const type = what === 'gone' ? RTM_DELLINK : RTM_NEWLINK;
+      const change = ~0 >>> 0;
+      table.multicast(NETLINK_ROUTE, RTNLGRP_LINK, () => linkMessage(device, { type, change }));
     });
   }
 

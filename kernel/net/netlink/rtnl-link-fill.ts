@@ -22,6 +22,8 @@ const IFMAP_BYTES = 32;
 
 export interface LinkMessageOptions {
   readonly flags?: number;
+  /** RTM_NEWLINK, but for one that is gone. */
+  readonly type?: number;
   readonly seq?: number;
   readonly portId?: number;
   /** ifi_change */
@@ -34,8 +36,8 @@ const RTEXT_FILTER_VF = 1;
 
 export function linkMessage(device: NetDevice, options: LinkMessageOptions = {}): Uint8Array {
   const { view, init } = device;
-  const { flags = 0, seq = 0, portId = 0, change = 0, extMask = 0 } = options;
-  const message = new MessageWriter(RTM_NEWLINK, flags, seq, portId);
+  const { type = RTM_NEWLINK, flags = 0, seq = 0, portId = 0, change = 0, extMask = 0 } = options;
+  const message = new MessageWriter(type, flags, seq, portId);
   const isLoopback = init.parent === undefined;
   const stats = device.linkStats();
   message
