@@ -3,7 +3,6 @@
  * says who answers which message; errnos and extack texts are those of Linux 6.1.
  */
 import { errno } from '../../types/errno.ts';
-import type { NetDevice } from '../device.ts';
 import type { Net } from '../net.ts';
 import * as address from './rtnl-address.ts';
 import * as link from './rtnl-link.ts';
