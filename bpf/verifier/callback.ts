@@ -51,7 +51,7 @@ function setArguments(callee: Frame, args: readonly (Slot | undefined)[]): void 
 }
 
 const mapOf = (c: Checker): BpfMap => {
-  const agreed: Agreed<BpfMap> = c.aux[c.insn]!.callMap;
+  const agreed: Agreed<BpfMap> = c.learned(c.insn).callMap;
   if (agreed === 'mixed' || agreed === undefined) {
     return reject(c, errno.EINVAL, 'map-helper', 'tail_call abusing map_ptr');
   }
@@ -127,7 +127,7 @@ export function callCallback(c: Checker, helper: Helper, subprog: number): void 
 
 /** 6.1 wants to know the flags exactly as long as it may still inline the loop. */
 function noteInline(c: Checker, subprog: number): void {
-  const aux = c.aux[c.insn]!;
+  const aux = c.aux(c.insn);
   if (aux.loopInline === 'mixed') return;
   const isPlainLoop = isNull(c.reg(4));
   if (isPlainLoop) markPrecise(c, 4);

@@ -6,7 +6,7 @@
 import { errno } from '../../kernel/types/errno.ts';
 import { helperByProto } from '../helpers/table.ts';
 import { unsupportedPrototype } from './func-proto.ts';
-import { newSubprog, reject, type Checker } from './checker.ts';
+import { insnMark, newSubprog, reject, type Checker } from './checker.ts';
 import {
   EXIT,
   GOTO,
@@ -147,8 +147,7 @@ export function checkCfg(c: Checker): void {
       reject(c, errno.EINVAL, 'jump-out-of-range', line, { insn: from, to });
     }
     if (edge === BRANCH) {
-      c.aux[to]!.prunePoint = true;
-      c.aux[to]!.jumpPoint = true;
+      c.marks[to]! |= insnMark.PRUNE_POINT | insnMark.JUMP_POINT;
     }
     const mark = marks[to]!;
     if (mark === 0) {
@@ -201,7 +200,7 @@ function visit(c: Checker, slot: number, follow: Follow): boolean {
       return false;
     case jmp.CALL:
       // The state before the call is compared, or recursion through timers would not be found.
-      if (insn.imm === TIMER_SET_CALLBACK) c.aux[slot]!.prunePoint = true;
+      if (insn.imm === TIMER_SET_CALLBACK) c.marks[slot]! |= insnMark.PRUNE_POINT;
       return visitCall(c, slot, 1, insn.src === 1, follow);
     case jmp.JA: {
       if (isRegSource(code)) {
@@ -209,12 +208,11 @@ function visit(c: Checker, slot: number, follow: Follow): boolean {
       }
       const target = jumpTarget(insn, slot);
       if (follow(slot, target, FALL_THROUGH, true)) return true;
-      c.aux[target]!.prunePoint = true;
-      c.aux[target]!.jumpPoint = true;
+      c.marks[target]! |= insnMark.PRUNE_POINT | insnMark.JUMP_POINT;
       return false;
     }
     default:
-      c.aux[slot]!.prunePoint = true;
+      c.marks[slot]! |= insnMark.PRUNE_POINT;
       return (
         follow(slot, slot + 1, FALL_THROUGH, true) ||
         follow(slot, slot + insn.off + 1, BRANCH, true)
@@ -230,11 +228,9 @@ function visitCall(
   follow: Follow,
 ): boolean {
   if (follow(slot, slot + slots, FALL_THROUGH, false)) return true;
-  const after = c.aux[slot + slots]!;
-  after.prunePoint = true;
-  after.jumpPoint = true;
+  c.marks[slot + slots]! |= insnMark.PRUNE_POINT | insnMark.JUMP_POINT;
   if (!callee) return false;
-  c.aux[slot]!.prunePoint = true;
+  c.marks[slot]! |= insnMark.PRUNE_POINT;
   const insn = c.insns[slot]!;
   // Taking a function's address may close a loop in the graph; calls are checked when they happen.
   return follow(slot, slot + insn.imm + 1, BRANCH, isFuncLoad(insn));

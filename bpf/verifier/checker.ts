@@ -23,13 +23,16 @@ import type { ReasonCode } from './reasons.ts';
 import { WalkedPath } from './walked-path.ts';
 import type { Recorder } from './recorder.ts';
 import { GOTO_LONG } from './opcode.ts';
-import { UNKNOWN_REG, isPointer, type Reg, type RegType } from './reg.ts';
+import { UNKNOWN_REG, isPointer, sameType, type Reg, type RegType } from './reg.ts';
 import { intScalar, type Scalar } from './scalar.ts';
 import {
   copyState,
+  keptCopy,
+  pathCopy,
   topFrame,
   type Checkpoint,
   type Frame,
+  type KeptState,
   type Reference,
   type Slot,
   type State,
@@ -109,12 +112,14 @@ export const newSubprog = (start: number): Subprog => ({
 /** `mixed`: different on different paths. */
 export type Agreed<T> = { readonly value: T } | 'mixed' | undefined;
 
-/** What verification learns of one instruction. */
+/**
+ * Bits of each instruction's mark. SEEN: explored outside speculation. PRUNE_POINT: states are
+ * compared there. JUMP_POINT: jumps to it are recorded.
+ */
+export const insnMark = { SEEN: 1, PRUNE_POINT: 2, JUMP_POINT: 4 } as const;
+
+/** What verification learns of one instruction; of most there is nothing. */
 export interface InsnAux {
-  /** Explored outside speculation. */
-  seen: boolean;
-  prunePoint: boolean;
-  jumpPoint: boolean;
   /** Pointer type of a load or store, first seen. */
   pointerType: RegType | undefined;
   /** The same for devices and engines: all paths together. */
@@ -138,9 +143,6 @@ export interface InsnAux {
 }
 
 const newAux = (): InsnAux => ({
-  seen: false,
-  prunePoint: false,
-  jumpPoint: false,
   pointerType: undefined,
   pointer: undefined,
   ctxFieldBytes: 0,
@@ -154,13 +156,39 @@ const newAux = (): InsnAux => ({
   aluLimit: 0,
 });
 
+const NOTHING_LEARNED: Readonly<InsnAux> = newAux();
+
 /** A path to be explored later. */
-export interface Branch {
-  readonly state: State;
+export class Branch {
   readonly insn: number;
   readonly prevInsn: number;
   readonly logLength: number;
+  #state: State | undefined;
+  #kept: KeptState | undefined;
+
+  constructor(state: State, insn: number, prevInsn: number, logLength: number) {
+    this.#state = state;
+    this.insn = insn;
+    this.prevInsn = prevInsn;
+    this.logLength = logLength;
+  }
+
+  get state(): State {
+    return (this.#state ??= pathCopy(this.#kept!));
+  }
+
+  /** It waits for long: keeps less, as checkpoints do. */
+  pack(): void {
+    if (!this.#state) return;
+    this.#kept = keptCopy(this.#state);
+    this.#state = undefined;
+  }
 }
+
+/** Paths at the end of the list that are whole states, since they are the next to go on. */
+const WHOLE_PATHS = 32;
+/** Scalars of so many immediates are kept, for all instructions that have the same. */
+const MOST_IMMEDIATES = 10_000;
 
 /** BPF_COMPLEXITY_LIMIT_JMP_SEQ */
 const MAX_PENDING = 8192;
@@ -171,7 +199,9 @@ export class Checker {
   readonly ops: ProgTypeOps;
   /** The program; ld_imm64 of maps and symbols get their final value before exploration. */
   readonly insns: Insn[];
-  readonly aux: InsnAux[];
+  readonly marks: Uint8Array;
+  readonly #aux: (InsnAux | undefined)[];
+  readonly #types: RegType[] = [];
   readonly log: Log;
   subprogs: Subprog[] = [];
   /** Those that may move the packet, once somebody has asked (func-call.ts). */
@@ -196,7 +226,7 @@ export class Checker {
   insn = 0;
   prevInsn = -1;
   pending: Branch[] = [];
-  readonly #immediates: (Scalar | undefined)[] = [];
+  readonly #immediates = new Map<number, Scalar>();
   /** Checkpoints by hash of instruction and call site, newest last. */
   explored: Checkpoint[][] = [];
   nextId = 0;
@@ -243,7 +273,8 @@ export class Checker {
     this.env = env;
     this.ops = env.ops;
     this.insns = spec.insns.slice();
-    this.aux = spec.insns.map(newAux);
+    this.marks = new Uint8Array(spec.insns.length);
+    this.#aux = new Array<undefined>(spec.insns.length);
     this.log = new Log(env.logLevel, env.logBytes);
     const { bpf, perfmon, sysAdmin } = env.caps;
     this.bpfCapable = bpf || sysAdmin;
@@ -256,6 +287,27 @@ export class Checker {
     this.testStateFreq = this.bpfCapable && (spec.flags & 8) !== 0;
     this.sleepable = (spec.flags & 16) !== 0;
     this.gplCompatible = isGplCompatible(spec.license);
+  }
+
+  /** What is known of an instruction, to add to it. */
+  aux(slot: number): InsnAux {
+    return (this.#aux[slot] ??= newAux());
+  }
+
+  /** The type, without what else is known of the register: one object for all that are alike. */
+  typeOnly(type: RegType): RegType {
+    let known = this.#types.find((each) => sameType(each, type));
+    if (!known) this.#types.push((known = { kind: type.kind, flags: type.flags }));
+    return known;
+  }
+
+  /** What was learned of an instruction. */
+  learned(slot: number): Readonly<InsnAux> {
+    return this.#aux[slot] ?? NOTHING_LEARNED;
+  }
+
+  isSeen(slot: number): boolean {
+    return (this.marks[slot]! & insnMark.SEEN) !== 0;
   }
 
   /** What rules of the program type may depend on. */
@@ -296,7 +348,7 @@ export class Checker {
   pushPath(insn: number, prevInsn: number, speculative: boolean): State {
     const state = copyState(this.state);
     state.speculative ||= speculative;
-    this.#put({ state, insn, prevInsn, logLength: this.log.length });
+    this.#put(new Branch(state, insn, prevInsn, this.log.length));
     if (state.parent) state.parent.branches++;
     return state;
   }
@@ -315,11 +367,12 @@ export class Checker {
       jumps: [],
       allPrecise: false,
     };
-    this.#put({ state, insn, prevInsn, logLength: this.log.length });
+    this.#put(new Branch(state, insn, prevInsn, this.log.length));
   }
 
   #put(branch: Branch): void {
     this.pending.push(branch);
+    this.pending[this.pending.length - 1 - WHOLE_PATHS]?.pack();
     this.recorder?.forked(this, branch);
     if (this.pending.length <= MAX_PENDING) return;
     const line = `The sequence of ${this.pending.length} jumps is too complex.`;
@@ -334,7 +387,13 @@ export class Checker {
 
   /** The instruction's immediate, sign-extended. */
   get immediate(): Scalar {
-    return (this.#immediates[this.insn] ??= intScalar(this.current.imm));
+    const { imm } = this.current;
+    const known = this.#immediates.get(imm);
+    if (known) return known;
+    if (this.#immediates.size >= MOST_IMMEDIATES) this.#immediates.clear();
+    const scalar = intScalar(imm);
+    this.#immediates.set(imm, scalar);
+    return scalar;
   }
 
   /** The loader must not learn where the kernel has its objects. */

@@ -11,7 +11,7 @@
  */
 import type { Insn } from '../isa/insn.ts';
 import type { BpfMap } from '../maps/map.ts';
-import type { Checker } from './checker.ts';
+import { insnMark, type Checker } from './checker.ts';
 import {
   classOf,
   cls,
@@ -46,7 +46,7 @@ export function constKeyOf(c: Checker, call: number, map: BpfMap): bigint | unde
 /** First slot of the straight code that ends in `slot`. */
 function blockStart(c: Checker, slot: number): number {
   let start = slot;
-  while (start > 0 && !c.aux[start]!.jumpPoint && !isEntry(c, start)) {
+  while (start > 0 && (c.marks[start]! & insnMark.JUMP_POINT) === 0 && !isEntry(c, start)) {
     const { code } = c.insns[start - 1]!;
     if (isJumpClass(code)) break;
     start--;
@@ -85,7 +85,7 @@ function storedByte(c: Checker, start: number, end: number, off: number): bigint
     if (modeOf(insn.code) !== mode.MEM) return undefined;
     if (insn.dst !== FP) {
       // A store through another register may be to the stack as well.
-      if (c.aux[slot]!.pointer !== undefined && !mayBeStack(c, slot)) continue;
+      if (c.learned(slot).pointer !== undefined && !mayBeStack(c, slot)) continue;
       return undefined;
     }
     const bytes = sizeOf(insn.code);
@@ -98,7 +98,7 @@ function storedByte(c: Checker, start: number, end: number, off: number): bigint
 }
 
 const mayBeStack = (c: Checker, slot: number): boolean => {
-  const kind = c.aux[slot]!.pointer;
+  const kind = c.learned(slot).pointer;
   return kind === 'stack' || kind === 'mixed';
 };
 

@@ -25,7 +25,7 @@ const MOV64_REG = 0xbf;
 
 export function convertAccess(c: Checker, insn: Insn, slot: number, scratchOff: number): Converted {
   const how = modeOf(insn.code);
-  const type = c.aux[slot]!.pointerType;
+  const type = c.learned(slot).pointerType;
   const asIs = { insns: [insn] };
   if (!type || (how !== mode.MEM && how !== mode.MEMSX)) return asIs;
   switch (type.kind) {
@@ -67,7 +67,7 @@ function convertMember(
 ): Converted {
   const write = classOf(insn.code) !== cls.LDX;
   const bytes = sizeOf(insn.code);
-  const fieldBytes = c.aux[slot]!.ctxFieldBytes as 0 | 1 | 2 | 4 | 8;
+  const fieldBytes = c.learned(slot).ctxFieldBytes as 0 | 1 | 2 | 4 | 8;
   const isNarrow = !write && bytes < fieldBytes;
   const off = isNarrow ? insn.off & ~(fieldBytes - 1) : insn.off;
   const conversion = convert(

@@ -5,16 +5,17 @@
  */
 import type { Checker } from './checker.ts';
 import { hasSpinLock } from './map-fields.ts';
+import type { KeptFrame } from './kept-frame.ts';
 import { frameIncludes } from './includes.ts';
 import { isPlain, sameReg, sameTarget, type Reg } from './reg.ts';
 import { rangeWithin } from './scalar.ts';
 import {
+  FP,
   byteAt,
   byteKind,
   isSpill,
   live,
   type Frame,
-  type KeptFrame,
   type KeptState,
   type Slot,
   type StackSlot,
@@ -151,7 +152,7 @@ export function stateCovered(c: Checker, old: KeptState, cur: State): boolean {
     const is = cur.frames[i]!;
     if (was.callsite !== is.callsite) return false;
     for (let regno = 0; regno < was.regs.length; regno++) {
-      if (!regCovered(c, was.regs[regno]!, is.regs[regno]!, ids)) return false;
+      if (!regCovered(c, was.regs.at(regno)!, is.regs[regno]!, ids)) return false;
     }
     if (!stackCovered(c, was, is, ids) || !was.refs.equals(is.refs)) return false;
     if (!entriesEqual(was, is)) return false;
@@ -203,7 +204,7 @@ const bothConst = (old: Reg, cur: Reg): boolean =>
 function forEachPair(old: KeptState, cur: State, visit: (a: Slot, b: Slot) => void): void {
   old.frames.forEach((frame, index) => {
     const other = cur.frames[index]!;
-    frame.regs.forEach((slot, regno) => visit(slot, other.regs[regno]!));
+    for (let regno = 0; regno <= FP; regno++) visit(frame.regs.at(regno)!, other.regs[regno]!);
     for (let at = 0; at < frame.stack.length; at++) {
       const slot = frame.stack.at(at)!;
       const otherSlot = other.stack[at];
@@ -218,7 +219,7 @@ export function sameRegisters(old: KeptState, cur: State): boolean {
   const a = old.frames[old.frames.length - 1]!.regs;
   const b = cur.frames[cur.frames.length - 1]!.regs;
   for (let regno = 0; regno < a.length; regno++) {
-    if (!sameReg(a[regno]!.reg, b[regno]!.reg)) return false;
+    if (!sameReg(a.at(regno)!.reg, b[regno]!.reg)) return false;
   }
   return true;
 }

@@ -6,7 +6,7 @@ import type { Insn } from '../isa/insn.ts';
 import { checkAlu } from './alu.ts';
 import { checkAtomic } from './atomic.ts';
 import { argumentsMatch, prepareArguments } from './btf-args.ts';
-import { reject, type Checker } from './checker.ts';
+import { insnMark, reject, type Checker } from './checker.ts';
 import { checkReturn } from './exit.ts';
 import { callSubprog, leave, newFrame } from './func-call.ts';
 import { callHelper } from './helper-call.ts';
@@ -129,7 +129,7 @@ function printInsn(c: Checker, jumped: boolean): void {
 
 /** Code that only speculation reaches stays dead. */
 function markSeen(c: Checker): void {
-  if (!c.state.speculative) c.aux[c.insn]!.seen = true;
+  if (!c.state.speculative) c.marks[c.insn]! |= insnMark.SEEN;
 }
 
 /** The path ends: its ancestors have a branch less to wait for. Continues with the last put off. */
@@ -230,10 +230,10 @@ function checkStoreImm(c: Checker, insn: Insn): void {
 const REWRITTEN = new Set<RegKind>(['ctx', 'sock', 'sock_common', 'tcp_sock', 'xdp_sock', 'ptr_']);
 
 function oneKind(c: Checker, type: RegType): void {
-  const aux = c.aux[c.insn]!;
+  const aux = c.aux(c.insn);
   const before = aux.pointerType;
   if (!before) {
-    aux.pointerType = { kind: type.kind, flags: type.flags };
+    aux.pointerType = c.typeOnly(type);
   } else if (!sameType(before, type) && (REWRITTEN.has(before.kind) || REWRITTEN.has(type.kind))) {
     const line = 'same insn cannot be used with different pointers';
     reject(c, errno.EINVAL, 'different-pointers', line, {

@@ -16,7 +16,7 @@ export function factOf(
   newSubprog: (old: number) => number,
 ): InsnFact {
   const insn = c.insns[original]!;
-  const aux = c.aux[original]!;
+  const aux = c.learned(original);
   if (isHelperCall(insn)) {
     const map = agreed(aux.callMap);
     const constKey = agreed(aux.callKey) ?? (map && constKeyOf(c, original, map));
@@ -40,7 +40,7 @@ function immediateFact(
   newSubprog: (old: number) => number,
 ): InsnFact['imm64'] {
   const insn = c.insns[slot]!;
-  const { map, mapOffset, symbol } = c.aux[slot]!;
+  const { map, mapOffset, symbol } = c.learned(slot);
   if (isFuncLoad(insn)) {
     const subprog = newSubprog(c.subprogAt(slot + insn.imm + 1));
     return { kind: 'func', subprog };

@@ -121,7 +121,7 @@ function agree<T>(before: Agreed<T>, value: T): Agreed<T> {
 }
 
 function recordMap(c: Checker, helper: Helper, arg: ArgContext): void {
-  const aux = c.aux[c.insn]!;
+  const aux = c.aux(c.insn);
   if (arg.map) aux.callMap = agree(aux.callMap, arg.map);
   if (!recordsMap(helper.id)) return;
   const { map } = arg;
@@ -144,7 +144,7 @@ function recordTailCallKey(c: Checker, helper: Helper, arg: ArgContext): void {
       wanted: 'prog_array',
     });
   }
-  const aux = c.aux[c.insn]!;
+  const aux = c.aux(c.insn);
   const index = c.reg(3);
   const value = index.scalar.bits.value;
   if (!isConstReg(index) || value >= BigInt(arg.map.spec.maxEntries)) {

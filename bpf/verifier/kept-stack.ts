@@ -5,7 +5,7 @@
  * each slot. A `KeptSlot` is made where somebody wants to look at one.
  */
 import { UNINIT_REG, type Reg } from './reg.ts';
-import { live, type Slot, type Stack, type StackSlot } from './state.ts';
+import { PRECISE, live, type Slot, type Stack, type StackSlot } from './state.ts';
 
 /** A slot of the current path. */
 export class PathSlot implements StackSlot {
@@ -37,9 +37,6 @@ export class PathSlot implements StackSlot {
 }
 
 export const copyPathSlot = (slot: PathSlot): PathSlot => slot.copy();
-
-/** Marks of a slot in a byte: those of liveness, and this. */
-const PRECISE = 16;
 
 interface Contents {
   readonly regs: readonly Reg[];
@@ -144,15 +141,4 @@ function contentsOf(slots: readonly PathSlot[], before: Contents | undefined): C
     if (index === slots.length) return before;
   }
   return { regs: slots.map((slot) => slot.reg), bytes: slots.map((slot) => slot.bytes) };
-}
-
-/** The stacks of all frames of a state. */
-export function keepStacks(stacks: readonly (readonly PathSlot[])[]): KeptStack[] {
-  const marks = new Uint8Array(stacks.reduce((sum, slots) => sum + slots.length, 0));
-  let first = 0;
-  return stacks.map((slots) => {
-    const kept = new KeptStack(slots, marks, first);
-    first += slots.length;
-    return kept;
-  });
 }

@@ -24,7 +24,7 @@ export function checkLoadImm(c: Checker, insn: Insn): void {
     reject(c, errno.EINVAL, 'reserved-field', 'BPF_LD_IMM64 uses reserved fields');
   }
   const slot = destUnknown(c, insn.dst);
-  const aux = c.aux[c.insn]!;
+  const aux = c.learned(c.insn);
   switch (insn.src) {
     case 0:
       slot.reg = scalarReg(constScalar(imm64At(c.insns, c.insn)));

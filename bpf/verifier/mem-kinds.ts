@@ -62,7 +62,7 @@ export function checkSocket(c: Checker, reg: Reg, regno: number, off: number, by
   }
   const access = SOCKET_STRUCTS[reg.kind]?.(off, bytes);
   if (access) {
-    c.aux[c.insn]!.ctxFieldBytes = access.fieldBytes ?? 0;
+    c.aux(c.insn).ctxFieldBytes = access.fieldBytes ?? 0;
     return;
   }
   const line = `R${regno} invalid ${typeText(reg)} access off=${off} size=${bytes}`;

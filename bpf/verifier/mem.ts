@@ -199,7 +199,7 @@ function accessCtx(c: Checker, off: number, bytes: 1 | 2 | 4 | 8, access: Access
   }
   c.bufferUse.ctx = Math.max(c.bufferUse.ctx, off + bytes);
   if (result.tstampType) c.seesTstampType = true;
-  if (result.kind !== 'ptr_') c.aux[c.insn]!.ctxFieldBytes = result.fieldBytes ?? 0;
+  if (result.kind !== 'ptr_') c.aux(c.insn).ctxFieldBytes = result.fieldBytes ?? 0;
   if (write || value === undefined) return;
   const slot = c.regs[value]!;
   if (result.kind === 'scalar') {

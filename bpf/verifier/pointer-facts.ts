@@ -23,7 +23,7 @@ const KINDS: Partial<Record<RegKind, PointerKind>> = {
 };
 
 export function notePointer(c: Checker, type: RegType): void {
-  const aux = c.aux[c.insn]!;
+  const aux = c.aux(c.insn);
   const kind = KINDS[type.kind] ?? 'mixed';
   aux.pointer = aux.pointer === undefined || aux.pointer === kind ? kind : 'mixed';
 }

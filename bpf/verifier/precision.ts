@@ -134,7 +134,7 @@ function atFunctionEntry(c: Checker, state: AnyState, wanted: Wanted): void {
     reject(c, errno.EFAULT, 'verifier-bug', line);
   }
   for (let regno = 1; regno <= 5; regno++) {
-    const slot = frame.regs[regno]!;
+    const slot = frame.regs.at(regno)!;
     if ((wanted.regs & (1 << regno)) !== 0 && isPlain(slot.reg, 'scalar')) slot.precise = true;
   }
 }
@@ -153,7 +153,7 @@ function markWanted(
   let news = false;
   for (let regno = 0; regno <= FP; regno++) {
     if ((wanted.regs & (1 << regno)) === 0) continue;
-    const slot = frame.regs[regno]!;
+    const slot = frame.regs.at(regno)!;
     if (!isPlain(slot.reg, 'scalar')) {
       wanted.regs &= ~(1 << regno);
       continue;

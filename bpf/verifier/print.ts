@@ -8,7 +8,7 @@ import { s64 } from './int.ts';
 import type { Checker } from './checker.ts';
 import { isPacketPointer, isPlain, isScalar, typeText, type Reg } from './reg.ts';
 import { scalarAttributes } from './scalar.ts';
-import { bytesText, isSpill, live, type AnyFrame, type Frame, type Slot } from './state.ts';
+import { FP, bytesText, isSpill, live, type AnyFrame, type Frame, type Slot } from './state.ts';
 import { isConst } from './tnum.ts';
 
 /** include/linux/bpf_verifier.h */
@@ -74,10 +74,11 @@ function spillText(slot: Slot): string {
 /** Registers and stack; only what changed since the last line, unless `all`. */
 export function stateText(c: Checker, frame: AnyFrame, all: boolean): string {
   let text = frame.frameno > 0 ? ` frame${frame.frameno}:` : '';
-  frame.regs.forEach((slot, regno) => {
-    if (slot.reg.kind === '?' || !(all || (c.scratchedRegs & (1 << regno)) !== 0)) return;
+  for (let regno = 0; regno <= FP; regno++) {
+    const slot = frame.regs.at(regno)!;
+    if (slot.reg.kind === '?' || !(all || (c.scratchedRegs & (1 << regno)) !== 0)) continue;
     text += ` R${regno}${livenessText(slot.live)}=${regText(slot.reg, slot.precise)}`;
-  });
+  }
   for (let index = 0; index < frame.stack.length; index++) {
     const slot = frame.stack.at(index)!;
     if (slot.bytes === 0) continue;

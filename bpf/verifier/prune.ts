@@ -5,13 +5,15 @@
  * processed.
  */
 import { errno } from '../../kernel/types/errno.ts';
-import { reject, type Checker } from './checker.ts';
+import { insnMark, reject, type Checker } from './checker.ts';
 import { sameRegisters, stateCovered } from './equal.ts';
+import type { KeptFrame } from './kept-frame.ts';
 import { markReadFrom } from './live.ts';
 import { forgetPrecision, markRegPrecise, markSlotPrecise } from './precision.ts';
 import { printSourceLine } from './print.ts';
 import { UNINIT_REG, isPlain } from './reg.ts';
 import {
+  FIRST_SAVED,
   FP,
   isSpill,
   keptCopy,
@@ -19,7 +21,6 @@ import {
   topFrame,
   type Checkpoint,
   type Frame,
-  type KeptFrame,
   type KeptState,
   type Slot,
 } from './state.ts';
@@ -45,7 +46,8 @@ const MAX_JUMPS = 128;
 /** Without CAP_BPF nobody walks back: all is precise. */
 function recordJump(c: Checker): void {
   if (!c.bpfCapable) return;
-  if (c.aux[c.insn]!.jumpPoint) c.state.jumps.push({ from: c.prevInsn, to: c.insn });
+  if ((c.marks[c.insn]! & insnMark.JUMP_POINT) !== 0)
+    c.state.jumps.push({ from: c.prevInsn, to: c.insn });
 }
 
 /** True where the current state is covered and the path ends here. */
@@ -53,7 +55,7 @@ export function isCovered(c: Checker): boolean {
   const cur = c.state;
   const { insn } = c;
   cur.lastInsn = c.prevInsn;
-  if (!c.aux[insn]!.prunePoint || !c.prunes) {
+  if ((c.marks[insn]! & insnMark.PRUNE_POINT) === 0 || !c.prunes) {
     recordJump(c);
     return false;
   }
@@ -104,8 +106,8 @@ function inherit(c: Checker, old: KeptState): void {
   old.frames.forEach((frame, index) => {
     const cur = c.state.frames[index]!;
     const isTop = index === old.frames.length - 1;
-    for (let regno = isTop ? 0 : 6; regno < FP; regno++) {
-      inheritReads(c, frame.regs[regno]!, cur.regs[regno]!);
+    for (let regno = isTop ? 0 : FIRST_SAVED; regno < FP; regno++) {
+      inheritReads(c, frame.regs.at(regno)!, cur.regs[regno]!);
     }
     const slots = Math.min(frame.stack.length, cur.stack.length);
     for (let at = 0; at < slots; at++) inheritReads(c, frame.stack.at(at)!, cur.stack[at]!);
@@ -114,7 +116,7 @@ function inherit(c: Checker, old: KeptState): void {
   for (let index = old.frames.length - 1; index >= 0; index--) {
     const frame = old.frames[index]!;
     for (let regno = 0; regno < FP; regno++) {
-      if (!isNeeded(frame.regs[regno]!)) continue;
+      if (!isNeeded(frame.regs.at(regno)!)) continue;
       if (c.log.all) c.log.write(`frame ${index}: propagating r${regno}\n`);
       markRegPrecise(c, index, regno);
     }
@@ -137,7 +139,8 @@ function inheritReads(c: Checker, from: Slot, to: Slot): void {
   markReadFrom(c, to, wanted);
 }
 
-const isClean = (state: KeptState): boolean => (state.frames[0]!.regs[0]!.live & live.DONE) !== 0;
+const isClean = (state: KeptState): boolean =>
+  (state.frames[0]!.regs.at(0)!.live & live.DONE) !== 0;
 
 /**
  * States whose paths are all explored get no more marks: what was not read is cleared, so that it
@@ -154,7 +157,7 @@ function cleanFinished(c: Checker, bucket: readonly Checkpoint[], insn: number):
 
 function clean(c: Checker, state: KeptState): void {
   for (const frame of state.frames) {
-    for (let regno = 0; regno < FP; regno++) cleanSlot(c, frame.regs[regno]!);
+    for (let regno = 0; regno < FP; regno++) cleanSlot(c, frame.regs.at(regno)!);
     frame.stack.finish();
   }
 }
@@ -163,7 +166,8 @@ function cleanSlot(c: Checker, slot: Slot): void {
   const wasRead = (slot.live & live.READ) !== 0;
   slot.live |= live.DONE;
   if (wasRead) return;
-  slot.reg = UNINIT_REG;
+  // A caller's is forgotten by these marks.
+  if (slot.reg !== UNINIT_REG) slot.reg = UNINIT_REG;
   slot.precise = !c.bpfCapable;
 }
 
@@ -171,7 +175,7 @@ function cleanSlot(c: Checker, slot: Slot): void {
 function descend(frame: Frame, parent: KeptFrame, first: number): void {
   for (let regno = 0; regno < FP; regno++) {
     const slot = frame.regs[regno]!;
-    if (regno >= first) slot.parent = parent.regs[regno]!;
+    if (regno >= first) slot.parent = parent.regs.at(regno)!;
     slot.live = live.NONE;
   }
   for (const slot of frame.stack) {
@@ -197,6 +201,6 @@ function keepState(c: Checker, bucket: Checkpoint[]): void {
   // Only r6 to r9 of callers are alive; writes so far are not writes of the child.
   for (let index = 0; index < cur.frames.length; index++) {
     const isTop = index === cur.frames.length - 1;
-    descend(cur.frames[index]!, kept.frames[index]!, isTop ? 0 : 6);
+    descend(cur.frames[index]!, kept.frames[index]!, isTop ? 0 : FIRST_SAVED);
   }
 }

@@ -66,7 +66,7 @@ function resolveOne(c: Checker, slot: number, insn: Insn): void {
   }
   const map = findMap(c, slot, insn);
   checkMapUse(c, slot, map);
-  const aux = c.aux[slot]!;
+  const aux = c.aux(slot);
   aux.map = map;
   if (insn.src === pseudo.MAP_FD || insn.src === pseudo.MAP_IDX) {
     setAddress(c, slot, c.env.mapAddress(map));
@@ -194,7 +194,7 @@ function resolveVariable(c: Checker, slot: number, insn: Insn): void {
   if (perCpu || resolved.kind === 'struct' || resolved.kind === 'union') {
     const flags = perCpu ? flag.PERCPU : 0;
     const reg = pointerReg('ptr_', { flags, btf, btfId: btf.resolve(variable.type) });
-    c.aux[slot]!.symbol = { name, reg };
+    c.aux(slot).symbol = { name, reg };
     return;
   }
   const memBytes = btf.sizeOf(variable.type);
@@ -202,5 +202,5 @@ function resolveVariable(c: Checker, slot: number, insn: Insn): void {
     const line = `ldimm64 unable to resolve the size of type '${resolved.name}': -22`;
     return refuse(line);
   }
-  c.aux[slot]!.symbol = { name, reg: pointerReg('mem', { flags: flag.RDONLY, memBytes }) };
+  c.aux(slot).symbol = { name, reg: pointerReg('mem', { flags: flag.RDONLY, memBytes }) };
 }

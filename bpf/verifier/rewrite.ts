@@ -34,32 +34,35 @@ import {
   pseudo,
 } from './opcode.ts';
 
-/** What one slot of the program becomes. */
-export interface Piece {
-  insns: Insn[];
-  /** Index of the instruction that jumps or calls to another slot, if one does. */
-  jump: number | undefined;
-}
+/** What one slot of the program becomes: mostly what it is. Its first may jump or call elsewhere. */
+type Piece = Insn | readonly Insn[];
 
 const NOP: Insn = { code: GOTO, dst: 0, src: 0, off: 0, imm: 0 };
 /** Never reached; if it were, it would get nowhere. */
 const TRAP: Insn = { ...NOP, off: -1 };
 
 export function rewrite(c: Checker): VerifiedProgram {
-  const pieces = c.insns.map((insn): Piece => ({ insns: [insn], jump: jumpOf(insn) }));
+  const pieces: Piece[] = c.insns.slice();
   if (c.bpfCapable) removeDeadCode(c, pieces);
   else trapDeadCode(c, pieces);
   const prologue = c.env.checkOnly ? [] : (c.ops.prologue?.(c.seenDirectWrite, c.context) ?? []);
   const stackBytes = c.subprogs.map((subprog) => Math.ceil(subprog.stackBytes / 8) * 8);
-  pieces.forEach((piece, slot) => fixUp(c, piece, slot, stackBytes));
+  pieces.forEach((piece, slot) => {
+    pieces[slot] = fixedUp(c, piece, slot, stackBytes);
+  });
   return layOut(c, pieces, prologue, stackBytes);
 }
 
-function jumpOf(insn: Insn): number | undefined {
-  if (isSubprogCall(insn) || isFuncLoad(insn)) return 0;
-  if (!isJumpClass(insn.code)) return undefined;
+const isList = (piece: Piece): piece is readonly Insn[] => Array.isArray(piece);
+const lengthOf = (piece: Piece): number => (isList(piece) ? piece.length : 1);
+const firstOf = (piece: Piece): Insn | undefined => (isList(piece) ? piece[0] : piece);
+const NONE: Piece = [];
+
+function jumpsElsewhere(insn: Insn): boolean {
+  if (isSubprogCall(insn) || isFuncLoad(insn)) return true;
+  if (!isJumpClass(insn.code) || insn === TRAP) return false;
   const op = opOf(insn.code);
-  return op === jmp.CALL || op === jmp.EXIT ? undefined : 0;
+  return op !== jmp.CALL && op !== jmp.EXIT;
 }
 
 const isConditional = ({ code }: Insn): boolean => {
@@ -67,37 +70,32 @@ const isConditional = ({ code }: Insn): boolean => {
   return isJumpClass(code) && op !== jmp.JA && op !== jmp.EXIT && op !== jmp.CALL;
 };
 
-function trapDeadCode(c: Checker, pieces: readonly Piece[]): void {
-  pieces.forEach((piece, slot) => {
-    if (c.aux[slot]!.seen) return;
-    piece.insns = [TRAP];
-    piece.jump = undefined;
+function trapDeadCode(c: Checker, pieces: Piece[]): void {
+  pieces.forEach((_, slot) => {
+    if (!c.isSeen(slot)) pieces[slot] = TRAP;
   });
 }
 
 /** What no path reached goes, and with it the branches that never go there. */
-function removeDeadCode(c: Checker, pieces: readonly Piece[]): void {
-  pieces.forEach((piece, slot) => {
+function removeDeadCode(c: Checker, pieces: Piece[]): void {
+  pieces.forEach((_, slot) => {
     const insn = c.insns[slot]!;
-    if (!isConditional(insn) || !c.aux[slot]!.seen) return;
-    if (!c.aux[slot + 1]!.seen) piece.insns = [{ ...NOP, off: insn.off }];
-    else if (!c.aux[slot + 1 + insn.off]!.seen) piece.insns = [NOP];
+    if (!isConditional(insn) || !c.isSeen(slot)) return;
+    if (!c.isSeen(slot + 1)) pieces[slot] = { ...NOP, off: insn.off };
+    else if (!c.isSeen(slot + 1 + insn.off)) pieces[slot] = NOP;
   });
-  pieces.forEach((piece, slot) => {
-    if (c.aux[slot]!.seen) return;
-    piece.insns = [];
-    piece.jump = undefined;
+  pieces.forEach((_, slot) => {
+    if (!c.isSeen(slot)) pieces[slot] = NONE;
   });
   keepCallbacks(c, pieces);
   // Jumps over nothing. One pass, as in Linux: what a later removal makes of an earlier jump stays.
   const alive = nextAlive(pieces);
   pieces.forEach((piece, slot) => {
-    const insn = piece.insns[0];
+    const insn = firstOf(piece);
     if (!insn || insn.code !== GOTO || insn.dst !== 0 || insn.src !== 0 || insn.imm !== 0) return;
     const target = slot + 1 + insn.off;
     if (target <= slot || alive[slot + 1]! < target) return;
-    piece.insns = [];
-    piece.jump = undefined;
+    pieces[slot] = NONE;
   });
 }
 
@@ -106,44 +104,41 @@ function nextAlive(pieces: readonly Piece[]): Int32Array {
   const next = new Int32Array(pieces.length + 1);
   next[pieces.length] = pieces.length;
   for (let slot = pieces.length - 1; slot >= 0; slot--) {
-    next[slot] = pieces[slot]!.insns.length > 0 ? slot : next[slot + 1]!;
+    next[slot] = lengthOf(pieces[slot]!) > 0 ? slot : next[slot + 1]!;
   }
   return next;
 }
 
 /** A function whose address is taken but which is never called still needs a place. */
-function keepCallbacks(c: Checker, pieces: readonly Piece[]): void {
+function keepCallbacks(c: Checker, pieces: Piece[]): void {
   c.insns.forEach((insn, slot) => {
-    if (!isFuncLoad(insn) || !c.aux[slot]!.seen) return;
+    if (!isFuncLoad(insn) || !c.isSeen(slot)) return;
     const start = slot + 1 + insn.imm;
-    if (c.aux[start]!.seen) return;
-    pieces[start]!.insns = [
+    if (c.isSeen(start)) return;
+    pieces[start] = [
       { code: 0xb7, dst: 0, src: 0, off: 0, imm: 0 },
       { code: EXIT, dst: 0, src: 0, off: 0, imm: 0 },
     ];
   });
 }
 
-function fixUp(c: Checker, piece: Piece, slot: number, stackBytes: number[]): void {
-  const insn = piece.insns[0];
-  if (!insn || !c.aux[slot]!.seen) return;
+function fixedUp(c: Checker, piece: Piece, slot: number, stackBytes: number[]): Piece {
+  const insn = firstOf(piece);
+  if (!insn || !c.isSeen(slot)) return piece;
   if (isKfuncCall(insn) && insn.imm === 0) {
     const line = 'invalid kernel function call not eliminated in verifier pass';
     reject(c, errno.EINVAL, 'kfunc-unknown', line, { insn: slot });
   }
   if (isLdImm64(insn)) {
-    if (insn.src !== pseudo.FUNC) piece.insns = [{ ...insn, src: 0 }];
-    return;
+    return insn.src === pseudo.FUNC || insn.src === 0 ? piece : { ...insn, src: 0 };
   }
   const isAccess = classOf(insn.code) === cls.LDX || classOf(insn.code) === cls.STX;
-  if (!isAccess) return;
+  if (!isAccess) return piece;
   const subprog = subprogOf(c, slot);
   const scratchOff = -(c.subprogs[subprog]!.stackBytes + 8);
-  const converted = convertAccess(c, insn, slot, scratchOff);
-  piece.insns = [...converted.insns];
-  if (converted.usesScratch) {
-    stackBytes[subprog] = Math.max(stackBytes[subprog]!, -scratchOff);
-  }
+  const { insns, usesScratch } = convertAccess(c, insn, slot, scratchOff);
+  if (usesScratch) stackBytes[subprog] = Math.max(stackBytes[subprog]!, -scratchOff);
+  return insns.length === 1 ? insns[0]! : insns;
 }
 
 export function subprogOf(c: Checker, slot: number): number {
@@ -163,19 +158,22 @@ function layOut(
   let next = prologue.length;
   for (const piece of pieces) {
     starts.push(next);
-    next += piece.insns.length;
+    next += lengthOf(piece);
   }
   starts.push(next);
   const subprogs = subprogTable(c, starts, stackBytes);
   const insns: Insn[] = [...prologue];
   const facts: InsnFact[] = prologue.map(() => ({ original: 0 }));
+  const place = (insn: Insn, slot: number): void => {
+    insns.push(insn);
+    facts.push(factOf(c, slot, subprogs.indexOf));
+  };
   pieces.forEach((piece, slot) => {
-    piece.insns.forEach((insn, index) => {
-      const at = insns.length;
-      const moved = index === piece.jump ? retarget(c, insn, slot, at, starts, subprogs) : insn;
-      insns.push(moved);
-      facts.push(factOf(c, slot, subprogs.indexOf));
-    });
+    const first = firstOf(piece);
+    if (!first) return;
+    const jumps = jumpsElsewhere(first);
+    place(jumps ? retarget(c, first, slot, insns.length, starts, subprogs) : first, slot);
+    if (isList(piece)) for (let i = 1; i < piece.length; i++) place(piece[i]!, slot);
   });
   return {
     spec: c.spec,
@@ -255,7 +253,7 @@ function movedLines(
   c.lines.forEach((line, row) => {
     const end = c.lines[row + 1]?.insn ?? pieces.length;
     for (let slot = line.insn; slot < end; slot++) {
-      if (pieces[slot]!.insns.length === 0) continue;
+      if (lengthOf(pieces[slot]!) === 0) continue;
       lines.push({ ...line, insn: slot === 0 ? 0 : starts[slot]! });
       break;
     }

@@ -42,7 +42,7 @@ function refuse(c: Checker, insn: Insn, reason: Reason): never {
 
 /** False where another path needs another mask at this instruction. */
 function record(c: Checker, state: number, limit: number): boolean {
-  const aux = c.aux[c.insn]!;
+  const aux = c.aux(c.insn);
   if (aux.aluState !== 0 && (aux.aluState !== state || aux.aluLimit !== limit)) return false;
   aux.aluState = state;
   aux.aluLimit = limit;

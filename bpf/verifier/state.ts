@@ -9,7 +9,8 @@
 import { Bug } from '../../kernel/types/units.ts';
 import { isScalar, type Reg } from './reg.ts';
 import type { HeldRefs } from './held-refs.ts';
-import { copyPathSlot, keepStacks, PathSlot, type KeptStack } from './kept-stack.ts';
+import { copyHead, keepFrames, pathFrame, type KeptFrame } from './kept-frame.ts';
+import { copyPathSlot, PathSlot } from './kept-stack.ts';
 import type { Tnum } from './tnum.ts';
 
 /** Liveness marks. READ_ABOVE: of a checkpoint's place that was read, as were all above it. */
@@ -22,6 +23,8 @@ export const live = {
   DONE: 8,
   READ_ABOVE: 32,
 } as const;
+/** Where the marks of a place are one byte: beside those of liveness, that its value matters. */
+export const PRECISE = 16;
 
 export interface Slot {
   reg: Reg;
@@ -87,35 +90,46 @@ export interface Reference {
 
 export const MAIN_CALLSITE = -1;
 export const FP = 10;
+/** r6 to r10 are the caller's again after a call. */
+export const FIRST_SAVED = 6;
 export const MAX_FRAMES = 8;
 /** Bytes of stack of one frame (include/linux/filter.h). */
 export const MAX_STACK = 512;
 
-/** A frame of the current path (`Frame`), or of a checkpoint. */
-export interface AnyFrame {
-  readonly regs: Slot[];
-  /** stack[i] is the 8 bytes at fp - 8 * (i + 1). */
-  readonly stack: Stack;
+/** The registers of a frame, of the current path or of a checkpoint. */
+export interface Regs {
+  readonly length: number;
+  at(regno: number): Slot | undefined;
+}
+
+/** What is known of a frame besides its registers and stack. */
+export interface FrameHead {
   /** Instruction that called this frame; MAIN_CALLSITE in the outermost. */
   readonly callsite: number;
   readonly frameno: number;
   readonly subprog: number;
   /** How often an asynchronous callback was entered on the way here. */
-  asyncEntries: number;
-  inCallback: boolean;
-  inAsyncCallback: boolean;
-  callbackRange: Tnum | undefined;
+  readonly asyncEntries: number;
+  readonly inCallback: boolean;
+  readonly inAsyncCallback: boolean;
+  readonly callbackRange: Tnum | undefined;
   /** A callback's frame: all frames below it as they were before its first run. */
-  callerAtEntry: readonly Frame[] | undefined;
-  refs: HeldRefs;
+  readonly callerAtEntry: readonly Frame[] | undefined;
+  readonly refs: HeldRefs;
 }
 
-export interface Frame extends AnyFrame {
+/** A frame of the current path (`Frame`), or of a checkpoint (`KeptFrame`). */
+export interface AnyFrame extends FrameHead {
+  readonly regs: Regs;
+  /** stack.at(i) is the 8 bytes at fp - 8 * (i + 1). */
+  readonly stack: Stack;
+}
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+export interface Frame extends Writable<FrameHead> {
+  readonly regs: Slot[];
   readonly stack: PathSlot[];
-}
-
-export interface KeptFrame extends AnyFrame {
-  readonly stack: KeptStack;
 }
 
 export interface Jump {
@@ -125,7 +139,7 @@ export interface Jump {
 
 /** The state of a path (`State`), or a checkpoint. */
 export interface AnyState {
-  readonly frames: AnyFrame[];
+  readonly frames: readonly AnyFrame[];
   parent: KeptState | undefined;
   /** Paths below this state that are not explored to the end. */
   branches: number;
@@ -146,7 +160,7 @@ export interface State extends AnyState {
 }
 
 export interface KeptState extends AnyState {
-  readonly frames: KeptFrame[];
+  readonly frames: readonly KeptFrame[];
 }
 
 /** A state kept for pruning, and how useful it proved. */
@@ -178,40 +192,23 @@ export const copySlot = (slot: Slot): Slot => ({
   parent: slot.parent,
 });
 
-/** The same, with slots of its own for the registers. */
-function copyFrame<S extends Stack>(frame: AnyFrame, stack: S): AnyFrame & { stack: S } {
-  return {
-    regs: frame.regs.map(copySlot),
-    stack,
-    callsite: frame.callsite,
-    frameno: frame.frameno,
-    subprog: frame.subprog,
-    asyncEntries: frame.asyncEntries,
-    inCallback: frame.inCallback,
-    inAsyncCallback: frame.inAsyncCallback,
-    callbackRange: frame.callbackRange,
-    callerAtEntry: frame.callerAtEntry,
-    refs: frame.refs,
-  };
-}
+const copyFrame = (frame: Frame): Frame => ({
+  regs: frame.regs.map(copySlot),
+  stack: frame.stack.map(copyPathSlot),
+  ...copyHead(frame),
+});
 
 /** A copy with slots of its own; contents are shared, being immutable. */
-export const copyState = (state: State): State =>
-  withFrames(
-    state,
-    state.frames.map((frame) => copyFrame(frame, frame.stack.map(copyPathSlot))),
-  );
+export const copyState = (state: State): State => withFrames(state, state.frames.map(copyFrame));
 
-/** The state as a checkpoint. */
-export function keptCopy(state: State): KeptState {
-  const stacks = keepStacks(state.frames.map((frame) => frame.stack));
-  return withFrames(
-    state,
-    state.frames.map((frame, index) => copyFrame(frame, stacks[index]!)),
-  );
-}
+/** The state as a checkpoint, or as one that waits. */
+export const keptCopy = (state: State): KeptState =>
+  withFrames(state, keepFrames(state.frames, state.parent?.frames));
 
-function withFrames<F extends AnyFrame>(state: State, frames: F[]): AnyState & { frames: F[] } {
+/** A state that waited, to go on with. */
+export const pathCopy = (state: KeptState): State => withFrames(state, state.frames.map(pathFrame));
+
+function withFrames<F extends AnyFrame>(state: AnyState, frames: F[]): AnyState & { frames: F[] } {
   return {
     frames,
     parent: state.parent,
@@ -229,7 +226,7 @@ function withFrames<F extends AnyFrame>(state: State, frames: F[]): AnyState & {
 /** Every register and every fully spilled register of every frame. */
 export function forEachReg(state: AnyState, visit: (slot: Slot, frame: AnyFrame) => void): void {
   for (const frame of state.frames) {
-    for (const slot of frame.regs) visit(slot, frame);
+    for (let regno = 0; regno <= FP; regno++) visit(frame.regs.at(regno)!, frame);
     for (let at = 0; at < frame.stack.length; at++) {
       const slot = frame.stack.at(at)!;
       if (isFullSpill(slot)) visit(slot, frame);
@@ -240,7 +237,10 @@ export function forEachReg(state: AnyState, visit: (slot: Slot, frame: AnyFrame)
 /** Every scalar in registers and spills (even partial ones); the frame pointer is none. */
 export function forEachScalar(state: AnyState, visit: (slot: Slot) => void): void {
   for (const frame of state.frames) {
-    for (let i = 0; i < FP; i++) if (isScalar(frame.regs[i]!.reg)) visit(frame.regs[i]!);
+    for (let regno = 0; regno < FP; regno++) {
+      const slot = frame.regs.at(regno)!;
+      if (isScalar(slot.reg)) visit(slot);
+    }
     for (let at = 0; at < frame.stack.length; at++) {
       const slot = frame.stack.at(at)!;
       if (isSpill(slot) && isScalar(slot.reg)) visit(slot);
