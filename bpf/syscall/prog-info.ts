@@ -4,6 +4,7 @@ import { BPF_FUNC_INFO, BPF_LINE_INFO, BPF_PROG_INFO } from '../info.ts';
 import { encodeInsns } from '../isa/codec.ts';
 import { PROG_TYPES } from '../uapi.ts';
 import type { BpfCaller } from './caller.ts';
+import { withLookups } from './inlined-lookups.ts';
 import { dumpableInsns } from './xlated.ts';
 import type { ProgObject } from './objects.ts';
 import { deviceInfo } from './offload.ts';
@@ -59,7 +60,8 @@ export function progInfo(
   };
   if (!caller.caps.bpf) return BPF_PROG_INFO.encode(known);
 
-  const insns = encodeInsns(dumpableInsns(verified));
+  const dumped = withLookups(verified, dumpableInsns(verified));
+  const insns = encodeInsns(dumped.insns);
   /** Reported sizes must not depend on how warm a program happens to be. */
   if (!offload) prog.jit();
   const image = offload?.code.bytes ?? prog.executable.image?.() ?? new Uint8Array();
@@ -67,12 +69,14 @@ export function progInfo(
   const ksyms = quads(symbols.map(({ address }) => address));
   const lengths = words(prog.executable.functionBytes?.() ?? verified.subprogs.map(() => 0));
   const funcs = rows(
-    verified.funcs.map((row) => BPF_FUNC_INFO.encode({ insn_off: row.insn, type_id: row.typeId })),
+    verified.funcs.map((row) =>
+      BPF_FUNC_INFO.encode({ insn_off: dumped.slotOf(row.insn), type_id: row.typeId }),
+    ),
   );
   const lines = rows(
     verified.lines.map((row) =>
       BPF_LINE_INFO.encode({
-        insn_off: row.insn,
+        insn_off: dumped.slotOf(row.insn),
         file_name_off: row.fileOff,
         line_off: row.textOff,
         line_col: (row.line << 10) | row.column,

@@ -20,6 +20,8 @@ const CALL = 0x85;
 const CALL_BASE = 0xffff_ffff_8120_0000n;
 /** Functions are 16-byte aligned on x86-64; ours all take as much as a short helper does. */
 const SYMBOL_BYTES = 64;
+/** A distance that small stands for a helper's id (tail calls), so no function is that near. */
+const NEAREST_BYTES = 1024;
 /** Map operations are called directly where the map is known: prefix by map type. */
 const DIRECT_OPS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   map_lookup_elem: {
@@ -57,8 +59,13 @@ const SYMBOLS = [
     ...helpers.map((row) => `bpf_${row.name}`),
     ...Object.values(DIRECT_OPS).flatMap((names) => Object.values(names)),
   ]),
-].map((name, i) => ({ name, address: CALL_BASE + BigInt(i * SYMBOL_BYTES) }));
-const DISTANCES = new Map(SYMBOLS.map(({ name }, i) => [name, i * SYMBOL_BYTES]));
+].map((name, i) => {
+  const distance = i === 0 ? 0 : NEAREST_BYTES + i * SYMBOL_BYTES;
+  return { name, address: CALL_BASE + BigInt(distance) };
+});
+const DISTANCES = new Map(SYMBOLS.map(({ name, address }) => [name, Number(address - CALL_BASE)]));
+/** Of tail calls, which are an instruction of their own in the kernel. */
+const TAIL_CALL = 12;
 
 /** Every function that a helper call may stand for, in address order, with __bpf_call_base. */
 export const bpfSymbols = (): readonly { readonly name: string; readonly address: bigint }[] =>
@@ -69,6 +76,7 @@ const symbolDistance = (name: string): number => DISTANCES.get(name) ?? -SYMBOL_
 export function dumpableInsns(program: VerifiedProgram): readonly Insn[] {
   const { insns, facts, subprogs } = program;
   return insns.map((insn, slot) => {
+    if (insn.code === CALL && insn.src === 0 && insn.imm === TAIL_CALL) return insn;
     if (insn.code === CALL && insn.src === 0) {
       return { ...insn, imm: symbolDistance(calledFunction(insn, facts[slot])) };
     }

@@ -2,6 +2,7 @@
 import type { UserFlow } from '../../kernel/syscall/abi.ts';
 import type { Btf } from '../../bpf/btf/btf.ts';
 import type { JsonTree } from '../../bpf/btf/format.ts';
+import { helperName } from '../../bpf/helpers/table.ts';
 import { decodeInsns } from '../../bpf/isa/codec.ts';
 import { disasmInsn, type DisasmNames } from '../../bpf/isa/disasm.ts';
 import type { Insn } from '../../bpf/isa/insn.ts';
@@ -150,6 +151,8 @@ export function xlatedNames(
       }
     },
     helper: (id) => {
+      const near = id > 0 ? helperName(id) : undefined;
+      if (near !== undefined) return `bpf_${near}`;
       const address = base + BigInt(id);
       return symbols.at(address) ?? `0x${BigInt.asUintN(64, address).toString(16)}`;
     },

@@ -6,8 +6,9 @@ import type { Answer, Script } from '../script.ts';
 import { runInSkep } from '../skep.ts';
 import { createSweep } from './create.ts';
 import { elementSweep } from './elements.ts';
+import { xlatedSweep } from './xlated.ts';
 
-export const sweeps: readonly Script[] = [...createSweep, ...elementSweep];
+export const sweeps: readonly Script[] = [...createSweep, ...elementSweep, ...xlatedSweep];
 
 /** On one bare RAM, and on one machine those that need it. */
 export async function answersOfSkep(
