@@ -194,9 +194,12 @@ const MOST_IMMEDIATES = 10_000;
 const MAX_PENDING = 8192;
 
 export class Checker {
-  readonly spec: ProgramSpec;
+  /** As it is checked: what replaces a program has that one's type. */
+  spec: ProgramSpec;
+  /** As it was given. */
+  readonly given: ProgramSpec;
   readonly env: VerifierEnv;
-  readonly ops: ProgTypeOps;
+  ops: ProgTypeOps;
   /** The program; ld_imm64 of maps and symbols get their final value before exploration. */
   readonly insns: Insn[];
   readonly marks: Uint8Array;
@@ -270,6 +273,7 @@ export class Checker {
 
   constructor(spec: ProgramSpec, env: VerifierEnv) {
     this.spec = spec;
+    this.given = spec;
     this.env = env;
     this.ops = env.ops;
     this.insns = spec.insns.slice();

@@ -10,6 +10,8 @@ import type { Capabilities, ProgTypeOps } from '../prog-type.ts';
 
 export interface VerifierEnv {
   readonly ops: ProgTypeOps;
+  /** Of the program that it is to replace (spec.attachProg). */
+  readonly targetOps?: ProgTypeOps;
   readonly caps: Capabilities;
   /** 6.1 refuses instructions that came after it. */
   readonly level: '6.1' | 'latest';

@@ -55,7 +55,7 @@ export function explore(c: Checker, subprog: number): void {
   };
   c.explored = [];
   c.pending = [];
-  if (subprog > 0) {
+  if (subprog > 0 || c.given.type === 'ext') {
     prepareArguments(c, subprog, frame);
   } else {
     frame.regs[1]!.reg = pointerReg('ctx');

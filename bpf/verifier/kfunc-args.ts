@@ -6,6 +6,7 @@
 import { errno } from '../../kernel/types/errno.ts';
 import type { Btf } from '../btf/btf.ts';
 import type { BtfFuncProto, BtfType } from '../btf/types.ts';
+import { KF } from '../kfuncs/kfunc.ts';
 import { checkMemArgument, checkMemOfSize } from './args-mem.ts';
 import { checkOffset } from './args.ts';
 import { isCtxPointer } from './btf-args.ts';
@@ -13,7 +14,6 @@ import { kindName } from './btf-names.ts';
 import { structIdMatches } from './btf-walk.ts';
 import { Rejected, reject, type Checker } from './checker.ts';
 import { initialisedDynptr } from './dynptr.ts';
-import { KF } from './kfunc-table.ts';
 import { kptrAt } from './map-fields.ts';
 import { notNull } from './null.ts';
 import { markPrecise } from './precision.ts';

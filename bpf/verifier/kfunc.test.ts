@@ -7,8 +7,8 @@ import { progTypeOps } from '../../hooks/prog-types.ts';
 import { errno } from '../../kernel/types/errno.ts';
 import { BtfBuilder } from '../btf/builder.ts';
 import { intType } from '../btf/structs.ts';
+import { KF } from '../kfuncs/kfunc.ts';
 import { textProgram } from '../testing/text-program.ts';
-import { KF } from './kfunc-table.ts';
 import { verify } from './verify.ts';
 
 const builder = new BtfBuilder();

@@ -5,6 +5,7 @@
 import { errno } from '../../kernel/types/errno.ts';
 import type { Btf } from '../btf/btf.ts';
 import type { BtfType } from '../btf/types.ts';
+import { DESTRUCTORS } from '../kfuncs/table.ts';
 import type { BpfMap } from '../maps/map.ts';
 
 /** A pointer to a kernel object that a map value holds. */
@@ -46,11 +47,14 @@ export function mapFields(map: BpfMap): MapFields {
 export const hasSpinLock = (map: BpfMap): boolean => mapFields(map).spinLock >= 0;
 export const hasTimer = (map: BpfMap): boolean => mapFields(map).timer >= 0;
 
-/** A map that points at a struct that the kernel does not have holds plain memory: -ENOENT. */
+/** A map of what the kernel does not have, or cannot release, holds plain memory: -ENOENT. */
 export function kptrsOf(map: BpfMap, kernel: Btf | undefined): readonly KernelPtr[] | number {
   const { kptrs } = mapFields(map);
   if (typeof kptrs === 'number') return kptrs;
-  const known = kptrs.every(({ struct }) => kernel?.find(struct, 'struct') !== undefined);
+  const known = kptrs.every(({ struct, referenced }) => {
+    const exists = kernel?.find(struct, 'struct') !== undefined;
+    return exists && (!referenced || DESTRUCTORS[struct] !== undefined);
+  });
   return known ? kptrs : -errno.ENOENT;
 }
 

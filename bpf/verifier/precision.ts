@@ -84,6 +84,7 @@ function backtrack(c: Checker, frame: number, wanted: Wanted): void {
       atFunctionEntry(c, state, wanted);
       return;
     }
+    // Behind the last jump that was not walked yet.
     let jumps = state.jumps.length;
     for (let at = last; ;) {
       // The instruction that uses the value needs no looking at.
@@ -97,12 +98,11 @@ function backtrack(c: Checker, frame: number, wanted: Wanted): void {
       if (remembers && at % WALKED_EVERY === 0) {
         if (c.walked.covers(state, jumps * c.insns.length + at, wanted)) return;
       }
-      const jump = jumps > 0 ? state.jumps[jumps - 1]! : undefined;
       const atStart = at === state.firstInsn;
-      if (atStart && (jumps === 0 || (jumps === 1 && state.jumps[0]!.to === at))) break;
-      if (jump && jump.to === at) {
-        at = jump.from;
-        jumps--;
+      if (atStart && (jumps === 0 || (jumps === 2 && state.jumps[1] === at))) break;
+      if (jumps > 0 && state.jumps[jumps - 1] === at) {
+        at = state.jumps[jumps - 2]!;
+        jumps -= 2;
       } else {
         at--;
       }

@@ -28,10 +28,13 @@ import {
 /** Without CAP_BPF no more states than this are kept (BPF_COMPLEXITY_LIMIT_STATES). */
 const MAX_STATES = 64;
 
-function bucketOf(c: Checker, insn: number): Checkpoint[] {
+function bucketIndex(c: Checker, insn: number): number {
   const hash = (insn ^ topFrame(c.state).callsite) >>> 0;
-  const index = hash % c.insns.length;
-  return (c.explored[index] ??= []);
+  return hash % c.insns.length;
+}
+
+function bucketOf(c: Checker, insn: number): Checkpoint[] {
+  return c.explored[bucketIndex(c, insn)] ?? [];
 }
 
 /**
@@ -46,8 +49,7 @@ const MAX_JUMPS = 128;
 /** Without CAP_BPF nobody walks back: all is precise. */
 function recordJump(c: Checker): void {
   if (!c.bpfCapable) return;
-  if ((c.marks[c.insn]! & insnMark.JUMP_POINT) !== 0)
-    c.state.jumps.push({ from: c.prevInsn, to: c.insn });
+  if ((c.marks[c.insn]! & insnMark.JUMP_POINT) !== 0) c.state.jumps.push(c.prevInsn, c.insn);
 }
 
 /** True where the current state is covered and the path ends here. */
@@ -86,9 +88,9 @@ export function isCovered(c: Checker): boolean {
     }
   }
   c.maxStatesPerInsn = Math.max(c.maxStatesPerInsn, seen);
-  if (cur.jumps.length >= MAX_JUMPS) keep = true;
+  if (cur.jumps.length >= 2 * MAX_JUMPS) keep = true;
   if (!keep || (!c.bpfCapable && seen > MAX_STATES)) recordJump(c);
-  else keepState(c, bucket);
+  else keepState(c);
   return false;
 }
 
@@ -185,7 +187,7 @@ function descend(frame: Frame, parent: KeptFrame, first: number): void {
 }
 
 /** The current state becomes a checkpoint; the path goes on as its child. */
-function keepState(c: Checker, bucket: Checkpoint[]): void {
+function keepState(c: Checker): void {
   const cur = c.state;
   c.totalStates++;
   c.peakStates++;
@@ -194,7 +196,12 @@ function keepState(c: Checker, bucket: Checkpoint[]): void {
   if (c.bpfCapable) forgetPrecision(cur);
   const kept = keptCopy(cur);
   kept.insn = c.insn;
-  bucket.push({ state: kept, misses: 0, hits: 0 });
+  const point = { state: kept, misses: 0, hits: 0 };
+  const index = bucketIndex(c, c.insn);
+  const bucket = c.explored[index];
+  // Most have one: a list that grows would have room for many.
+  if (bucket) bucket.push(point);
+  else c.explored[index] = [point];
   cur.parent = kept;
   cur.firstInsn = c.insn;
   cur.jumps = [];

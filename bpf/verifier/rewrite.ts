@@ -176,7 +176,7 @@ function layOut(
     if (isList(piece)) for (let i = 1; i < piece.length; i++) place(piece[i]!, slot);
   });
   return {
-    spec: c.spec,
+    spec: c.given,
     insns,
     facts,
     subprogs: subprogs.infos,

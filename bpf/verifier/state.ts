@@ -132,11 +132,6 @@ export interface Frame extends Writable<FrameHead> {
   readonly stack: PathSlot[];
 }
 
-export interface Jump {
-  readonly from: number;
-  readonly to: number;
-}
-
 /** The state of a path (`State`), or a checkpoint. */
 export interface AnyState {
   readonly frames: readonly AnyFrame[];
@@ -149,8 +144,8 @@ export interface AnyState {
   speculative: boolean;
   firstInsn: number;
   lastInsn: number;
-  /** Jumps since the last checkpoint; backtracking walks them. */
-  jumps: Jump[];
+  /** Jumps since the last checkpoint, from and to in turn; backtracking walks them. */
+  jumps: number[];
   /** A checkpoint, and all of its scalars and of those above it are marked as precise. */
   allPrecise: boolean;
 }
