@@ -3,13 +3,17 @@
  *
  *   helperOfCall(program, slot)       the helper's row
  *   tailCallTarget(runtime, map, i)   the program in a slot of a prog_array
+ *   kfuncOfCall(runtime, insn)        what engines need of a kernel function
  *   callbackOfImm64(program, slot)    the subprogram whose address a ld_imm64 loads
  */
 import { Bug, type RamOffset } from '../kernel/types/units.ts';
 import type { Executable } from './engine.ts';
 import { helperFor } from './helpers/allow.ts';
 import type { Helper } from './helpers/helper.ts';
+import type { Insn } from './isa/insn.ts';
 import { rowOf } from './isa/table.ts';
+import { callingOf } from './kfuncs/kfunc.ts';
+import { kfuncNamed } from './kfuncs/table.ts';
 import type { VerifiedProgram } from './program.ts';
 import type { BpfRuntime } from './runtime.ts';
 
@@ -22,6 +26,22 @@ const ALL_CAPS = { bpf: true, perfmon: true, sysAdmin: true };
 export function helperOfCall(program: VerifiedProgram, slot: number): Helper | undefined {
   const helper = program.facts[slot]?.helper;
   return helper ?? helperFor(program.spec, program.insns[slot]!.imm, ALL_CAPS);
+}
+
+/** Undefined for a function that has no implementation: loading refuses its callers. */
+export function kfuncOfCall(runtime: BpfRuntime, { imm }: Insn): ReturnType<typeof callingOf> {
+  const func = runtime.kernelBtf?.typeAs(imm, 'func');
+  const row = func && kfuncNamed(func.name);
+  return row && callingOf(row);
+}
+
+/** The program calls a kernel function that is only known by name. */
+export function missingKfunc(runtime: BpfRuntime, { insns }: VerifiedProgram): boolean {
+  return insns.some((insn) => {
+    const row = rowOf(insn);
+    const isKfunc = row?.kind === 'call' && row.target === 'kfunc';
+    return isKfunc && kfuncOfCall(runtime, insn) === undefined;
+  });
 }
 
 /** Undefined where the ld_imm64 loads something else. */

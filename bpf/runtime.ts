@@ -11,6 +11,7 @@ import type { Btf } from './btf/btf.ts';
 import type { Executable } from './engine.ts';
 import type { EngineState } from './engine-state.ts';
 import type { SyncookieSecret } from './helpers/syncookie.ts';
+import { DESTRUCTORS, kfuncNamed } from './kfuncs/table.ts';
 import type { BpfMap } from './maps/map.ts';
 import type { NativeCore } from './native/core.ts';
 import type { VerifiedProgram } from './program.ts';
@@ -282,6 +283,8 @@ export interface BpfRuntime {
   redirect?: Redirect | undefined;
   /** The metadata_dst of each CPU that bpf_skb_set_tunnel_key fills; made when first used. */
   tunnels?: Map<number, RamOffset>;
+  /** The one object of the kernel functions for trying (kfuncs/test-run.ts); made when first used. */
+  kfuncTestObject?: RamOffset;
   /** The key of SYN cookies; drawn when first used. */
   syncookieSecret?: SyncookieSecret;
   /** Maps by the offset of their struct bpf_map; a map enters when made, leaves when freed. */
@@ -342,13 +345,25 @@ export function createRuntime(
 }
 
 /**
- * A value goes away (check_and_free_fields): its timer ends. Kptrs need no more than being
- * forgotten, as no kernel function hands out references that a map could own.
+ * A value goes away (check_and_free_fields): its timer ends, and what it owns is given back to who
+ * hands such objects out.
  */
 export function freeSpecialFields(runtime: BpfRuntime, map: BpfMap, value: RamOffset): void {
   if (map.timerOffset !== undefined) {
     timersOf(runtime).free((value + map.timerOffset) as RamOffset);
   }
   const { ram } = runtime;
-  for (const at of map.kptrOffsets ?? []) ram.writeU64((value + at) as RamOffset, 0n);
+  for (const { at, owned } of map.kptrs ?? []) {
+    const place = (value + at) as RamOffset;
+    const object = ram.readU64(place);
+    ram.writeU64(place, 0n);
+    if (owned !== undefined && object !== 0n) destroy(runtime, owned, object);
+  }
+}
+
+/** An object of a kernel struct that a map owned. */
+function destroy(runtime: BpfRuntime, struct: string, object: bigint): void {
+  const name = DESTRUCTORS[struct];
+  const destructor = name === undefined ? undefined : kfuncNamed(name)?.bind?.(runtime);
+  (destructor as ((object: number) => void) | undefined)?.(Number(BigInt.asUintN(32, object)));
 }

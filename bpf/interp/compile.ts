@@ -3,7 +3,13 @@
  */
 import { errno } from '../../kernel/types/errno.ts';
 import { Bug, type RamOffset } from '../../kernel/types/units.ts';
-import { callbackOfImm64, HELPER_TAIL_CALL, helperOfCall, tailCallTarget } from '../calls.ts';
+import {
+  callbackOfImm64,
+  HELPER_TAIL_CALL,
+  helperOfCall,
+  kfuncOfCall,
+  tailCallTarget,
+} from '../calls.ts';
 import type { EngineState } from '../engine-state.ts';
 import type { Helper, HelperImplementation } from '../helpers/helper.ts';
 import { imm64At } from '../isa/codec.ts';
@@ -132,7 +138,7 @@ function callStep(context: StepContext, row: RowOf<'call'>, next: number): Step 
       if (imm === HELPER_TAIL_CALL) return tailCallStep(context, next);
       return helperStep(context, helperOfCall(program, slot), next);
     case 'kfunc':
-      throw new Bug('refused before compiling');
+      return kfuncStep(context, next);
   }
 }
 
@@ -159,6 +165,17 @@ function helperStep(context: StepContext, helper: Helper | undefined, next: numb
   const call = bindHelper(context, implementation);
   const { returnsInt } = context.program.facts[context.slot]!;
   const setResult = RESULT[returnsInt ? 'u32' : implementation.returns](cpu);
+  return () => {
+    setResult(call());
+    return next;
+  };
+}
+
+function kfuncStep(context: StepContext, next: number): Step {
+  const kfunc = kfuncOfCall(context.runtime, context.program.insns[context.slot]!);
+  if (kfunc === undefined) throw new Bug('refused before compiling');
+  const call = bindHelper(context, kfunc.how);
+  const setResult = RESULT[kfunc.returnsInt ? 'u32' : kfunc.how.returns](context.cpu);
   return () => {
     setResult(call());
     return next;

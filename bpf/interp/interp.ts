@@ -12,7 +12,6 @@ import type { Engine, EngineRefusal } from '../engine.ts';
 import { BaseExecutable } from '../executable.ts';
 import { asOops } from '../oops.ts';
 import { firstUnhandled } from '../refusal.ts';
-import type { IsaRow } from '../isa/row.ts';
 import { BpfOops, type VerifiedProgram } from '../program.ts';
 import type { BpfRuntime } from '../runtime.ts';
 import type { Step } from './alu.ts';
@@ -46,9 +45,8 @@ export function createInterpreter(options: InterpreterOptions = {}): Engine {
   };
 }
 
-/** Calls of kernel functions need prototypes that the interpreter has not, as in Linux. */
-function handles(row: IsaRow): boolean {
-  return row.kind !== 'call' || row.target !== 'kfunc';
+function handles(): boolean {
+  return true;
 }
 
 function refusal(program: VerifiedProgram): EngineRefusal | undefined {

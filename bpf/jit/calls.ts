@@ -7,7 +7,8 @@
  */
 import { errno } from '../../kernel/types/errno.ts';
 import { BPF_ARRAY_VALUE, BpfMapStruct } from '../../kernel/types/bpf-map.ts';
-import { HELPER_TAIL_CALL, helperOfCall } from '../calls.ts';
+import { Bug } from '../../kernel/types/units.ts';
+import { HELPER_TAIL_CALL, helperOfCall, kfuncOfCall } from '../calls.ts';
 import type { Executable } from '../engine.ts';
 import type { EngineState } from '../engine-state.ts';
 import type { HelperImplementation } from '../helpers/helper.ts';
@@ -55,6 +56,14 @@ export function emitHelper(
   }
   const returnsInt = c.program.facts[slot]!.returnsInt ?? false;
   emitHelperCall(c, f, `bpf_${helper.proto}`, helper.implementation, returnsInt);
+}
+
+export function emitKfunc(c: CodeContext, f: FunctionCode, slot: number): void {
+  const insn = c.program.insns[slot]!;
+  const kfunc = kfuncOfCall(c.runtime, insn);
+  if (kfunc === undefined) throw new Bug('refused before compiling');
+  const name = c.runtime.kernelBtf!.type(insn.imm)!.name;
+  emitHelperCall(c, f, name, kfunc.how, kfunc.returnsInt);
 }
 
 const TYPES: Readonly<Record<HelperImplementation['returns'], readonly ValueType[]>> = {

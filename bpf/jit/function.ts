@@ -6,7 +6,7 @@ import { callbackOfImm64 } from '../calls.ts';
 import { imm64At } from '../isa/codec.ts';
 import { rowOf } from '../isa/table.ts';
 import { emitAlu, emitCondition, emitEndian, emitMovsx, emitNeg } from './alu.ts';
-import { emitHelper, type CodeContext } from './calls.ts';
+import { emitHelper, emitKfunc, type CodeContext } from './calls.ts';
 import { FunctionCode } from './frame.ts';
 import { emitAtomic, emitLoad, emitStore } from './memory.ts';
 import { emitPacketLoad } from './packet.ts';
@@ -114,6 +114,7 @@ class Body {
         return emitAtomic(f, row, insn);
       case 'call':
         if (row.target === 'subprog') return this.#call(slot + 1 + insn.imm);
+        if (row.target === 'kfunc') return emitKfunc(c, f, slot);
         return emitHelper(c, f, slot, before());
       case 'exit':
         return f.exit();

@@ -11,7 +11,6 @@ import { Bug, type RamOffset } from '../../kernel/types/units.ts';
 import type { Engine, EngineRefusal } from '../engine.ts';
 import { engineState, type BpfFunction } from '../engine-state.ts';
 import { BaseExecutable } from '../executable.ts';
-import type { IsaRow } from '../isa/row.ts';
 import { asOops, moduleName } from '../oops.ts';
 import { firstUnhandled } from '../refusal.ts';
 import type { VerifiedProgram } from '../program.ts';
@@ -67,8 +66,8 @@ interface Jit {
   readonly hasTailCalls: boolean;
 }
 
-function handles(row: IsaRow): boolean {
-  return row.kind !== 'call' || row.target !== 'kfunc';
+function handles(): boolean {
+  return true;
 }
 
 function refusal(program: VerifiedProgram): EngineRefusal | undefined {

@@ -66,6 +66,8 @@ export function readMask(
       return (1 << dst) | (1 << src) | (row.operation === 'cmpxchg' ? R0 : 0);
     case 'call':
       if (row.target === 'subprog') return argsOf(slot + 1 + imm);
+      // How many a kernel function takes is not known here.
+      if (row.target === 'kfunc') return firstArguments(5);
       return helperArguments(program, slot);
     case 'exit':
       return R0;

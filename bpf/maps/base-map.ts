@@ -14,7 +14,7 @@ import type { BpfMap, MapSpec } from './map.ts';
 import type { MapHost } from './map-type.ts';
 import { bindsNode, permanentFlags, roundUp } from './map-type.ts';
 import { findSpecialFields, NO_SPECIAL_FIELDS, offArrayFor } from './special-fields.ts';
-import type { SpecialFields } from './special-fields.ts';
+import type { KptrField, SpecialFields } from './special-fields.ts';
 
 export const NULL = 0 as RamOffset;
 
@@ -106,10 +106,10 @@ export class BaseMap implements BpfMap {
     return this.#view.timer_off >= 0 ? this.#view.timer_off : undefined;
   }
 
-  get kptrOffsets(): readonly number[] {
+  get kptrs(): readonly KptrField[] {
     return (this.#kptrs ??= specialFieldsOf(this.spec).kptrs);
   }
-  #kptrs: readonly number[] | undefined;
+  #kptrs: readonly KptrField[] | undefined;
 
   /** bpf_map_memory_footprint (6.1): from the sizes asked for, not from what was allocated. */
   get memoryBytes(): number {

@@ -7,6 +7,7 @@ import type { ProgObject } from '../syscall/objects.ts';
 import type { RamOffset } from '../../kernel/types/units.ts';
 import type { Btf } from '../btf/btf.ts';
 import type { MapType } from '../uapi.ts';
+import type { KptrField } from './special-fields.ts';
 
 export interface MapSpec {
   readonly type: MapType;
@@ -65,7 +66,7 @@ export interface BpfMap {
   /** Where a struct bpf_timer stands in the value. */
   readonly timerOffset?: number;
   /** Pointers to kernel objects in the value. */
-  readonly kptrOffsets?: readonly number[];
+  readonly kptrs?: readonly KptrField[];
   /** devmap, cpumap, xskmap: there is something at `index` to redirect a packet to. */
   redirectTarget?(index: number): boolean;
   /** devmap: the interface behind `index`, 0 where there is none. */

@@ -13,7 +13,13 @@ export interface SpecialFields {
   /** Offset in the value; -ENOENT where there is none, -E2BIG where there are several. */
   readonly spinLock: number;
   readonly timer: number;
-  readonly kptrs: readonly number[];
+  readonly kptrs: readonly KptrField[];
+}
+
+export interface KptrField {
+  readonly at: number;
+  /** The struct that it points at, where the map owns what is there (`__kptr_ref`). */
+  readonly owned?: string;
 }
 
 export const NO_SPECIAL_FIELDS: SpecialFields = {
@@ -60,11 +66,12 @@ function findOne(btf: Btf, where: readonly Place[], name: string, bytes: number)
 }
 
 /** `T __kptr *` and `T __kptr_ref *`: a pointer to a type with that tag. */
-function isKptr(btf: Btf, typeId: number): boolean {
-  const pointer = btf.type(typeId);
-  if (pointer?.kind !== 'ptr') return false;
-  const tag = btf.type(pointer.type);
-  return tag?.kind === 'type_tag' && (tag.name === 'kptr' || tag.name === 'kptr_ref');
+function kptrAt(btf: Btf, { type, byteOffset: at }: Place): readonly KptrField[] {
+  const pointer = btf.type(type);
+  const tag = pointer?.kind === 'ptr' ? btf.type(pointer.type) : undefined;
+  if (tag?.kind !== 'type_tag') return [];
+  if (tag.name === 'kptr_ref') return [{ at, owned: btf.resolved(tag.type).name }];
+  return tag.name === 'kptr' ? [{ at }] : [];
 }
 
 export function findSpecialFields(btf: Btf, valueTypeId: number): SpecialFields {
@@ -74,7 +81,7 @@ export function findSpecialFields(btf: Btf, valueTypeId: number): SpecialFields 
   return {
     spinLock: findOne(btf, where, 'bpf_spin_lock', 4),
     timer: findOne(btf, where, 'bpf_timer', 16),
-    kptrs: where.filter(({ type }) => isKptr(btf, type)).map(({ byteOffset }) => byteOffset),
+    kptrs: where.flatMap((place) => kptrAt(btf, place)),
   };
 }
 
@@ -185,7 +192,7 @@ export function offArrayFor(ram: Ram, fields: SpecialFields): RamOffset {
   const list = [
     ...(fields.spinLock >= 0 ? [{ at: fields.spinLock, bytes: 4 }] : []),
     ...(fields.timer >= 0 ? [{ at: fields.timer, bytes: 16 }] : []),
-    ...fields.kptrs.map((at) => ({ at, bytes: 8 })),
+    ...fields.kptrs.map(({ at }) => ({ at, bytes: 8 })),
   ].sort((a, b) => a.at - b.at);
   if (list.length === 0) return 0 as RamOffset;
   const array = ram.kzalloc(OFF_ARR_BYTES);

@@ -2,12 +2,14 @@
 import { errno } from '../../kernel/types/errno.ts';
 import type { RamOffset } from '../../kernel/types/units.ts';
 import { ATTR } from '../attr.ts';
+import { missingKfunc } from '../calls.ts';
 import { decodeInsns } from '../isa/codec.ts';
+import { kfuncFlags } from '../kfuncs/table.ts';
 import type { BpfMap } from '../maps/map.ts';
 import { BpfProg } from '../prog.ts';
 import type { ProgTypeOps } from '../prog-type.ts';
 import type { ProgramSpec } from '../program.ts';
-import { ATTACH_TYPES, PROG_TYPES, uapi, type ProgType } from '../uapi.ts';
+import { ATTACH_TYPES, PROG_TYPES, uapi } from '../uapi.ts';
 import { type VerifierEnv, verify } from '../verifier/verify.ts';
 import type { BpfCaller } from './caller.ts';
 import { fitsProgArray } from './fd-maps.ts';
@@ -112,7 +114,7 @@ function verifyAndInstall(
     ...(host.checkOnly && { checkOnly: host.checkOnly }),
     ...(bpf.kernelBtf && { kernelBtf: bpf.kernelBtf.btf }),
     ...(host.symbolAddress && { symbolAddress: (name: string) => host.symbolAddress!(name) }),
-    ...(host.kfuncs && { kfuncs: (type: ProgType, name: string) => host.kfuncs!(type, name) }),
+    kfuncs: host.kfuncs ?? kfuncFlags,
   };
   const device = spec.ifindex === undefined ? undefined : deviceFor(bpf, spec.ifindex);
   if (typeof device === 'number') return device;
@@ -128,7 +130,10 @@ function verifyAndInstall(
   if (verdict.kind === 'rejected') return -verdict.errno;
   if (offload && 'lines' in offload) return -offload.errno;
   // As Linux without a JIT for them: calls of kernel functions.
-  if (host.interpreter.refusal(verdict.program)) return -errno.ENOTSUPP;
+  const { program } = verdict;
+  if (host.interpreter.refusal(program) || missingKfunc(host.runtime, program)) {
+    return -errno.ENOTSUPP;
+  }
   const maps = verdict.program.usedMaps.map((map) => bpf.mapsByOffset.get(map.offset)!);
   const arrays = maps.filter(({ map }) => map.spec.type === 'prog_array');
   if (!arrays.every((array) => fitsProgArray(array, spec))) return -errno.EINVAL;

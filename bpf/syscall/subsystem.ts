@@ -53,7 +53,7 @@ export interface BpfHost {
   readonly checkOnly?: true;
   /** Address of a kernel variable by name, for ksyms. */
   symbolAddress?(name: string): bigint | undefined;
-  /** Flags of a kernel function that programs of this type may call (verifier/kfunc-table.ts). */
+  /** Flags of a kernel function that programs of this type may call; absent: kfuncs/table.ts. */
   kfuncs?(type: ProgType, name: string): number | undefined;
   /** A program faulted while it ran: the kernel prints its oops. */
   reportOops: ProgHost['reportOops'];

@@ -120,7 +120,11 @@ function checkNumber(
     reject(c, errno.EINVAL, 'kfunc-argument');
   }
   if (!isConst(reg.scalar.bits)) refuse(c, `R${regno} is not a const`, errno.EINVAL, regno);
-  call.bufferBytes = Number(BigInt.asUintN(32, reg.scalar.bits.value));
+  const bytes = BigInt.asUintN(64, reg.scalar.bits.value);
+  if (bytes > 0xffff_ffffn) {
+    refuse(c, `R${regno} rdonly/rdwr_buf_size exceeds u32 max`, errno.EINVAL, regno);
+  }
+  call.bufferBytes = Number(bytes);
   markPrecise(c, regno);
 }
 

@@ -6,6 +6,9 @@ import type { Btf } from '../../bpf/btf/btf.ts';
 import { BtfBuilder } from '../../bpf/btf/builder.ts';
 import { ITER_ARGS, type IterArg } from '../../bpf/iter/args.ts';
 import { addStructs, CHAR, intType } from '../../bpf/btf/structs.ts';
+import { prototypeOf } from '../../bpf/kfuncs/kfunc.ts';
+import { kfuncs } from '../../bpf/kfuncs/table.ts';
+import { UapiSkBuff } from '../../bpf/uapi-ctx.ts';
 import type { AnyTraceEvent } from '../../hooks/trace-event.ts';
 import * as bpfMap from '../types/bpf-map.ts';
 import * as netDevice from '../types/net-device.ts';
@@ -14,7 +17,7 @@ import * as iterObjects from '../types/iter-objects.ts';
 import * as ptRegs from '../types/pt-regs.ts';
 import * as seqFile from '../types/seq-file.ts';
 import * as skbuff from '../types/skbuff.ts';
-import type { AnyStruct } from '../types/struct.ts';
+import { pointer, struct, type AnyStruct } from '../types/struct.ts';
 import * as task from '../types/task.ts';
 import * as progTest from '../types/prog-test.ts';
 import * as sock from '../types/sock.ts';
@@ -37,9 +40,17 @@ const modules: readonly Readonly<Record<string, unknown>>[] = [
   trace,
 ];
 
+/** Kernel functions take contexts; these two members are addresses for who looks at types only. */
+const skBuffContext = struct('__sk_buff', {
+  ...UapiSkBuff.members,
+  flow_keys: pointer('bpf_flow_keys'),
+  sk: pointer('bpf_sock'),
+});
+
 export function kernelBtf(events: readonly AnyTraceEvent[]): Btf {
   const builder = new BtfBuilder();
   const structs = modules.flatMap((module) => Object.values(module).filter(isStruct));
+  structs.push(skBuffContext);
   const records = events.flatMap((event) => (event.record ? [event.record] : []));
   const unique = new Map([...structs, ...records].map((struct) => [struct.name, struct]));
   const ids = addStructs(builder, [...unique.values()]);
@@ -56,6 +67,10 @@ export function kernelBtf(events: readonly AnyTraceEvent[]): Btf {
       'struct bpf_iter_meta *meta',
       ...declarations,
     ]);
+  }
+  for (const { declaration } of kfuncs) {
+    const { name, returns, params } = prototypeOf(declaration);
+    addFunction(builder, ids, name, params, returns);
   }
   const named = new Set<string>();
   for (const event of events) {
@@ -92,15 +107,16 @@ function addIterContext(
   builder.add({ kind: 'struct', name: `bpf_iter__${target}`, size, members, kindFlag: false });
 }
 
-/** int NAME(arguments …) */
+/** NAME(arguments …); `returns` an int where nothing else is said. */
 function addFunction(
   builder: BtfBuilder,
   structs: ReadonlyMap<string, number>,
   name: string,
   args: readonly string[],
+  returns = 'int',
 ): void {
   const params = args.map((declaration) => parameter(builder, structs, declaration));
-  const returnType = builder.intern(intType('int', 4, true));
+  const returnType = parameter(builder, structs, `${returns} result`).type;
   const proto = builder.add({ kind: 'func_proto', name: '', returnType, params });
   builder.add({ kind: 'func', name, type: proto, linkage: 'static' });
 }
@@ -139,6 +155,8 @@ const INTEGERS: Readonly<Record<string, readonly [size: 1 | 2 | 4 | 8, signed: b
   u64: [8, false],
   long: [8, true],
   'unsigned long': [8, false],
+  'long unsigned int': [8, false],
+  'long long unsigned int': [8, false],
   size_t: [8, false],
 };
 
