@@ -8,6 +8,7 @@ import { decodeText } from '../libc/text.ts';
 import { btfCommands } from './btf.ts';
 import { cgroupCommands } from './cgroup.ts';
 import { featureCommands } from './feature.ts';
+import { genCommands } from './gen.ts';
 import { array, bool, object, string } from './json.ts';
 import { iterCommands } from './iter.ts';
 import { linkCommands } from './link.ts';
@@ -56,6 +57,7 @@ const OBJECTS: Readonly<Record<string, Command>> = {
   net: group(netCommands, 'net'),
   feature: group(featureCommands, 'feature'),
   btf: group(btfCommands, 'btf'),
+  gen: group(genCommands, 'gen'),
   struct_ops: group(structOpsCommands, 'struct_ops'),
   iter: group(iterCommands, 'iter'),
   version,

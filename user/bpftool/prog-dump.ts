@@ -17,6 +17,7 @@ import { hexText } from './hex.ts';
 import { jitedJson, jitedText } from './jited.ts';
 import { array, hexData, object, string } from './json.ts';
 import { lineJson, lineText, linesBySlot } from './line-info.ts';
+import { graphText } from './prog-graph.ts';
 import { progFds } from './object-words.ts';
 import { btfOf } from './program-name.ts';
 import { headerJson, headerText } from './prog-show.ts';
@@ -27,6 +28,8 @@ import { usage } from './usage.ts';
 export interface DumpOptions {
   readonly opcodes: boolean;
   readonly linum: boolean;
+  /** A graph for dot(1). */
+  readonly visual?: boolean;
 }
 
 type Mode = 'xlated' | 'jited';
@@ -41,12 +44,13 @@ export function* progDump(t: Bpftool): UserFlow<number> {
   const fds = yield* progFds(t);
   if (!fds || fds.length === 0) return FAILED;
   let file: string | undefined;
-  const options = { opcodes: false, linum: false };
+  const options = { opcodes: false, linum: false, visual: false };
   if (words.accept('file')) {
     if (words.left === 0) return yield* t.fail('expected file path');
     if (fds.length > 1) return yield* t.fail('several programs matched');
     file = words.next();
-  } else if (words.accept('opcodes')) options.opcodes = true;
+  } else if (words.accept('visual')) options.visual = true;
+  else if (words.accept('opcodes')) options.opcodes = true;
   else if (words.accept('linum')) options.linum = true;
   if (words.left > 0) return yield* usage(t, 'prog');
   const trees: JsonTree[] = [];
@@ -106,6 +110,12 @@ function* dumpOne(
   }
   const insns = decodeInsns(details.xlated);
   const names = xlatedNames(insns, details, symbols);
+  if (options.visual) {
+    // Callees have no names here, and JSON no graph.
+    if (t.json) return { kind: 'raw', text: 'null' };
+    yield* t.print(graphText(insns, xlatedNames(insns, { ...details, ksyms: [] }, symbols)));
+    return undefined;
+  }
   if (t.json) return xlatedJson(insns, details, btf, names, options);
   yield* t.print(xlatedText(insns, details, btf, names, options));
   return undefined;

@@ -84,6 +84,14 @@ function* tracelog(t: Bpftool): UserFlow<number> {
   return 0;
 }
 
+/** As Debian builds bpftool: without the programs that would read the counters. */
+function* profile(t: Bpftool): UserFlow<number> {
+  yield* t.fail(
+    'bpftool prog profile command is not supported. Please build bpftool with clang >= 10.0.0',
+  );
+  return 0;
+}
+
 export const progCommands: Readonly<Record<string, Command>> = {
   show: progShow,
   list: progShow,
@@ -96,4 +104,5 @@ export const progCommands: Readonly<Record<string, Command>> = {
   detach: attachment('detach'),
   tracelog,
   run: progRun,
+  profile,
 };
