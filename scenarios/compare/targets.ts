@@ -1,4 +1,6 @@
 /** Every target that a program can be compared on, by the name that `--targets` takes. */
+import { PIPE_BITS_PER_SECOND } from '../../hw/asic/params.ts';
+import { createAsic } from '../../hw/asic/target.ts';
 import { createHxdp } from '../../hw/fpga/hxdp/target.ts';
 import type { Target } from '../../hw/target.ts';
 import { SubjectError } from './subject.ts';
@@ -29,6 +31,13 @@ export const TARGETS: readonly CompareTarget[] = [
     least: 1,
     parallel: 'lanes',
     create: (lanes) => createHxdp(lanes === undefined ? {} : { lanes }),
+  },
+  {
+    id: 'asic',
+    about: 'a switch pipeline in the manner of RMT and Tofino: 12 stages, a packet a clock',
+    bitsPerSecond: PIPE_BITS_PER_SECOND,
+    least: 1,
+    create: () => createAsic(),
   },
 ];
 

@@ -1,11 +1,14 @@
 /** hXDP: its rows do what the program does, take as long as its paper says, and fit or say why not. */
-import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { createInterpreter } from '../../../bpf/interp/interp.ts';
-import type { RamOffset } from '../../../kernel/types/units.ts';
-import { loadSubject, type Subject } from '../../../scenarios/compare/subject.ts';
-import { WORKLOADS, type Workload } from '../../../scenarios/workloads/workloads.ts';
-import { coreModule } from '../../../test/support/assets.ts';
+import type { Subject } from '../../../scenarios/compare/subject.ts';
+import { WORKLOADS } from '../../../scenarios/workloads/workloads.ts';
+import {
+  loadWorkload,
+  outcomes,
+  packetsOf,
+  reference,
+  workload,
+} from '../../../test/support/workloads.ts';
 import { Datapath } from '../../datapath.ts';
 import { PacketSlot } from '../../packet-slot.ts';
 import type { HxdpImage } from './image.ts';
@@ -13,50 +16,11 @@ import { PASSES } from './passes.ts';
 import type { HxdpRun } from './run.ts';
 import { createHxdp, type HxdpOptions } from './target.ts';
 
-const assets = { core: await coreModule() };
-const MIX = { flows: 32, bytes: 60 };
-
-function load({ name, prepare }: Pick<Workload, 'name' | 'prepare'>): Subject {
-  const path = new URL(`../../../scenarios/workloads/${name}.bpf.o`, import.meta.url);
-  const subject = loadSubject(assets, readFileSync(path), name);
-  prepare?.(subject.put, MIX);
-  return subject;
-}
-
-const workload = (name: string): Workload => WORKLOADS.find((each) => each.name === name)!;
-
 function compiled(subject: Subject, options?: HxdpOptions): HxdpImage {
   const result = createHxdp(options).compile(subject.program);
   if (result.kind === 'refused') throw new Error(result.diagnostics[0]!.message);
   return result.image;
 }
-
-/** Packets of the workload, whole and cut short at every length that a check could be about. */
-function packetsOf(each: Workload) {
-  const whole = each.packets(MIX);
-  const cut = Array.from({ length: 61 }, (_, length) => {
-    const { data, port } = whole[length % whole.length]!;
-    return { data: data.subarray(0, length), port };
-  });
-  return [...whole, ...cut];
-}
-
-function outcomes(each: Workload, start: (subject: Subject) => (xdp: RamOffset) => number) {
-  const subject = load(each);
-  const run = start(subject);
-  const slot = new PacketSlot(subject.runtime.ram, each.ports);
-  const results = packetsOf(each).map(({ data, port }) => {
-    slot.place(data, port);
-    return [run(slot.xdp.offset), slot.bytes().slice()];
-  });
-  return { results, maps: subject.contents() };
-}
-
-const reference = (each: Workload) =>
-  outcomes(each, ({ program, runtime }) => {
-    const executable = createInterpreter().compile(program.host, runtime);
-    return (xdp) => executable.run(xdp);
-  });
 
 describe.each(WORKLOADS)('$name', (each) => {
   it.each([1, 2, 4, 8])('in %i lanes does what the interpreter does', (lanes) => {
@@ -69,11 +33,11 @@ describe.each(WORKLOADS)('$name', (each) => {
   });
 
   it('is timed with as many rows as are executed', () => {
-    const subject = load(each);
+    const subject = loadWorkload(each);
     const image = compiled(subject);
     const timing = createHxdp().timing(image, subject.runtime, {});
     const path = new Datapath(subject.runtime, subject.program, timing, each.ports);
-    const other = load(each);
+    const other = loadWorkload(each);
     const run = createHxdp().execute(compiled(other), other.runtime) as HxdpRun;
     const slot = new PacketSlot(other.runtime.ram, each.ports);
     let rows = 0;
@@ -98,7 +62,8 @@ it.each(PASSES)('without the pass %s programs do the same', (pass) => {
 
 it('the passes save operations', () => {
   const operations = (without: readonly (typeof PASSES)[number][]): number =>
-    compiled(load(workload('firewall')), { lanes: 1, without }).schedule.rows.length;
+    compiled(loadWorkload(workload('firewall')), { lanes: 1, without }).schedule.rows
+      .length;
   expect(operations([]) / operations(PASSES)).toBeLessThan(0.8);
 });
 
@@ -113,7 +78,7 @@ const ROWS: Readonly<Record<string, readonly number[]>> = {
 it('programs take as many rows as published: within 10 % in the mean, 12 % at worst', () => {
   const errors = Object.entries(ROWS).flatMap(([name, rows]) =>
     [1, 2, 3, 4, 8].map((lanes, i) => {
-      const ours = compiled(load(workload(name)), { lanes }).schedule.rows.length;
+      const ours = compiled(loadWorkload(workload(name)), { lanes }).schedule.rows.length;
       return Math.abs(ours / rows[i]! - 1);
     }),
   );
