@@ -3,14 +3,13 @@
  *
  *   helperOfCall(program, slot)       the helper's row
  *   tailCallTarget(runtime, map, i)   the program in a slot of a prog_array
- *   kfuncOfCall(runtime, insn)        what engines need of a kernel function
+ *   kfuncOfCall(program, slot)        what engines need of a kernel function
  *   callbackOfImm64(program, slot)    the subprogram whose address a ld_imm64 loads
  */
 import { Bug, type RamOffset } from '../kernel/types/units.ts';
 import type { Executable } from './engine.ts';
 import { helperFor } from './helpers/allow.ts';
 import type { Helper } from './helpers/helper.ts';
-import type { Insn } from './isa/insn.ts';
 import { rowOf } from './isa/table.ts';
 import { callingOf } from './kfuncs/kfunc.ts';
 import { kfuncNamed } from './kfuncs/table.ts';
@@ -29,18 +28,19 @@ export function helperOfCall(program: VerifiedProgram, slot: number): Helper | u
 }
 
 /** Undefined for a function that has no implementation: loading refuses its callers. */
-export function kfuncOfCall(runtime: BpfRuntime, { imm }: Insn): ReturnType<typeof callingOf> {
-  const func = runtime.kernelBtf?.typeAs(imm, 'func');
-  const row = func && kfuncNamed(func.name);
+export function kfuncOfCall(
+  { facts }: VerifiedProgram,
+  slot: number,
+): ReturnType<typeof callingOf> {
+  const name = facts[slot]?.kfunc;
+  const row = name === undefined ? undefined : kfuncNamed(name);
   return row && callingOf(row);
 }
 
 /** The program calls a kernel function that is only known by name. */
-export function missingKfunc(runtime: BpfRuntime, { insns }: VerifiedProgram): boolean {
-  return insns.some((insn) => {
-    const row = rowOf(insn);
-    const isKfunc = row?.kind === 'call' && row.target === 'kfunc';
-    return isKfunc && kfuncOfCall(runtime, insn) === undefined;
+export function missingKfunc(program: VerifiedProgram): boolean {
+  return program.facts.some(({ kfunc }, slot) => {
+    return kfunc !== undefined && kfuncOfCall(program, slot) === undefined;
   });
 }
 

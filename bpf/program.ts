@@ -80,6 +80,8 @@ export interface InsnFact {
    * the operation of a map that it knows directly; only from 6.4 on do these return long.
    */
   readonly returnsInt?: true;
+  /** Calls of kernel functions: the function's name. */
+  readonly kfunc?: string;
   /** Helper calls with a map argument, where it is the same map on all paths. */
   readonly map?: BpfMap;
   /** Map helper calls whose key is a known constant on all paths (array index, for one). */

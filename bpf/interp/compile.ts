@@ -172,7 +172,7 @@ function helperStep(context: StepContext, helper: Helper | undefined, next: numb
 }
 
 function kfuncStep(context: StepContext, next: number): Step {
-  const kfunc = kfuncOfCall(context.runtime, context.program.insns[context.slot]!);
+  const kfunc = kfuncOfCall(context.program, context.slot);
   if (kfunc === undefined) throw new Bug('refused before compiling');
   const call = bindHelper(context, kfunc.how);
   const setResult = RESULT[kfunc.returnsInt ? 'u32' : kfunc.how.returns](context.cpu);

@@ -59,11 +59,9 @@ export function emitHelper(
 }
 
 export function emitKfunc(c: CodeContext, f: FunctionCode, slot: number): void {
-  const insn = c.program.insns[slot]!;
-  const kfunc = kfuncOfCall(c.runtime, insn);
+  const kfunc = kfuncOfCall(c.program, slot);
   if (kfunc === undefined) throw new Bug('refused before compiling');
-  const name = c.runtime.kernelBtf!.type(insn.imm)!.name;
-  emitHelperCall(c, f, name, kfunc.how, kfunc.returnsInt);
+  emitHelperCall(c, f, c.program.facts[slot]!.kfunc!, kfunc.how, kfunc.returnsInt);
 }
 
 const TYPES: Readonly<Record<HelperImplementation['returns'], readonly ValueType[]>> = {

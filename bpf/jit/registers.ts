@@ -1,7 +1,7 @@
 /**
  * Which registers an instruction reads and writes, as bit masks: bit n for register n.
  */
-import { HELPER_TAIL_CALL, helperOfCall } from '../calls.ts';
+import { HELPER_TAIL_CALL, helperOfCall, kfuncOfCall } from '../calls.ts';
 import type { IsaRow } from '../isa/row.ts';
 import type { VerifiedProgram } from '../program.ts';
 
@@ -66,8 +66,9 @@ export function readMask(
       return (1 << dst) | (1 << src) | (row.operation === 'cmpxchg' ? R0 : 0);
     case 'call':
       if (row.target === 'subprog') return argsOf(slot + 1 + imm);
-      // How many a kernel function takes is not known here.
-      if (row.target === 'kfunc') return firstArguments(5);
+      if (row.target === 'kfunc') {
+        return firstArguments(kfuncOfCall(program, slot)?.how.pass.length ?? 0);
+      }
       return helperArguments(program, slot);
     case 'exit':
       return R0;

@@ -131,7 +131,7 @@ function verifyAndInstall(
   if (offload && 'lines' in offload) return -offload.errno;
   // As Linux without a JIT for them: calls of kernel functions.
   const { program } = verdict;
-  if (host.interpreter.refusal(program) || missingKfunc(host.runtime, program)) {
+  if (host.interpreter.refusal(program) || missingKfunc(program)) {
     return -errno.ENOTSUPP;
   }
   const maps = verdict.program.usedMaps.map((map) => bpf.mapsByOffset.get(map.offset)!);

@@ -1,10 +1,12 @@
 /**
  * The rewritten program as bpf(2) shows it (bpf_insn_prepare_dump of 6.1): map addresses become
- * map ids again, loads with exception handling plain loads, helper calls the distance of the
+ * map ids again, loads with exception handling plain loads, calls of the kernel the distance of the
  * function behind them from __bpf_call_base, which tools turn into a name with kallsyms.
  */
 import type { Insn } from '../isa/insn.ts';
 import { helperName, helpers } from '../helpers/table.ts';
+import { prototypeOf } from '../kfuncs/kfunc.ts';
+import { kfuncs } from '../kfuncs/table.ts';
 import type { InsnFact, VerifiedProgram } from '../program.ts';
 import { uapi } from '../uapi.ts';
 
@@ -58,6 +60,7 @@ const SYMBOLS = [
     '__bpf_call_base',
     ...helpers.map((row) => `bpf_${row.name}`),
     ...Object.values(DIRECT_OPS).flatMap((names) => Object.values(names)),
+    ...kfuncs.map(({ declaration }) => prototypeOf(declaration).name),
   ]),
 ].map((name, i) => {
   const distance = i === 0 ? 0 : NEAREST_BYTES + i * SYMBOL_BYTES;
@@ -79,6 +82,9 @@ export function dumpableInsns(program: VerifiedProgram): readonly Insn[] {
     if (insn.code === CALL && insn.src === 0 && insn.imm === TAIL_CALL) return insn;
     if (insn.code === CALL && insn.src === 0) {
       return { ...insn, imm: symbolDistance(calledFunction(insn, facts[slot])) };
+    }
+    if (insn.code === CALL && insn.src === uapi.BPF_PSEUDO_KFUNC_CALL) {
+      return { ...insn, imm: symbolDistance(facts[slot]?.kfunc ?? '') };
     }
     if (insn.code === CALL && insn.src === uapi.BPF_PSEUDO_CALL) {
       /** Distance in `off`, index of the callee in `imm`: how tools find its name. */

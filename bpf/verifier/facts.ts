@@ -5,7 +5,7 @@ import type { InsnFact } from '../program.ts';
 import { constKeyOf } from './const-key.ts';
 import type { Agreed, Checker } from './checker.ts';
 import { isMapOperation } from './helper-facts.ts';
-import { isFuncLoad, isHelperCall, isLdImm64, pseudo } from './opcode.ts';
+import { isFuncLoad, isHelperCall, isKfuncCall, isLdImm64, pseudo } from './opcode.ts';
 
 const agreed = <T>(value: Agreed<T>): T | undefined =>
   value === undefined || value === 'mixed' ? undefined : value.value;
@@ -26,6 +26,10 @@ export function factOf(
       ...(map && c.env.level === '6.1' && isMapOperation(insn.imm) && { returnsInt: true }),
       ...(constKey !== undefined && { constKey }),
     };
+  }
+  if (isKfuncCall(insn)) {
+    const kfunc = c.env.kernelBtf?.type(insn.imm)?.name;
+    return kfunc === undefined ? { original } : { original, kfunc };
   }
   if (isLdImm64(insn)) {
     const imm64 = immediateFact(c, original, newSubprog);

@@ -85,6 +85,7 @@ const TYPES: readonly Omit<KfuncCase, 'id' | 'body'>[] = [
   { type: 'lwt_xmit' },
   { type: 'sk_lookup', attach: 'sk_lookup' },
   { type: 'syscall', sleepable: true },
+  { type: 'tracing', attach: 'trace_iter', target: ['func', 'bpf_iter_task'] },
 ];
 
 /** How to put each kind of argument into register R. */
@@ -191,6 +192,28 @@ const byType: readonly KfuncCase[] = TYPES.flatMap((type) =>
     body: zeros(name),
   })),
 );
+
+const inIterator = {
+  type: 'tracing',
+  attach: 'trace_iter',
+  target: ['func', 'bpf_iter_task'],
+} as const;
+const KEY = 'r1 = 1\n call kfunc bpf_lookup_system_key\n if r0 == 0 goto out\n r7 = r0\n';
+const keyCases: readonly KfuncCase[] = [
+  ['got and put', `${KEY} r1 = r7\n call kfunc bpf_key_put\n out:`],
+  ['kept', `${KEY} out:`],
+  [
+    'put twice',
+    `${KEY} r1 = r7\n call kfunc bpf_key_put\n r1 = r7\n call kfunc bpf_key_put\n out:`,
+  ],
+  [
+    'put though it may be NULL',
+    'r1 = 1\n call kfunc bpf_lookup_system_key\n r1 = r0\n call kfunc bpf_key_put\n',
+  ],
+  ['written', `${KEY} *(u64 *)(r7 +0) = 0\n r1 = r7\n call kfunc bpf_key_put\n out:`],
+  ['another object put', `${OBJECT}\n r1 = r7\n call kfunc bpf_key_put\n out:`],
+  ['looked up by serial', 'r1 = 1\n r2 = 0\n call kfunc bpf_lookup_user_key\n'],
+].map(([id, text]) => ({ ...inIterator, id: `key/${id}`, body: text! }));
 
 /** A value with one pointer that it owns, and one that it does not. */
 function kptrMap(type: string, struct = 'prog_test_ref_kfunc'): MapJson {
@@ -412,6 +435,7 @@ const effects: readonly KfuncCase[] = [
 export const kfuncCases: readonly KfuncCase[] = [
   ...byArgument,
   ...byType,
+  ...keyCases,
   ...kptrCases,
   ...sums(),
   ...effects,

@@ -1,11 +1,12 @@
 /**
  * The support page: what is there and what is not, made from the tables that the code itself runs
- * on – instructions, map types, helpers, program types, section names, system calls.
+ * on – instructions, map types, helpers, kernel functions, program types, section names, system calls.
  */
 import { helpers } from '../../bpf/helpers/table.ts';
 import { createInterpreter } from '../../bpf/interp/interp.ts';
 import { ISA } from '../../bpf/isa/table.ts';
 import { createWasmJit } from '../../bpf/jit/jit.ts';
+import { kfuncs } from '../../bpf/kfuncs/table.ts';
 import { mapTypes } from '../../bpf/maps/table.ts';
 import { MAP_TYPES, PROG_TYPES } from '../../bpf/uapi.ts';
 import { progTypeOps } from '../../hooks/prog-types.ts';
@@ -21,6 +22,7 @@ export function supportPage(): string {
     section('Map types of skep', ownMaps()),
     section('Program types of Linux 6.1', programs()),
     section('Helpers of Linux 6.1', helperTable()),
+    section('Kernel functions (kfuncs) of Linux 6.1', kfuncTable()),
     section('System calls', syscalls()),
     '',
   ].join('\n\n');
@@ -85,6 +87,17 @@ function helperTable(): string {
   const count = rows.filter((row) => row[2] === 'yes').length;
   const told = `The verifier knows all ${rows.length}; ${count} are implemented. The others need a part of the kernel that is not there, which the table names: they answer as Linux does where there is nothing, or with -EOPNOTSUPP. A part named beside a "yes" is missing for some program types only.`;
   return `${told}\n\n${table(['id', 'helper', 'implemented', 'needs'], rows)}`;
+}
+
+function kfuncTable(): string {
+  const rows = kfuncs.map(({ declaration, hooks, bind, needs }) => [
+    `\`${declaration}\``,
+    hooks.join(', '),
+    mark(bind !== undefined && needs === undefined),
+    needs ?? '',
+  ]);
+  const told = `What a Debian kernel without modules offers, by the sets that programs take them from: \`tc\` (sched_cls), \`tracing\` (LSM programs too), \`syscall\`, \`struct_ops\`. Those for congestion controls are verified, and the load then fails with -ENOTSUPP; others of which a part of the kernel is missing answer as Linux does where there is nothing.`;
+  return `${told}\n\n${table(['function', 'programs', 'implemented', 'needs'], rows)}`;
 }
 
 function syscalls(): string {

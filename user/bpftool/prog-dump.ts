@@ -160,6 +160,10 @@ export function xlatedNames(
           return `0x${value.toString(16)}`;
       }
     },
+    kfunc: ({ imm }) => {
+      const address = base + BigInt(imm);
+      return symbols.at(address) ?? `0x${BigInt.asUintN(64, address).toString(16)}`;
+    },
     helper: (id) => {
       const near = id > 0 ? helperName(id) : undefined;
       if (near !== undefined) return `bpf_${near}`;
