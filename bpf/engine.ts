@@ -4,6 +4,7 @@
  */
 import type { RamOffset } from '../kernel/types/units.ts';
 import type { IsaRow } from './isa/row.ts';
+import type { Patches } from './patch.ts';
 import type { VerifiedProgram } from './program.ts';
 import type { BpfRuntime } from './runtime.ts';
 
@@ -14,8 +15,10 @@ export interface Engine {
   handles(row: IsaRow): boolean;
   /** Why it cannot compile the program, or undefined. Ask before `compile`. */
   refusal(program: VerifiedProgram): EngineRefusal | undefined;
+  /** Other programs can be attached to those that it compiles, and be put in their place. */
+  readonly patches?: true;
   /** Throws Bug for a program with a refusal. */
-  compile(program: VerifiedProgram, runtime: BpfRuntime): Executable;
+  compile(program: VerifiedProgram, runtime: BpfRuntime, patches?: Patches): Executable;
 }
 
 export interface EngineRefusal {
@@ -40,6 +43,8 @@ export interface Executable {
    * used up. Only for engines, inside a run.
    */
   enter(ctx: bigint, stackTop: number, tailCalls: number): bigint;
+  /** Called by another program, whose function this one replaces; with a stack of its own. */
+  call(r1: bigint, r2: bigint, r3: bigint, r4: bigint, r5: bigint, tailCalls: number): bigint;
   /**
    * Call `then` once, at the end of the run or callback in which `insns` more instructions have been
    * executed. Engines that a program is to leave when it is hot have it.

@@ -69,6 +69,25 @@ export abstract class BaseExecutable implements Executable {
     }
   }
 
+  call(r1: bigint, r2: bigint, r3: bigint, r4: bigint, r5: bigint, tailCalls: number): bigint {
+    const running = this.#running;
+    const { runtime, state } = this;
+    const top = state.enterRun();
+    const outerProgram = runtime.running;
+    const outerCtx = running.ctx;
+    running.ctx = outerProgram?.ctx ?? (0 as RamOffset);
+    runtime.running = running;
+    try {
+      return this.enterWith([r1, r2, r3, r4, r5], top, tailCalls);
+    } catch (error) {
+      throw asOops(error, state.programs);
+    } finally {
+      runtime.running = outerProgram;
+      running.ctx = outerCtx;
+      state.leaveRun(top);
+    }
+  }
+
   /** For models of devices that run a program step by step (hw/device-cpu.ts). */
   get sharedState(): EngineState {
     return this.state;
@@ -76,6 +95,11 @@ export abstract class BaseExecutable implements Executable {
 
   abstract enter(ctx: bigint, stackTop: number, tailCalls: number): bigint;
   abstract text(): string;
+
+  /** Engines with patches pass all of r1 to r5. */
+  protected enterWith(args: readonly bigint[], stackTop: number, tailCalls: number): bigint {
+    return this.enter(args[0]!, stackTop, tailCalls);
+  }
 
   /** Low 32 bits of r0, unsigned. */
   protected abstract execute(ctx: RamOffset, stackTop: number): number;

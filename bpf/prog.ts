@@ -4,6 +4,9 @@
  *
  *   prog.run(ctx)    r0 as u32; a fault is reported and yields 0
  *   prog.runAt(hook, ctx)    the same where it is attached
+ *   prog.patch(subprog, patch)    something is attached to one of its functions, or no more
+ *   prog.call(r1, …, r5, tailCalls)    another program calls it in place of its own function
+ *   prog.traceAt(hook, ctx)    a run before or behind a function, unless one is under way
  *   prog.jit()       move to the JIT now; runs that are hot do so by themselves
  *   prog.tag         as Linux computes it
  *   prog.runCnt, prog.runTimeNs    while BPF statistics are enabled
@@ -16,6 +19,7 @@ import type { Engine, Executable } from './engine.ts';
 import { encodeInsns } from './isa/codec.ts';
 import type { Insn } from './isa/insn.ts';
 import { rowOf } from './isa/table.ts';
+import type { Patch, PatchedFunction } from './patch.ts';
 import { BpfOops, type VerifiedProgram } from './program.ts';
 import type { BpfRuntime, HookContext } from './runtime.ts';
 import { uapi } from './uapi.ts';
@@ -43,14 +47,22 @@ export class BpfProg {
   readonly tag: string;
   runCnt = 0n;
   runTimeNs = 0n;
+  /** Runs that did not take place as one was under way (fentry, fexit). */
+  recursionMisses = 0n;
   readonly #host: ProgHost;
   #executable: Executable;
+  /** What a run runs: the executable itself, where nothing is attached to the entry. */
+  #runner: Pick<Executable, 'run'>;
+  #entryPatch: Patch | undefined;
+  readonly #patches = new Map<number, Patch>();
+  #isTracing = false;
 
   constructor(verified: VerifiedProgram, host: ProgHost) {
     this.verified = verified;
     this.tag = progTag(verified.spec.insns);
     this.#host = host;
     this.#executable = host.interpreter.compile(verified, host.runtime);
+    this.#runner = this.#executable;
     this.#watch();
   }
 
@@ -71,10 +83,76 @@ export class BpfProg {
   run(ctx: RamOffset): number {
     if (this.#host.statsEnabled()) return this.#runCounted(ctx);
     try {
-      return this.#executable.run(ctx);
+      return this.#runner.run(ctx);
     } catch (error) {
       return this.#oopsed(error);
     }
+  }
+
+  call(r1: bigint, r2: bigint, r3: bigint, r4: bigint, r5: bigint, tailCalls: number): bigint {
+    const patch = this.#entryPatch;
+    if (!patch) return this.#executable.call(r1, r2, r3, r4, r5, tailCalls);
+    const original: PatchedFunction = (a, b, c, d, e, _top, tails) =>
+      this.#executable.call(a, b, c, d, e, tails);
+    return patch(original, r1, r2, r3, r4, r5, 0, tailCalls);
+  }
+
+  traceAt(hook: HookContext, ctx: RamOffset): void {
+    if (this.#isTracing) {
+      this.recursionMisses++;
+      return;
+    }
+    this.#isTracing = true;
+    try {
+      this.runAt(hook, ctx);
+    } finally {
+      this.#isTracing = false;
+    }
+  }
+
+  /**
+   * Calls of the function go through `patch` from now on; tail calls of the program do not, as on
+   * x86-64, where they jump over the place that is patched. A run under way ends as it began.
+   */
+  patch(subprog: number, patch: Patch | undefined): void {
+    if (subprog === 0) {
+      this.#entryPatch = patch;
+      this.#become(this.#executable);
+      return;
+    }
+    if (patch) this.#patches.set(subprog, patch);
+    else this.#patches.delete(subprog);
+    const { interpreter, runtime } = this.#host;
+    const jit = this.isJited ? this.#usableJit() : undefined;
+    const before = this.#executable;
+    this.#become((jit ?? interpreter).compile(this.verified, runtime, this.#patches));
+    before.free();
+    this.#watch();
+  }
+
+  #become(executable: Executable): void {
+    this.#executable = executable;
+    const patch = this.#entryPatch;
+    if (!patch) {
+      this.#runner = executable;
+      return;
+    }
+    const original: PatchedFunction = (ctx) =>
+      executable.run64(Number(BigInt.asUintN(32, ctx)) as RamOffset);
+    const { ram } = this.#host.runtime;
+    this.#runner = {
+      run: (ctx) => {
+        const r0 = patch(original, ram.kernelAddress(ctx), 0n, 0n, 0n, 0n, 0, 0);
+        return Number(BigInt.asUintN(32, r0));
+      },
+    };
+  }
+
+  /** Not every engine lets something be attached, or takes all arguments of what replaces. */
+  #usableJit(): Engine | undefined {
+    const jit = this.#host.jit();
+    const needsPatches = this.#patches.size > 0 || this.verified.spec.type === 'ext';
+    return needsPatches && !jit?.patches ? undefined : jit;
   }
 
   /** A run by something that the program is attached to, which it may ask about. */
@@ -95,14 +173,14 @@ export class BpfProg {
    */
   jit(): boolean {
     if (this.isJited) return true;
-    const jit = this.#host.jit();
+    const jit = this.#usableJit();
     if (jit === undefined) {
       this.#watch();
       return false;
     }
     if (jit.refusal(this.verified)) return false;
     const cold = this.#executable;
-    this.#executable = jit.compile(this.verified, this.#host.runtime);
+    this.#become(jit.compile(this.verified, this.#host.runtime, this.#patches));
     cold.free();
     return true;
   }
@@ -134,7 +212,7 @@ export class BpfProg {
     const { kernel } = this.#host.runtime;
     const start = kernel.nowNs();
     try {
-      return this.#executable.run(ctx);
+      return this.#runner.run(ctx);
     } catch (error) {
       return this.#oopsed(error);
     } finally {

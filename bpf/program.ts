@@ -17,6 +17,8 @@ import type { ReasonCode } from './verifier/reasons.ts';
 export interface FuncInfo {
   readonly insn: number;
   readonly typeId: number;
+  /** Calls pass what the declaration does not say: compilers drop arguments of static functions. */
+  readonly unreliable?: true;
 }
 
 /** One row of BTF line_info. */
@@ -29,6 +31,15 @@ export interface LineInfo {
   /** Where file and text stand in the strings of the program's BTF. */
   readonly fileOff: number;
   readonly textOff: number;
+}
+
+/** Rows of a table as the loader of a program gave them. */
+export interface RawRows {
+  readonly recordBytes: number;
+  /** As many as could be read and may matter: fewer than `count` where the memory was not there. */
+  readonly records: Uint8Array;
+  /** How many there should be; absent: these. */
+  readonly count?: number;
 }
 
 export interface ProgramSpec {
@@ -48,12 +59,20 @@ export interface ProgramSpec {
   readonly btf?: Btf;
   /** Why there is none, where func_info or line_info ask for it; the verifier gets to it in turn. */
   readonly btfErrno?: number;
-  /** Raw rows, checked by the verifier: record size in bytes and the records. */
-  readonly funcInfo?: { readonly recordBytes: number; readonly records: Uint8Array };
-  readonly lineInfo?: { readonly recordBytes: number; readonly records: Uint8Array };
+  /** Raw rows, checked by the verifier. */
+  readonly funcInfo?: RawRows;
+  readonly lineInfo?: RawRows;
+  readonly coreRelos?: RawRows;
   readonly attachBtfId?: number;
+  /** The BPF program that it is for, in place of the kernel; attachBtfId is of that one's BTF. */
+  readonly attachProg?: VerifiedProgram;
   /** Offload target; absent for the host. */
   readonly ifindex?: number;
+}
+
+/** What replaces a function of a program runs as one of that program's type (resolve_prog_type). */
+export function typeInEffect({ type, attachProg }: ProgramSpec): ProgType {
+  return type === 'ext' && attachProg ? attachProg.spec.type : type;
 }
 
 /** What a memory instruction touches, as the verifier proved it; one kind on all paths. */

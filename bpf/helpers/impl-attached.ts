@@ -53,7 +53,6 @@ export const attachedImplementations: Implementations = {
     pass: ['i32', 'i32', 'i32'],
     returns: 'i32',
     bind: (runtime) => (ctx: number, index: number, value: number) => {
-      runtime.ram.writeU64(offset(value), 0n);
       if (BigInt(index >>> 0) >= word(runtime, ctx, ARG_COUNT)) return -errno.EINVAL;
       runtime.ram.writeU64(offset(value), word(runtime, ctx, (index >>> 0) * 8));
       return 0;
@@ -64,7 +63,6 @@ export const attachedImplementations: Implementations = {
     pass: ['i32', 'i32'],
     returns: 'i32',
     bind: (runtime) => (ctx: number, value: number) => {
-      runtime.ram.writeU64(offset(value), 0n);
       if (!runtime.hook?.hasResult) return -errno.EOPNOTSUPP;
       const behind = Number(word(runtime, ctx, ARG_COUNT)) * 8;
       runtime.ram.writeU64(offset(value), word(runtime, ctx, behind));

@@ -16,6 +16,7 @@ import { imm64At } from '../isa/codec.ts';
 import type { RowOf } from '../isa/row.ts';
 import { rowOf } from '../isa/table.ts';
 import { packetLoad } from '../packet-load.ts';
+import type { PatchedFunction } from '../patch.ts';
 import type { VerifiedProgram } from '../program.ts';
 import type { BpfRuntime } from '../runtime.ts';
 import { uapi } from '../uapi.ts';
@@ -50,6 +51,8 @@ interface StepContext {
   readonly cpu: Cpu;
   readonly constants: ConstantPool;
   readonly slot: number;
+  /** What calls of a subprogram go through where something is attached to it. */
+  readonly patched: (subprog: number) => PatchedFunction | undefined;
 }
 
 export function compileStep(context: StepContext): Step {
@@ -132,6 +135,9 @@ function callStep(context: StepContext, row: RowOf<'call'>, next: number): Step 
   switch (row.target) {
     case 'subprog': {
       const caller = program.subprogs.find(({ start, end }) => start <= slot && slot < end)!;
+      const callee = program.subprogs.findIndex(({ start }) => start === next + imm);
+      const patched = context.patched(callee);
+      if (patched) return patchedStep(cpu, patched, caller.stackBytes, next);
       return () => (cpu.call(next, caller.stackBytes), next + imm);
     }
     case 'helper':
@@ -140,6 +146,15 @@ function callStep(context: StepContext, row: RowOf<'call'>, next: number): Step 
     case 'kfunc':
       return kfuncStep(context, next);
   }
+}
+
+function patchedStep(cpu: Cpu, call: PatchedFunction, stackBytes: number, next: number): Step {
+  const { registers: r, u32 } = cpu;
+  return () => {
+    const top = u32[2 * R10]! - stackBytes;
+    r[0] = call(r[1]!, r[2]!, r[3]!, r[4]!, r[5]!, top, cpu.tailCalls);
+    return next;
+  };
 }
 
 /** r1 ctx, r2 prog_array, r3 index. What cannot be called is passed over (bpf_tail_call(2)). */

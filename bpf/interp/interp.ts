@@ -12,6 +12,7 @@ import type { Engine, EngineRefusal } from '../engine.ts';
 import { BaseExecutable } from '../executable.ts';
 import { asOops } from '../oops.ts';
 import { firstUnhandled } from '../refusal.ts';
+import { NO_PATCHES, type Patches, type PatchedFunction } from '../patch.ts';
 import { BpfOops, type VerifiedProgram } from '../program.ts';
 import type { BpfRuntime } from '../runtime.ts';
 import type { Step } from './alu.ts';
@@ -37,10 +38,11 @@ export function createInterpreter(options: InterpreterOptions = {}): Engine {
     name: 'interp',
     handles,
     refusal,
-    compile: (program, runtime) => {
+    patches: true,
+    compile: (program, runtime, patches = NO_PATCHES) => {
       const refused = refusal(program);
       if (refused) throw new Bug(refused.message);
-      return new Interpreted(program, runtime, options.onStep);
+      return new Interpreted(program, runtime, patches, options.onStep);
     },
   };
 }
@@ -66,6 +68,7 @@ class Interpreted extends BaseExecutable {
   constructor(
     program: VerifiedProgram,
     runtime: BpfRuntime,
+    patches: Patches,
     onStep: ((view: StepView) => void) | undefined,
   ) {
     super(program, runtime);
@@ -73,14 +76,17 @@ class Interpreted extends BaseExecutable {
     this.#onStep = onStep;
     const constants = new ConstantPool(program);
     this.#cpu = new Cpu(runtime.ram, constants.values);
+    const patched = (subprog: number): PatchedFunction | undefined => {
+      const patch = patches.get(subprog);
+      return patch && ((...call) => patch(this.#functionOf(subprog), ...call));
+    };
     this.#steps = program.insns.map((_, slot) =>
-      compileStep({ program, runtime, state, cpu: this.#cpu, constants, slot }),
+      compileStep({ program, runtime, state, cpu: this.#cpu, constants, slot, patched }),
     );
-    program.subprogs.forEach(({ isCallback, start }, subprog) => {
+    program.subprogs.forEach(({ isCallback }, subprog) => {
       if (!isCallback) return;
-      this.bindCallback(subprog, (r1, r2, r3, r4, r5, top) =>
-        this.#invoke(start, [r1, r2, r3, r4, r5], top, 0),
-      );
+      const call = patched(subprog) ?? this.#functionOf(subprog);
+      this.bindCallback(subprog, (r1, r2, r3, r4, r5, top) => call(r1, r2, r3, r4, r5, top, 0));
     });
   }
 
@@ -91,6 +97,16 @@ class Interpreted extends BaseExecutable {
 
   override enter(ctx: bigint, stackTop: number, tailCalls: number): bigint {
     return this.#invoke(this.program.subprogs[0]!.start, [ctx], stackTop, tailCalls);
+  }
+
+  protected override enterWith(args: readonly bigint[], stackTop: number, tailCalls: number) {
+    return this.#invoke(this.program.subprogs[0]!.start, args, stackTop, tailCalls);
+  }
+
+  #functionOf(subprog: number): PatchedFunction {
+    const { start } = this.program.subprogs[subprog]!;
+    return (r1, r2, r3, r4, r5, stackTop, tailCalls) =>
+      this.#invoke(start, [r1, r2, r3, r4, r5], stackTop, tailCalls);
   }
 
   whenHot(insns: number, then: () => void): void {

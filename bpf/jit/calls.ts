@@ -33,6 +33,8 @@ export interface CodeContext {
   /** The host's WASM has tail calls; without them they nest, 33 deep at most. */
   readonly hasTailCalls: boolean;
   readonly inline: boolean;
+  /** Import that a call of the subprogram goes through, where something is attached to it. */
+  readonly patchOf: (subprog: number) => number | undefined;
   /**
    * Set when code is made that calls what may run another program, call back, or ask who runs. A
    * program without such calls needs no stack reserved and need not be known as the running one.

@@ -83,7 +83,9 @@ class Body {
     for (const register of args) f.get(register);
     if (takesStack) f.frame();
     if (takesTailCalls) f.tailCalls();
-    f.callOwn(callee);
+    const patch = this.#c.patchOf(callee);
+    if (patch === undefined) f.callOwn(callee);
+    else f.callImport(patch);
     f.set(0);
   }
 

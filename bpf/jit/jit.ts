@@ -13,6 +13,7 @@ import { engineState, type BpfFunction } from '../engine-state.ts';
 import { BaseExecutable } from '../executable.ts';
 import { asOops, moduleName } from '../oops.ts';
 import { firstUnhandled } from '../refusal.ts';
+import { NO_PATCHES, type Patches, type PatchedFunction } from '../patch.ts';
 import type { VerifiedProgram } from '../program.ts';
 import type { BpfRuntime } from '../runtime.ts';
 import { traceBuffer } from '../trace-buffer.ts';
@@ -22,8 +23,8 @@ import { CodeWriter, type ValueType } from './code-writer.ts';
 import { functionCode, type AroundEach } from './function.ts';
 import { listing } from './listing.ts';
 import { ModuleWriter } from './module-writer.ts';
-import type { ProgramTable } from './program-table.ts';
-import { shapesOf, signatureOf } from './shape.ts';
+import { ENTRY, type ProgramTable } from './program-table.ts';
+import { FULL, shapesOf, signatureOf } from './shape.ts';
 import { tracing, type TraceOptions } from './trace.ts';
 
 export interface WasmJitOptions {
@@ -51,10 +52,11 @@ export function createWasmJit(options: WasmJitOptions = {}): Engine {
     name: 'wasm',
     handles,
     refusal,
-    compile: (program, runtime) => {
+    patches: true,
+    compile: (program, runtime, patches = NO_PATCHES) => {
       const refused = refusal(program);
       if (refused) throw new Bug(refused.message);
-      return new WasmProgram(jit, program, runtime);
+      return new WasmProgram(jit, program, runtime, patches);
     },
   };
 }
@@ -78,7 +80,10 @@ function refusal(program: VerifiedProgram): EngineRefusal | undefined {
   return firstUnhandled('the WASM JIT', handles, program);
 }
 
-/** What a module exports, and for callbacks `callback_N`, by subprogram. */
+/**
+ * What a module exports, and by subprogram `callback_N` for callbacks and `function_N` for those
+ * that others call with all arguments.
+ */
 interface ModuleExports {
   readonly enter: (ctx: bigint, stackTop: number, tailCalls: number) => bigint;
   readonly [name: string]: unknown;
@@ -92,16 +97,32 @@ interface Code {
   readonly functions: readonly MappedFunction[];
 }
 
-function generate(jit: Jit, program: VerifiedProgram, runtime: BpfRuntime, index: number): Code {
+/** Patches, as the module calls them. */
+type Imported = (subprog: number) => PatchedFunction;
+
+function generate(
+  jit: Jit,
+  program: VerifiedProgram,
+  runtime: BpfRuntime,
+  index: number,
+  patched: readonly number[],
+  imported: Imported,
+): Code {
   const { inline, hasTailCalls } = jit;
   const module = new ModuleWriter(moduleName(index));
   module.importMemory(runtime.ram);
-  const needed = shapesOf(program);
+  const replaces = program.spec.type === 'ext';
+  const complete = replaces ? [0, ...patched] : patched;
+  const needed = shapesOf(program, complete);
   // What is traced shows r10 even where the code has no need of it.
   const shapes = jit.onStep ? needed.map((shape) => ({ ...shape, takesStack: true })) : needed;
   const state = engineState(runtime);
-  const facts = { program, runtime, state, module, shapes, hasTailCalls, inline };
-  const c: CodeContext = { ...facts, callsOut: jit.onStep !== undefined };
+  const patchOf = (subprog: number): number | undefined =>
+    patched.includes(subprog)
+      ? module.importFunction(`patched_${subprog}`, FULL, () => imported(subprog))
+      : undefined;
+  const facts = { program, runtime, state, module, shapes, hasTailCalls, inline, patchOf };
+  const c: CodeContext = { ...facts, callsOut: jit.onStep !== undefined || patched.length > 0 };
   program.subprogs.forEach(({ name }, i) => module.declare(name, signatureOf(shapes[i]!)));
   const around = jit.trace
     ? tracing(traceBuffer(runtime), program, shapes, jit.trace)
@@ -111,7 +132,9 @@ function generate(jit: Jit, program: VerifiedProgram, runtime: BpfRuntime, index
     module.define(subprog, code.locals, code);
     return code;
   });
-  module.exportFunction('enter', 0);
+  if (replaces) exportEntry(module);
+  else module.exportFunction('enter', 0);
+  for (const subprog of complete) module.exportFunction(functionName(subprog), subprog);
   program.subprogs.forEach(({ isCallback }, i) => isCallback && exportCallback(c, i));
   const { bytes, functions } = module.encode();
   return {
@@ -138,14 +161,30 @@ function stepping({ onStep }: Jit, module: ModuleWriter): AroundEach | undefined
   };
 }
 
+/** The entry of one that takes all arguments, for those who have only the first. */
+function exportEntry(module: ModuleWriter): void {
+  const code = new CodeWriter();
+  code.localGet(0);
+  for (let register = 2; register <= 5; register++) code.i64(0n);
+  code.localGet(1);
+  code.localGet(2);
+  code.callOwn(0);
+  code.end();
+  const entry = module.declare('enter', ENTRY);
+  module.define(entry, [], code);
+  module.exportFunction('enter', entry);
+}
+
 /** callback_N(r1, …, r5, stackTop), whatever the subprogram takes of it. */
-function exportCallback({ module, shapes }: CodeContext, subprog: number): void {
+function exportCallback({ module, shapes, patchOf }: CodeContext, subprog: number): void {
   const { args, takesStack, takesTailCalls } = shapes[subprog]!;
   const code = new CodeWriter();
   for (const register of args) code.localGet(register - 1);
   if (takesStack) code.localGet(5);
   if (takesTailCalls) code.i32(0);
-  code.callOwn(subprog);
+  const patch = patchOf(subprog);
+  if (patch === undefined) code.callOwn(subprog);
+  else code.callImport(patch);
   code.end();
   const params: readonly ValueType[] = ['i64', 'i64', 'i64', 'i64', 'i64', 'i32'];
   const callback = module.declare(callbackName(subprog), { params, results: ['i64'] });
@@ -153,6 +192,7 @@ function exportCallback({ module, shapes }: CodeContext, subprog: number): void 
   module.exportFunction(callbackName(subprog), callback);
 }
 
+const functionName = (subprog: number): string => `function_${subprog}`;
 const callbackName = (subprog: number): string => `callback_${subprog}`;
 
 class WasmProgram extends BaseExecutable {
@@ -162,14 +202,20 @@ class WasmProgram extends BaseExecutable {
   readonly #run: ProgramTable['run'];
   readonly #runBelow: ProgramTable['runBelow'];
   readonly #enter: ModuleExports['enter'];
+  readonly #exports: ModuleExports;
   readonly #code: Code;
   readonly #callsOut: boolean;
 
-  constructor(jit: Jit, program: VerifiedProgram, runtime: BpfRuntime) {
+  constructor(jit: Jit, program: VerifiedProgram, runtime: BpfRuntime, patches: Patches) {
     super(program, runtime);
     const { programs } = this.state;
     this.tableIndex = programs.reserve();
-    const code = generate(jit, program, runtime, this.tableIndex);
+    const imported: Imported = (subprog) => {
+      const patch = patches.get(subprog)!;
+      return (...call) => patch(this.#function(subprog), ...call);
+    };
+    const patched = [...patches.keys()];
+    const code = generate(jit, program, runtime, this.tableIndex, patched, imported);
     const instance = new WebAssembly.Instance(new WebAssembly.Module(code.image), code.imports);
     const exports = instance.exports as unknown as ModuleExports;
     this.#code = code;
@@ -177,6 +223,7 @@ class WasmProgram extends BaseExecutable {
     this.#run = programs.run;
     this.#runBelow = programs.runBelow;
     this.#enter = exports.enter;
+    this.#exports = exports;
     this.imageBytes = code.image.length;
     programs.set(this.tableIndex, exports.enter, (offset) => {
       const slot = slotAt(code.functions, offset);
@@ -203,6 +250,16 @@ class WasmProgram extends BaseExecutable {
 
   override enter(ctx: bigint, stackTop: number, tailCalls: number): bigint {
     return this.#enter(ctx, stackTop, tailCalls);
+  }
+
+  protected override enterWith(args: readonly bigint[], stackTop: number, tailCalls: number) {
+    if (this.program.spec.type !== 'ext') return super.enterWith(args, stackTop, tailCalls);
+    const [r1, r2, r3, r4, r5] = args;
+    return this.#function(0)(r1!, r2!, r3!, r4!, r5!, stackTop, tailCalls);
+  }
+
+  #function(subprog: number): PatchedFunction {
+    return this.#exports[functionName(subprog)] as PatchedFunction;
   }
 
   image(): Uint8Array {

@@ -5,7 +5,8 @@
  *   (r1 to r5 as far as they are read: i64, stackTop: i32, tailCalls: i32) -> r0: i64
  *
  * `stackTop` is the frame's r10 and `tailCalls` the number made so far, each only where it matters.
- * The entry is called by other programs (tail calls): always (r1, stackTop, tailCalls).
+ * The entry is called by other programs (tail calls): always (r1, stackTop, tailCalls); that of a
+ * program that replaces functions of others takes all arguments, and has a second entry for these.
  */
 import { HELPER_TAIL_CALL } from '../calls.ts';
 import { rowOf } from '../isa/table.ts';
@@ -33,11 +34,18 @@ export function signatureOf({ args, takesStack, takesTailCalls }: Shape): Signat
   return { params, results: ['i64'] };
 }
 
-/** One a subprogram. */
-export function shapesOf(program: VerifiedProgram): readonly Shape[] {
+/**
+ * One a subprogram.
+ * @param complete those that are called from outside, and take all that there is
+ */
+export function shapesOf(
+  program: VerifiedProgram,
+  complete: readonly number[] = [],
+): readonly Shape[] {
   const byStart = new Map(program.subprogs.map(({ start }, subprog) => [start, subprog]));
   const needs: (Need | undefined)[] = program.subprogs.map(() => undefined);
   needs[0] = ENTRY;
+  for (const subprog of complete) needs[subprog] = EVERYTHING;
   const cfgs = program.subprogs.map((info) => buildCfg(program, info));
   const needOf = (subprog: number): Need => {
     const known = needs[subprog];
@@ -63,6 +71,10 @@ interface Need {
 }
 
 const ENTRY: Need = { args: ENTRY_ARGS, takesStack: true, takesTailCalls: true };
+export const FULL: Signature = {
+  params: ['i64', 'i64', 'i64', 'i64', 'i64', 'i32', 'i32'],
+  results: ['i64'],
+};
 const EVERYTHING: Need = { args: ARGUMENTS, takesStack: true, takesTailCalls: true };
 
 function findNeed(program: VerifiedProgram, cfg: Cfg, calleeAt: (start: number) => Need): Need {

@@ -7,7 +7,7 @@ import { errno } from '../../kernel/types/errno.ts';
 import type { RamOffset } from '../../kernel/types/units.ts';
 import type { BpfMap } from '../maps/map.ts';
 import { permanentFlags } from '../maps/map-type.ts';
-import type { ProgramSpec } from '../program.ts';
+import { type ProgramSpec, typeInEffect } from '../program.ts';
 import { uapi } from '../uapi.ts';
 import type { BpfCaller } from './caller.ts';
 import { mapOfFd, progOfFd } from './lookup.ts';
@@ -47,8 +47,9 @@ export function setUserValue(
  * A prog_array has programs of one kind only: that of the first that is in it or uses it
  * (bpf_prog_map_compatible).
  */
-export function fitsProgArray(object: MapObject, { type, flags }: ProgramSpec): boolean {
-  const hasFrags = (flags & uapi.BPF_F_XDP_HAS_FRAGS) !== 0;
+export function fitsProgArray(object: MapObject, spec: ProgramSpec): boolean {
+  const type = typeInEffect(spec);
+  const hasFrags = (spec.flags & uapi.BPF_F_XDP_HAS_FRAGS) !== 0;
   object.owner ??= { type, hasFrags };
   return object.owner.type === type && object.owner.hasFrags === hasFrags;
 }

@@ -12,6 +12,7 @@ import {
   StatsObject,
 } from './objects.ts';
 import type { Attr, BpfSubsystem } from './subsystem.ts';
+import { AS_LOADED, attachToFunction, isTrampolined } from './tracing-links.ts';
 
 /** Longest name of a raw tracepoint, with its NUL (bpf_raw_tracepoint_open). */
 const TP_NAME_BYTES = 128;
@@ -29,10 +30,14 @@ export function linkCreate(
   if (type === 'tracing' && ATTACH_TYPES[attr.attach_type] !== expectedAttachType) {
     return -errno.EINVAL;
   }
+  const target = { fd: attr.target_fd, btfId: attr.target_btf_id, cookie: attr.tracing_cookie };
+  const atFunction = isTrampolined(program)
+    ? attachToFunction(bpf, program, target, caller)
+    : undefined;
   const attachment =
     expectedAttachType === 'trace_iter' && type === 'tracing'
       ? attachIterator(bpf, program, attr, caller)
-      : (bpf.host.attach?.createLink(program, attr, caller) ?? -errno.EINVAL);
+      : (atFunction ?? bpf.host.attach?.createLink(program, attr, caller) ?? -errno.EINVAL);
   return installLink(bpf, program, attachment, caller);
 }
 
@@ -54,7 +59,10 @@ export function rawTracepointOpen(
   } else {
     return -errno.EINVAL;
   }
-  const attachment = bpf.host.attach?.rawTracepoint(program, name) ?? -errno.EINVAL;
+  const atFunction = isTrampolined(program)
+    ? attachToFunction(bpf, program, AS_LOADED, caller)
+    : undefined;
+  const attachment = atFunction ?? bpf.host.attach?.rawTracepoint(program, name) ?? -errno.EINVAL;
   return installLink(bpf, program, attachment, caller);
 }
 

@@ -15,6 +15,7 @@ import type { BpfProg } from '../prog.ts';
 import type { AttachType, LinkType, ProgType } from '../uapi.ts';
 import { uapi } from '../uapi.ts';
 import type { DeviceCode, OffloadDevice } from './offload.ts';
+import type { Trampoline } from '../trampoline.ts';
 
 export abstract class Counted {
   #references = 1;
@@ -177,6 +178,12 @@ export class MapObject extends Counted {
   }
 }
 
+/** A function of a program: what something is attached to. */
+export interface ProgFunction {
+  readonly program: ProgObject;
+  readonly btfId: number;
+}
+
 export class ProgObject extends Counted {
   readonly kind = 'prog';
   readonly id: number;
@@ -188,6 +195,10 @@ export class ProgObject extends Counted {
   readonly attachType: AttachType;
   /** The network device that it was loaded for, and what that made of it. */
   readonly offload: { readonly device: OffloadDevice; readonly code: DeviceCode } | undefined;
+  /** What it was loaded for, until it is attached (dst_prog); the reference is its own. */
+  loadedFor: ProgFunction | undefined;
+  /** What is attached to its functions, by their BTF id. */
+  readonly trampolines = new Map<number, Trampoline>();
   readonly #ids: IdTable<ProgObject>;
 
   constructor(
@@ -199,6 +210,7 @@ export class ProgObject extends Counted {
       readonly uid: number;
       readonly attachType: AttachType;
       readonly offload?: ProgObject['offload'];
+      readonly loadedFor?: ProgFunction | undefined;
     },
     ids: IdTable<ProgObject>,
   ) {
@@ -210,6 +222,8 @@ export class ProgObject extends Counted {
     this.uid = of.uid;
     this.attachType = of.attachType;
     this.offload = of.offload;
+    this.loadedFor = of.loadedFor;
+    of.loadedFor?.program.get();
     this.#ids = ids;
     this.id = ids.add(this);
   }
@@ -223,6 +237,7 @@ export class ProgObject extends Counted {
     this.#ids.remove(this.id);
     this.offload?.code.free();
     this.prog.free();
+    this.loadedFor?.program.put();
     for (const map of this.maps) map.put();
     this.btf?.put();
   }

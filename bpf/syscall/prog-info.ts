@@ -55,6 +55,7 @@ export function progInfo(
     jited_line_info_rec_size: JITED_LINE_BYTES,
     run_time_ns: prog.runTimeNs,
     run_cnt: prog.runCnt,
+    recursion_misses: prog.recursionMisses,
     verified_insns: verified.verifiedInsns,
     ...(offload && deviceInfo(offload.device)),
   };
@@ -96,6 +97,8 @@ export function progInfo(
   if (!copied) return -errno.EFAULT;
   return BPF_PROG_INFO.encode({
     ...known,
+    attach_btf_id: verified.spec.attachBtfId ?? 0,
+    attach_btf_obj_id: attachBtf(bpf, object),
     xlated_prog_len: insns.length,
     xlated_prog_insns: ask.xlated_prog_insns,
     jited_prog_len: image.length,
@@ -112,6 +115,13 @@ export function progInfo(
     nr_prog_tags: nrFuncs,
     prog_tags: ask.prog_tags,
   });
+}
+
+/** Whose BTF names what it attaches to: that of a program until it is attached, or the kernel's. */
+function attachBtf({ kernelBtf }: BpfSubsystem, { prog, loadedFor }: ProgObject): number {
+  const { attachBtfId, attachProg } = prog.verified.spec;
+  if (attachProg) return loadedFor?.program.btf?.id ?? 0;
+  return attachBtfId === undefined ? 0 : (kernelBtf?.id ?? 0);
 }
 
 function words(values: readonly number[]): Uint8Array {

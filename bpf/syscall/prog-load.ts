@@ -8,7 +8,7 @@ import { kfuncFlags } from '../kfuncs/table.ts';
 import type { BpfMap } from '../maps/map.ts';
 import { BpfProg } from '../prog.ts';
 import type { ProgTypeOps } from '../prog-type.ts';
-import type { ProgramSpec } from '../program.ts';
+import { type ProgramSpec, type RawRows, typeInEffect } from '../program.ts';
 import { ATTACH_TYPES, PROG_TYPES, uapi } from '../uapi.ts';
 import { type VerifierEnv, verify } from '../verifier/verify.ts';
 import type { BpfCaller } from './caller.ts';
@@ -55,6 +55,7 @@ export function progLoad(
   if (attachType === undefined) return -errno.EINVAL;
   const target = attachTarget(bpf, attr, caller);
   if (typeof target === 'number') return target;
+  const loadedFor = target && { program: target, btfId: attr.attach_btf_id };
   const bytes = caller.copyFromUser(attr.insns, attr.insn_cnt * INSN_BYTES);
   if (!bytes) return -errno.EFAULT;
   if (attr.prog_ifindex !== 0) {
@@ -71,7 +72,6 @@ export function progLoad(
   const log: UserLog = { level: attr.log_level, address: attr.log_buf, bytes: attr.log_size };
   if (!logIsValid(log)) return -errno.EINVAL;
   const debug = debugInfo(attr, caller);
-  if (typeof debug === 'number') return debug;
   const spec: ProgramSpec = {
     type,
     expectedAttachType: attachType,
@@ -87,24 +87,28 @@ export function progLoad(
     ...(debug.btfErrno !== undefined && { btfErrno: debug.btfErrno }),
     ...(debug.funcInfo && { funcInfo: debug.funcInfo }),
     ...(debug.lineInfo && { lineInfo: debug.lineInfo }),
+    ...(debug.coreRelos && { coreRelos: debug.coreRelos }),
     ...(attr.prog_ifindex !== 0 && { ifindex: attr.prog_ifindex }),
     ...(attr.attach_btf_id !== 0 && { attachBtfId: attr.attach_btf_id }),
+    ...(target && { attachProg: target.prog.verified }),
   };
-  return verifyAndInstall(bpf, spec, ops, debug.btf, log, caller);
+  return verifyAndInstall(bpf, spec, ops, { btf: debug.btf, loadedFor }, log, caller);
 }
 
 function verifyAndInstall(
   bpf: BpfSubsystem,
   spec: ProgramSpec,
   ops: ProgTypeOps,
-  btf: BtfObject | undefined,
+  { btf, loadedFor }: Pick<ProgObject, 'btf' | 'loadedFor'>,
   log: UserLog,
   caller: BpfCaller,
 ): number {
   const { host } = bpf;
+  const targetOps = spec.attachProg && host.progType(typeInEffect(spec.attachProg.spec));
   const { ram } = host.runtime;
   const env: VerifierEnv = {
     ops,
+    ...(targetOps && { targetOps }),
     caps: caller.caps,
     level: host.level,
     logLevel: log.level,
@@ -143,6 +147,7 @@ function verifyAndInstall(
       prog,
       maps,
       btf,
+      loadedFor,
       loadedAtNs: host.nowNs(),
       uid: caller.uid,
       attachType: spec.expectedAttachType,
@@ -172,17 +177,21 @@ function attachTypeOf(
   return given && ops.attachTypes.includes(given) ? given : undefined;
 }
 
-/** What attach_btf_id and attach_prog_fd refer to must fit the type. 0 or a negative errno. */
+/**
+ * What attach_btf_id and attach_prog_fd refer to must fit the type. The program that it is for,
+ * undefined for the kernel, or a negative errno.
+ */
 function attachTarget(
   bpf: BpfSubsystem,
   attr: Attr<'prog_load'>,
   caller: BpfCaller,
-): number | undefined {
+): ProgObject | number | undefined {
   const type = PROG_TYPES[attr.prog_type];
-  let targetProgram = false;
+  let targetProgram: ProgObject | undefined;
   if (attr.attach_prog_fd !== 0) {
-    targetProgram = typeof progOfFd(caller, attr.attach_prog_fd) !== 'number';
-    if (!targetProgram) {
+    const program = progOfFd(caller, attr.attach_prog_fd);
+    if (typeof program !== 'number') targetProgram = program;
+    else {
       const btf = btfOfFd(caller, attr.attach_prog_fd);
       if (typeof btf === 'number') return -errno.EINVAL;
       if (!btf.isKernel) return -errno.EOPNOTSUPP;
@@ -196,33 +205,64 @@ function attachTarget(
     return -errno.EINVAL;
   }
   if (targetProgram && type !== 'tracing' && type !== 'ext') return -errno.EINVAL;
-  return undefined;
+  return targetProgram;
 }
 
 interface DebugInfo {
   readonly btf?: BtfObject;
   readonly btfErrno?: number;
-  readonly funcInfo?: { readonly recordBytes: number; readonly records: Uint8Array };
-  readonly lineInfo?: { readonly recordBytes: number; readonly records: Uint8Array };
+  readonly funcInfo?: RawRows;
+  readonly lineInfo?: RawRows;
+  readonly coreRelos?: RawRows;
 }
 
-/** BTF, func_info and line_info as given; their contents are the verifier's to check. */
-function debugInfo(attr: Attr<'prog_load'>, caller: BpfCaller): DebugInfo | number {
+/** More functions than a program may have (BPF_MAX_SUBPROGS): the number alone is wrong then. */
+const MOST_FUNC_ROWS = 256;
+/** Records of a CO-RE relocation that are looked at: a program cannot need more. */
+const MOST_CORE_ROWS = 1_000_000;
+
+/** BTF and rows about the program as given; their contents are the verifier's to check. */
+function debugInfo(attr: Attr<'prog_load'>, caller: BpfCaller): DebugInfo {
   if (attr.func_info_cnt === 0 && attr.line_info_cnt === 0) return {};
   const btf = btfOfFd(caller, attr.prog_btf_fd);
   if (typeof btf === 'number') return { btfErrno: -btf };
   if (btf.isKernel) return { btfErrno: errno.EACCES };
-  const read = (address: bigint, count: number, recordBytes: number) => {
-    if (count === 0) return undefined;
-    const records = caller.copyFromUser(address, count * recordBytes);
-    return records && { recordBytes, records };
+  const rows = (address: bigint, count: number, recordBytes: number, most: number): RawRows => ({
+    recordBytes,
+    records: readRows(caller, address, Math.min(count, most), recordBytes),
+    count,
+  });
+  return {
+    btf,
+    funcInfo: rows(attr.func_info, attr.func_info_cnt, attr.func_info_rec_size, MOST_FUNC_ROWS),
+    // Each row is of a later instruction than the one before.
+    lineInfo: rows(attr.line_info, attr.line_info_cnt, attr.line_info_rec_size, attr.insn_cnt + 1),
+    coreRelos: rows(attr.core_relos, attr.core_relo_cnt, attr.core_relo_rec_size, MOST_CORE_ROWS),
   };
-  const funcInfo = read(attr.func_info, attr.func_info_cnt, attr.func_info_rec_size);
-  const lineInfo = read(attr.line_info, attr.line_info_cnt, attr.line_info_rec_size);
-  if ((attr.func_info_cnt > 0 && !funcInfo) || (attr.line_info_cnt > 0 && !lineInfo)) {
-    return -errno.EFAULT;
+}
+
+/** The verifier takes no larger records (MAX_FUNCINFO_REC_SIZE). */
+const MOST_RECORD_BYTES = 252;
+
+/** Rows up to the first that cannot be read. */
+function readRows(
+  caller: BpfCaller,
+  address: bigint,
+  count: number,
+  recordBytes: number,
+): Uint8Array {
+  if (count === 0 || recordBytes === 0 || recordBytes > MOST_RECORD_BYTES) return new Uint8Array();
+  const all = caller.copyFromUser(address, count * recordBytes);
+  if (all) return all;
+  const rows: Uint8Array[] = [];
+  for (let row = 0; row < count; row++) {
+    const one = caller.copyFromUser(address + BigInt(row * recordBytes), recordBytes);
+    if (!one) break;
+    rows.push(one);
   }
-  return { btf, ...(funcInfo && { funcInfo }), ...(lineInfo && { lineInfo }) };
+  const records = new Uint8Array(rows.length * recordBytes);
+  rows.forEach((one, row) => records.set(one, row * recordBytes));
+  return records;
 }
 
 /** undefined: no such descriptor; null: one of something else. */

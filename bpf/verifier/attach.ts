@@ -1,12 +1,14 @@
 /**
- * What a tracing, LSM or struct_ops program attaches to: found in the kernel's BTF before the
- * program is looked at, as its arguments have that function's types.
+ * What a tracing, LSM or struct_ops program attaches to: found in the kernel's BTF, or in that of
+ * the BPF program that it is for (attach-prog.ts), before the program is looked at, as its
+ * arguments have that function's types.
  */
 import { errno } from '../../kernel/types/errno.ts';
 import { SLEEPABLE_LSM_HOOKS } from '../helpers/lsm-hooks.ts';
 import type { Btf } from '../btf/btf.ts';
 import type { BtfFuncProto } from '../btf/types.ts';
 import { iterTargetOf } from '../iter/args.ts';
+import { checkProgTarget, inherit } from './attach-prog.ts';
 import { reject, type Checker } from './checker.ts';
 import { unsupportedPrototype } from './func-proto.ts';
 
@@ -14,9 +16,12 @@ export interface AttachTarget {
   readonly btf: Btf;
   /** As BPF sees it: `bpf_lsm_file_open`, `vfs_read`, `sched_switch` for a tracepoint. */
   readonly name: string;
-  readonly proto: BtfFuncProto;
+  /** Undefined for a function of a BPF program whose declaration is not relied on. */
+  readonly proto: BtfFuncProto | undefined;
   /** A tracepoint's first parameter is not the program's. */
   readonly skipsFirst: boolean;
+  /** Index of the function in the BPF program that it is one of. */
+  readonly subprog?: number;
 }
 
 const SLEEPABLE_TYPES = new Set(['tracing', 'lsm', 'kprobe']);
@@ -41,6 +46,10 @@ export function checkAttach(c: Checker): void {
   }
   if (type !== 'tracing' && type !== 'lsm' && type !== 'ext') return;
   c.attach = findTarget(c, refuse);
+  if (c.spec.attachProg) {
+    inherit(c);
+    return;
+  }
   if (type === 'lsm') checkLsmHook(c, c.attach.name, refuse);
   else if (type === 'tracing' && UNTRACEABLE.has(c.attach.name)) {
     reject(c, errno.EINVAL, 'attach-target');
@@ -75,18 +84,20 @@ function checkLsmHook(c: Checker, name: string, refuse: Refuse): void {
   }
 }
 
-type Refuse = (line: string, errno?: number) => never;
+export type Refuse = (line: string, errno?: number) => never;
 
 function findTarget(c: Checker, refuse: Refuse): AttachTarget {
   const { attachBtfId: id, type, expectedAttachType: attach } = c.spec;
   if (!id) return refuse('Tracing programs must provide btf_id');
-  const btf = c.env.kernelBtf;
+  const { attachProg } = c.spec;
+  const btf = attachProg ? attachProg.spec.btf : c.env.kernelBtf;
   if (!btf) {
     const line = 'FENTRY/FEXIT program can only be attached to another program annotated with BTF';
     return refuse(line);
   }
   const target = btf.type(id);
   if (!target) return refuse(`attach_btf_id ${id} is invalid`);
+  if (attachProg) return checkProgTarget(c, attachProg, btf, id, refuse);
   if (type === 'ext') return refuse('Cannot replace kernel functions');
   switch (attach) {
     case 'trace_raw_tp': {

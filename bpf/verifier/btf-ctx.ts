@@ -5,6 +5,9 @@
 import type { Btf } from '../btf/btf.ts';
 import type { BtfFuncProto, BtfType } from '../btf/types.ts';
 import type { CtxAccess } from '../prog-type.ts';
+import type { VerifiedProgram } from '../program.ts';
+import type { AttachType } from '../uapi.ts';
+import { kernelCtxStruct } from './attach-prog.ts';
 import { kindName, typeName } from './btf-names.ts';
 import { tagFlags } from './btf-walk.ts';
 import { iterArgAt } from '../iter/args.ts';
@@ -35,6 +38,7 @@ export function btfCtxAccess(
   if (off % 8 !== 0) return say(`func '${name}' offset ${off} is not multiple of 8`);
   if (!c.attach) return undefined;
   const { btf, proto, skipsFirst } = c.attach;
+  if (!proto) return unknownArgument(name, off / 8, attach, say);
   const params = skipsFirst ? proto.params.slice(1) : proto.params;
   const index = argumentAt(btf, proto, off);
   if (index > params.length) return say(`func '${name}' doesn't have ${index + 1}-th argument`);
@@ -71,6 +75,18 @@ function argumentAt(btf: Btf, proto: BtfFuncProto, off: number): number {
   return proto.params.length + 1;
 }
 
+/** Of a function whose declaration is not relied on: five registers, and a result. */
+function unknownArgument(
+  name: string,
+  index: number,
+  attach: AttachType,
+  say: (line: string) => undefined,
+): CtxAccess | undefined {
+  const count = 5;
+  if (index < count || (index === count && attach === 'trace_fexit')) return SCALAR;
+  return say(`func '${name}' doesn't have ${index + 1}-th argument`);
+}
+
 const isSmallInt = (type: BtfType): boolean => type.kind === 'int' && type.size <= 8;
 
 function valueOf(
@@ -104,8 +120,10 @@ function valueOf(
   }
   const target = btf.resolve(type.type);
   const pointed = btf.type(target)!;
+  const ofProgram = c.spec.attachProg;
   // A pointer to no struct is a number: nothing can be read through it.
   if (type.type === 0 || pointed.kind === 'int') return SCALAR;
+  if (ofProgram) return contextOf(c, ofProgram, pointed);
   if (pointed.kind !== 'struct' && pointed.kind !== 'union') {
     c.log.write(`func '${name}' arg${index} type ${kindName(pointed)} is not a struct\n`);
     return undefined;
@@ -116,4 +134,12 @@ function valueOf(
       `type ${kindName(pointed)} '${typeName(pointed)}'\n`,
   );
   return { kind: 'ptr_', btf, btfId: target, flags: tagFlags(btf, type.type) };
+}
+
+/** Of the pointers that functions of programs take, only contexts are known to the kernel. */
+function contextOf(c: Checker, program: VerifiedProgram, pointed: BtfType): CtxAccess | undefined {
+  const { kernelBtf: btf } = c.env;
+  const struct = pointed.kind === 'struct' && kernelCtxStruct(c, program, pointed.name);
+  const btfId = struct ? btf?.find(struct, 'struct') : undefined;
+  return btf && btfId !== undefined ? { kind: 'ptr_', btf, btfId } : undefined;
 }

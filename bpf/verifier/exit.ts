@@ -26,7 +26,7 @@ export function checkReturn(c: Checker): void {
   const frame = c.state.frames[0]!;
   const isSubprog = frame.subprog > 0;
   const { type, expectedAttachType: attach } = c.spec;
-  const isVoid = c.attach?.proto.returnType === 0;
+  const isVoid = c.attach?.proto?.returnType === 0;
   // Hooks that return nothing leave r0 alone.
   if (!isSubprog && isVoid && type === 'lsm' && attach !== 'lsm_cgroup') return;
   if (!isSubprog && isVoid && type === 'struct_ops') return;

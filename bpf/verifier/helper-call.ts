@@ -49,6 +49,7 @@ export const callerOf = (c: Checker): HelperCaller => ({
   type: c.spec.type,
   expectedAttachType: c.spec.expectedAttachType,
   ...(c.attach ? { attachName: c.attach.name } : {}),
+  ...(c.given.attachProg ? { attachesToProgram: true } : {}),
   ...(c.env.attachName !== undefined ? { attachName: c.env.attachName } : {}),
   ...(c.env.attachesToProgram ? { attachesToProgram: true } : {}),
 });
@@ -214,7 +215,7 @@ function checkHelperRules(c: Checker, helper: Helper, arg: ArgContext): void {
       arg.refId = dynptrIdAt(c, c.reg(1));
       break;
     case 'set_retval':
-      if (c.spec.expectedAttachType === 'lsm_cgroup' && c.attach?.proto.returnType === 0) {
+      if (c.spec.expectedAttachType === 'lsm_cgroup' && c.attach?.proto?.returnType === 0) {
         const line = "BPF_LSM_CGROUP that attach to void LSM hooks can't modify return value!";
         reject(c, errno.EINVAL, 'helper-not-allowed', line);
       }

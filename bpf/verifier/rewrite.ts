@@ -267,7 +267,11 @@ function movedFuncs(c: Checker, { infos, indexOf }: SubprogTable): readonly Func
     if (subprog.btfFunc === undefined) return;
     const info = infos[indexOf(old)];
     if (!info || funcs.some((func) => func.insn === info.start)) return;
-    funcs.push({ insn: info.start, typeId: subprog.btfFunc });
+    funcs.push({
+      insn: info.start,
+      typeId: subprog.btfFunc,
+      ...(subprog.unreliable && { unreliable: true }),
+    });
   });
   return funcs;
 }

@@ -84,7 +84,10 @@ export function linesOf({ steps }: Script): string {
 
 function answersOf(scripts: readonly Script[], output: string): Answer[][] {
   const all: Answer[][] = [];
-  for (const line of output.split('\n')) {
+  for (let at = 0; at < output.length;) {
+    const end = output.indexOf('\n', at);
+    const line = output.slice(at, end < 0 ? undefined : end);
+    at += line.length + 1;
     const words = line.split(' ');
     if (words[0] === 'begin') all.push(scripts[all.length]!.steps.map(() => ({})));
     const current = all.at(-1);
@@ -94,6 +97,11 @@ function answersOf(scripts: readonly Script[], output: string): Answer[][] {
     if (words[0] === 'dump') {
       const { mask } = steps[index] as { readonly mask?: readonly number[] };
       current[index] = { hex: masked(fromHex(words[2] ?? ''), mask) };
+    }
+    if (words[0] === 'text') {
+      const bytes = Number(words[2]);
+      current[index] = { text: output.slice(at, at + bytes) };
+      at += bytes;
     }
     if (words[0] !== 'result') continue;
     const result = Number(words[2]);

@@ -1,7 +1,8 @@
 /**
  * `npx tsx test/syscall-script/record.ts [WORD]`: asks a real Linux 6.1 under QEMU for the answers
  * to all scripts, keeps them, and prints where skep's are different. With a word: only scripts that
- * have it in their name, and nothing is kept. `--recorded`: no QEMU, compare with what was kept.
+ * have it in their name, and nothing is kept, unless `--keep` says so. `--recorded`: no QEMU, compare
+ * with what was kept.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -32,9 +33,24 @@ function linuxAnswers(): readonly Answer[][] {
   const judge = findJudge();
   if ('missing' in judge) throw new Error(judge.missing);
   const answers = runInLinux(scripts);
-  const lines = scripts.map(({ name }, i) => JSON.stringify({ name, answers: answers[i] }));
-  if (words.length === 0) writeFileSync(RECORDED, `${lines.join('\n')}\n`);
+  const lines = new Map(
+    scripts.map(({ name }, i) => [name, JSON.stringify({ name, answers: answers[i] })]),
+  );
+  if (words.length === 0) writeFileSync(RECORDED, `${[...lines.values()].join('\n')}\n`);
+  else if (args.includes('--keep')) keep(lines);
   return answers;
+}
+
+/** In place of what was kept of these scripts, or behind it. */
+function keep(lines: Map<string, string>): void {
+  const kept = readFileSync(RECORDED, 'utf8').trim().split('\n');
+  const merged = kept.map((line) => {
+    const { name } = JSON.parse(line) as { name: string };
+    const now = lines.get(name);
+    lines.delete(name);
+    return now ?? line;
+  });
+  writeFileSync(RECORDED, `${[...merged, ...lines.values()].join('\n')}\n`);
 }
 
 const linux = linuxAnswers();

@@ -5,6 +5,7 @@ import { mapAccessScripts } from './map-access-scripts.ts';
 import { mapCreateScripts } from './map-create-scripts.ts';
 import { objectScripts } from './object-scripts.ts';
 import { programScripts } from './program-scripts.ts';
+import { progTargetScripts } from './prog-target-scripts.ts';
 import { testRunScripts } from './test-run-scripts.ts';
 import type { Script } from './script.ts';
 
@@ -13,6 +14,7 @@ export const allScripts: readonly Script[] = [
   ...mapAccessScripts,
   ...programScripts,
   ...testRunScripts,
+  ...progTargetScripts,
   ...commandScripts,
   ...objectScripts,
   ...attachScripts,

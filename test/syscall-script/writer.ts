@@ -52,6 +52,11 @@ export class Writer {
     this.steps.push({ dump: buffer.slice(1), ...(mask && { mask }) });
   }
 
+  /** Tell the zero-terminated text in a buffer. */
+  log(buffer: string): void {
+    this.steps.push({ text: buffer.slice(1) });
+  }
+
   close(fd: string): void {
     this.steps.push({ close: fd });
   }
