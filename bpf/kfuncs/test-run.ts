@@ -1,6 +1,6 @@
 /**
- * Functions that Linux offers to try calls with (net/bpf/test_run.c of 6.1). There is one object
- * that programs acquire, as large as the machine; its count is 1 where nobody holds it.
+ * Functions that Linux offers to try calls with (net/bpf/test_run.c of 6.1). A machine has one object
+ * that programs acquire; its count is 1 where nobody holds it.
  */
 import { ProgTestRefKfunc, type ProgTestRefKfuncView } from '../../kernel/types/prog-test.ts';
 import type { RamOffset } from '../../kernel/types/units.ts';
