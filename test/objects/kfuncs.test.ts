@@ -56,7 +56,9 @@ describe.each([
 
 it('shows calls as distances of the functions in the kernel’s text', async () => {
   const { machine } = await loaded();
-  const { verified } = [...machine.bpf.progs.values()].find(({ prog }) => prog.name === 'both')!.prog;
+  const { verified } = [...machine.bpf.progs.values()].find(
+    ({ prog }) => prog.name === 'both',
+  )!.prog;
   const base = bpfSymbols()[0]!.address;
   const names = new Map(bpfSymbols().map(({ name, address }) => [Number(address - base), name]));
   const calls = dumpableInsns(verified).filter(
