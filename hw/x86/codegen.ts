@@ -7,38 +7,16 @@
  * pass before shows that their target is near, until nothing moves any more. Calls have one size, so
  * addresses are needed only by the last pass.
  */
-import { HELPER_TAIL_CALL } from '../../bpf/calls.ts';
-import { rowOf } from '../../bpf/isa/table.ts';
-import type { VerifiedProgram } from '../../bpf/program.ts';
 import { INT3 } from './assembler.ts';
 import { Bug } from '../../kernel/types/units.ts';
+import type { CodeFunction, ExceptionEntry, MachineImage } from '../cpu/jit/architecture.ts';
+import { tailCallReach } from '../cpu/jit/tail-call-reach.ts';
 import { emitItem, type Outside } from './emit.ts';
-import {
-  FunctionCode,
-  type ExceptionEntry,
-  type FunctionShape,
-  type Layout,
-  type PokeSite,
-} from './function-code.ts';
+import { FunctionCode, type FunctionShape, type Layout, type PokeSite } from './function-code.ts';
 import { USER_LIMIT } from './emit-memory.ts';
-import { lowerSubprog, type LowerContext } from './lower.ts';
+import { lowerSubprog, type LowerContext } from '../cpu/jit/lower.ts';
 
-export interface CodeFunction {
-  readonly name: string;
-  /** Offset in the image and size; what is between functions is filled with int3. */
-  readonly start: number;
-  readonly sizeBytes: number;
-  /** Pairs of offset in the image and slot, ascending. */
-  readonly marks: Uint32Array;
-}
-
-export interface CodeImage {
-  readonly address: bigint;
-  readonly bytes: Uint8Array;
-  /** One a subprogram. */
-  readonly functions: readonly CodeFunction[];
-  /** Offsets in the image. */
-  readonly exceptions: readonly ExceptionEntry[];
+export interface CodeImage extends MachineImage {
   readonly pokes: readonly PokeSite[];
 }
 
@@ -122,32 +100,4 @@ function shapesOf(c: LowerContext): readonly FunctionShape[] {
     reachesTailCall: reaching.has(subprog),
     lowestKernelAddress: c.host?.lowestKernelAddress ?? USER_LIMIT,
   }));
-}
-
-/** Subprograms that make tail calls or call one that does, at any depth. */
-function tailCallReach({ subprogs, insns }: VerifiedProgram): ReadonlySet<number> {
-  const callees = subprogs.map(({ start, end }) => {
-    const called = new Set<number>();
-    for (let slot = start; slot < end; slot++) {
-      const insn = insns[slot]!;
-      const row = rowOf(insn);
-      if (row?.name !== 'call_subprog') continue;
-      called.add(subprogs.findIndex((each) => each.start === slot + 1 + insn.imm));
-    }
-    return called;
-  });
-  const reaching = new Set<number>();
-  subprogs.forEach(({ start, end }, i) => {
-    for (let slot = start; slot < end; slot++) {
-      const { imm } = insns[slot]!;
-      if (rowOf(insns[slot]!)?.name === 'call_helper' && imm === HELPER_TAIL_CALL) reaching.add(i);
-    }
-  });
-  for (let size = -1; size !== reaching.size;) {
-    size = reaching.size;
-    callees.forEach((called, i) => {
-      if ([...called].some((callee) => reaching.has(callee))) reaching.add(i);
-    });
-  }
-  return reaching;
 }

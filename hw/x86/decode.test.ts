@@ -28,8 +28,7 @@ import { FLAGS, type InsnDescriptor } from '../cpu/events.ts';
 import { attText } from './att.ts';
 import { decodeInsn, Undecodable, type Operand, type X86Insn } from './decode.ts';
 import { describe as descriptorOf } from './descriptors.ts';
-import { createX86Engine, type X86Options } from './engine.ts';
-import type { X86Program } from './program.ts';
+import { createX86Engine, type X86Options, type X86Program } from './engine.ts';
 
 const ADDRESS = 0xffff_ffff_c000_0000n;
 

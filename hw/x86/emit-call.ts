@@ -4,11 +4,8 @@ import { BPF_ARRAY_VALUE, BpfMapStruct } from '../../kernel/types/bpf-map.ts';
 import { LONG_JUMP_BYTES } from './assembler.ts';
 import type { Outside } from './emit.ts';
 import type { FunctionCode } from './function-code.ts';
-import type { Lowered } from './lowered.ts';
+import type { Lowered } from '../cpu/jit/lowered.ts';
 import { R11, RAX, RBP, RCX, RDX, RSI } from './registers.ts';
-
-/** Bytes of code a program id has among `Outside.programEntries`. */
-export const PROGRAM_ENTRY_BYTES = 8;
 
 export function emitCall(f: FunctionCode, item: Lowered, outside: Outside): void {
   const { symbol, callee, tailCall } = item;

@@ -8,7 +8,7 @@ import type { AluOp, ConditionCode, ShiftOp } from './assembler.ts';
 import { emitCall } from './emit-call.ts';
 import { emitAtomic, emitLoad, emitStore } from './emit-memory.ts';
 import type { FunctionCode } from './function-code.ts';
-import type { Lowered } from './lowered.ts';
+import type { Lowered } from '../cpu/jit/lowered.ts';
 import { R11, RAX, RCX, RDX, X86_OF_BPF } from './registers.ts';
 import { Bug } from '../../kernel/types/units.ts';
 

@@ -4,7 +4,7 @@
  */
 import { I32, I64, type IntOps } from '../../bpf/jit/code-writer.ts';
 import { Undecodable, type X86Insn } from './decode.ts';
-import type { WasmFunction } from './wasm-function.ts';
+import type { X86Function } from './wasm-function.ts';
 
 /** What set the flags: a difference `a - b`, a sum `b` with the summand `a`, or a result `b`. */
 export type FlagKind = 'difference' | 'sum' | 'result';
@@ -15,9 +15,9 @@ export interface Flags {
 }
 
 const typeOf = (width: 32 | 64) => (width === 64 ? 'i64' : 'i32');
-export const flagA = (f: WasmFunction, width: 32 | 64): number =>
+export const flagA = (f: X86Function, width: 32 | 64): number =>
   f.temporary(`flag-a${width}`, typeOf(width));
-export const flagB = (f: WasmFunction, width: 32 | 64): number =>
+export const flagB = (f: X86Function, width: 32 | 64): number =>
   f.temporary(`flag-b${width}`, typeOf(width));
 
 /** By tttn: what holds of a - b, or of a result against 0. */
@@ -37,7 +37,7 @@ const COMPARE: Readonly<Record<number, keyof IntOps>> = {
 const SIGN: Readonly<Record<number, keyof IntOps>> = { 8: 'lt_s', 9: 'ge_s' };
 
 /** Push an i32: whether the condition of the jump holds. */
-export function pushCondition(f: WasmFunction, insn: X86Insn, flags: Flags | undefined): void {
+export function pushCondition(f: X86Function, insn: X86Insn, flags: Flags | undefined): void {
   if (flags === undefined) {
     throw new Undecodable(`offset ${insn.offset.toString(16)}: flags of another block`);
   }

@@ -11,7 +11,8 @@
  */
 import type { SubprogInfo } from '../../bpf/program.ts';
 import { Assembler, type ConditionCode } from './assembler.ts';
-import type { Lowered } from './lowered.ts';
+import type { ExceptionEntry } from '../cpu/jit/architecture.ts';
+import type { Lowered } from '../cpu/jit/lowered.ts';
 import { CALLEE_SAVED_BPF, RAX, RBP, RSP, X86_OF_BPF } from './registers.ts';
 
 /** Where a tail call enters: behind nop5, xor or nop2, push, mov (X86_TAIL_CALL_OFFSET). */
@@ -19,12 +20,6 @@ export const TAIL_CALL_OFFSET = 5 + 2 + 1 + 3;
 
 /** Linux leaves 4 bytes of what 8 bits hold unused, so that its passes come to an end. */
 const SHORT_FORWARD_MAX = 123;
-
-/** For an exception: the load at `at` zeroes `register` and goes on behind itself (EX_TYPE_BPF). */
-export interface ExceptionEntry {
-  readonly at: number;
-  readonly register: number;
-}
 
 /** A direct tail call, patched as its slot of the program array changes. */
 export interface PokeSite {

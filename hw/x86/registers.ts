@@ -1,4 +1,5 @@
 /** x86-64's general registers, by the number that their encoding has, and BPF's mapping to them. */
+import type { Convention } from '../cpu/jit/architecture.ts';
 
 export const RAX = 0;
 export const RCX = 1;
@@ -15,11 +16,6 @@ export const R13 = 13;
 export const R14 = 14;
 export const R15 = 15;
 
-export const REGISTER_COUNT = 16;
-
-/** BPF's register that only lowering uses (BPF_REG_AX, include/linux/filter.h). */
-export const BPF_AX = 11;
-
 /**
  * The x86 register of BPF's r0 to r10 and of AX, as Linux maps them (reg2hex,
  * arch/x86/net/bpf_jit_comp.c): arguments in the order of the calling convention, r6 to r9 where
@@ -31,12 +27,19 @@ export const X86_OF_BPF: readonly number[] = [
 
 /** BPF's registers that callees save, with the order in which they are pushed. */
 export const CALLEE_SAVED_BPF = [6, 7, 8, 9] as const;
-/** What a function may change without saving it (System V ABI), besides rax. */
-export const CALLER_SAVED: readonly number[] = [RCX, RDX, RSI, RDI, R8, 9, R10, R11];
-/** What a function gives back as it was, besides rsp. */
-export const CALLEE_SAVED: readonly number[] = [RBX, RBP, 12, R13, R14, R15];
+
 /** The first integer arguments of the calling convention, in order. */
 export const ARGUMENTS: readonly number[] = [RDI, RSI, RDX, RCX, R8];
+
+/** System V ABI. */
+export const CONVENTION: Convention = {
+  count: 16,
+  arguments: ARGUMENTS,
+  result: RAX,
+  stack: RSP,
+  callerSaved: [RCX, RDX, RSI, RDI, R8, 9, R10, R11],
+  calleeSaved: [RBX, RBP, 12, R13, R14, R15],
+};
 
 const LEGACY = ['ax', 'cx', 'dx', 'bx', 'sp', 'bp', 'si', 'di'] as const;
 

@@ -3,10 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { KERNEL_BASE } from '../../kernel/ram/ram.ts';
 import { bareRuntime } from '../../test/support/bare-runtime.ts';
 import { Assembler } from './assembler.ts';
-import { CoreState } from './core-state.ts';
+import { CoreState } from '../cpu/jit/core-state.ts';
 import { R8, RAX, RBP, RBX, RCX, RDI, RDX, RSP } from './registers.ts';
-import { divide128, simulate } from './simulation.ts';
-import { SymbolTable } from './symbols.ts';
+import { simulate } from '../cpu/jit/simulation.ts';
+import { X86 } from './engine.ts';
+import { quotient128 } from './translate-divide.ts';
+import { SymbolTable } from '../cpu/jit/symbols.ts';
 
 const ADDRESS = 0xffff_ffff_c000_0000n;
 
@@ -14,7 +16,7 @@ const ADDRESS = 0xffff_ffff_c000_0000n;
 function run(write: (a: Assembler) => void, ctx = 0n, poison = false): bigint | string {
   const { ram, kernel } = bareRuntime();
   const symbols = new SymbolTable(kernel);
-  const core = new CoreState(ram);
+  const core = new CoreState(ram, X86.convention);
   const a = new Assembler();
   a.nop5();
   a.nop2();
@@ -27,6 +29,7 @@ function run(write: (a: Assembler) => void, ctx = 0n, poison = false): bigint | 
   const stack = ram.kzalloc(4096) + 4096;
   try {
     const simulation = simulate(
+      X86,
       {
         ram,
         core,
@@ -89,7 +92,7 @@ describe('division', () => {
     expect(quotient('div', 0n, 7n, 0n)).toBe('divide error');
     expect(quotient('div', 11n, 0n, 11n)).toBe('divide error');
     expect(quotient('idiv', -1n, -(2n ** 63n), -1n)).toBe('divide error');
-    expect(divide128('idiv', 0n, 2n ** 63n, 1n)).toBeUndefined();
+    expect(quotient128('idiv', 0n, 2n ** 63n, 1n)).toBeUndefined();
   });
 
   it('of 32 bits traps when eax cannot hold the quotient', () => {

@@ -1,8 +1,9 @@
 /** Division as WebAssembly: rdx:rax by an operand, quotient to rax and remainder to rdx. */
 import { I32, I64 } from '../../bpf/jit/code-writer.ts';
+import type { Linkage } from '../cpu/jit/linkage.ts';
 import type { X86Insn } from './decode.ts';
 import { RAX, RDX } from './registers.ts';
-import type { WasmFunction } from './wasm-function.ts';
+import type { X86Function } from './wasm-function.ts';
 
 export type DivideOperation = 'div' | 'mod' | 'idiv' | 'imod';
 
@@ -10,12 +11,12 @@ export interface DivideSite {
   /** Imports (rdx, rax, divisor) -> i64 for dividends of 128 bits, by name. */
   divide(operation: DivideOperation): number;
   /** Import (offset of the instruction: i32): #DE, which does not return. */
-  readonly divideError: number;
+  divideError(): number;
 }
 
 /** edx:eax by 32 bits, in 64. @param pushDivisor pushes an i32 */
 export function divide64(
-  f: WasmFunction,
+  f: X86Function,
   insn: X86Insn,
   site: DivideSite,
   signed: boolean,
@@ -59,7 +60,7 @@ export function divide64(
  * @param pushDivisor pushes an i64
  */
 export function divide128(
-  f: WasmFunction,
+  f: X86Function,
   insn: X86Insn,
   site: DivideSite,
   signed: boolean,
@@ -109,10 +110,45 @@ export function divide128(
 }
 
 /** #DE if the i32 on the stack is not 0. */
-function errorIf(f: WasmFunction, { offset }: X86Insn, site: DivideSite): void {
+function errorIf(f: X86Function, { offset }: X86Insn, site: DivideSite): void {
   f.if();
   f.i32(offset);
-  f.callImport(site.divideError);
+  f.callImport(site.divideError());
   f.unreachable();
   f.end();
+}
+
+export const divideErrorImport = ({ module, traps }: Linkage): number =>
+  module.importFunction('divideError', { params: ['i32'], results: [] }, () =>
+    traps.divideError.bind(traps),
+  );
+
+export const divideImport = ({ module, traps }: Linkage, operation: DivideOperation): number =>
+  module.importFunction(
+    operation,
+    { params: ['i64', 'i64', 'i64'], results: ['i64'] },
+    () => (high: bigint, low: bigint, by: bigint) => {
+      const result = quotient128(operation, high, low, by);
+      if (result === undefined) traps.divideError(-1);
+      return result!;
+    },
+  );
+
+/** Undefined where the quotient does not fit 64 bits. */
+export function quotient128(
+  operation: DivideOperation,
+  high: bigint,
+  low: bigint,
+  by: bigint,
+): bigint | undefined {
+  const signed = operation.startsWith('i');
+  const bits = (high << 64n) | BigInt.asUintN(64, low);
+  const dividend = signed ? BigInt.asIntN(128, bits) : BigInt.asUintN(128, bits);
+  const divisor = signed ? by : BigInt.asUintN(64, by);
+  const quotient = dividend / divisor;
+  const fits = signed
+    ? BigInt.asIntN(64, quotient) === quotient
+    : BigInt.asUintN(64, quotient) === quotient;
+  if (!fits) return undefined;
+  return BigInt.asIntN(64, operation.endsWith('mod') ? dividend % divisor : quotient);
 }

@@ -4,68 +4,39 @@
  */
 import { I32, I64 } from '../../bpf/jit/code-writer.ts';
 import { structure } from '../../bpf/jit/structure.ts';
-import type { ModuleWriter, Signature } from '../../bpf/jit/module-writer.ts';
-import { FLAGS, HOST_CALL_WORDS, type InsnDescriptor } from '../cpu/events.ts';
-import type { Ending, MachineFunction } from './control-flow.ts';
+import { FLAGS, type InsnDescriptor } from '../cpu/events.ts';
+import { callHost } from '../cpu/jit/host-call.ts';
+import type { Linkage } from '../cpu/jit/linkage.ts';
+import type { Ending, MachineFunction } from '../cpu/jit/control-flow.ts';
 import type { X86Insn } from './decode.ts';
 import { pushCondition, type Flags } from './flags.ts';
-import { ARGUMENTS, CALLER_SAVED, RAX, RSP } from './registers.ts';
-import type { KernelSymbol } from './symbols.ts';
+import { CONVENTION, RSP } from './registers.ts';
 import { stackOperand, translateInsn } from './translate.ts';
-import type { DivideOperation } from './translate-divide.ts';
-import { WasmFunction, type WasmHost } from './wasm-function.ts';
-
-export const FUNCTION: Signature = { params: [], results: ['i32'] };
-
-/** What a function's code refers to outside itself. */
-export interface Linkage extends WasmHost {
-  readonly module: ModuleWriter;
-  /** Of the image's first byte. */
-  readonly address: bigint;
-  /** Number in the module of the function at that offset; undefined for what is no function of it. */
-  functionAt(offset: number): number | undefined;
-  symbolAt(address: bigint): KernelSymbol;
-  /** The register that a fault of the load at that offset zeroes. */
-  zeroedBy(offset: number): number | undefined;
-  /** Lowest address that the stack may reach, as a RAM offset. */
-  readonly stackLimit: number;
-  /** Give caller-saved registers a value that no program wants. */
-  readonly poison: boolean;
-  readonly imports: {
-    /** (low half of the target: i32) -> i32: a jump to another program. */
-    readonly leave: number;
-    /** (offset: i32): #DE */
-    readonly divideError: number;
-    /** (offset: i32): a function returned elsewhere, or int3 was reached. */
-    readonly lost: number;
-    /** (offset: i32) */
-    readonly stackOverflow: number;
-    readonly divide: Readonly<Record<DivideOperation, number>>;
-  };
-  /** Id of each block of a function, with `words` that follow it; in traced code. */
-  blockOf(entry: number, block: number): { readonly id: number; readonly words: number };
-}
-
-const POISON = 0x6b6b_6b6b_6b6b_6b6bn;
+import { divideErrorImport, divideImport } from './translate-divide.ts';
+import { X86Function } from './wasm-function.ts';
 
 export function translateFunction(
   link: Linkage,
-  func: MachineFunction,
+  func: MachineFunction<X86Insn>,
   descriptors: readonly InsnDescriptor[],
   slotAt: (offset: number) => number | undefined,
-): WasmFunction {
+): X86Function {
   return new FunctionTranslation(link, func, descriptors).write(slotAt);
 }
 
 class FunctionTranslation {
   readonly #link: Linkage;
-  readonly #func: MachineFunction;
+  readonly #func: MachineFunction<X86Insn>;
   readonly #descriptors: readonly InsnDescriptor[];
-  readonly #f: WasmFunction;
+  readonly #f: X86Function;
   /** What each block leaves for the jump at its end. */
   readonly #flags: (Flags | undefined)[] = [];
 
-  constructor(link: Linkage, func: MachineFunction, descriptors: readonly InsnDescriptor[]) {
+  constructor(
+    link: Linkage,
+    func: MachineFunction<X86Insn>,
+    descriptors: readonly InsnDescriptor[],
+  ) {
     this.#link = link;
     this.#func = func;
     this.#descriptors = descriptors;
@@ -81,14 +52,15 @@ class FunctionTranslation {
     }
     // Calls out take arguments from registers and leave a result.
     if (func.endings.some(({ kind }) => kind === 'call')) {
-      for (const register of [...ARGUMENTS, RAX]) used.add(register);
-      written.add(RAX);
-      if (link.poison) for (const register of ARGUMENTS) written.add(register);
+      const { arguments: registers, result } = CONVENTION;
+      for (const register of [...registers, result]) used.add(register);
+      written.add(result);
+      if (link.poison) for (const register of registers) written.add(register);
     }
-    this.#f = new WasmFunction(link, used, written);
+    this.#f = new X86Function(link, used, written);
   }
 
-  write(slotAt: (offset: number) => number | undefined): WasmFunction {
+  write(slotAt: (offset: number) => number | undefined): X86Function {
     const f = this.#f;
     const { cfg, insns, endings } = this.#func;
     structure(f, cfg, {
@@ -105,8 +77,8 @@ class FunctionTranslation {
           const made = translateInsn(f, insn, {
             flagsUsed: this.#flagsUsed(slots, i),
             zeroes: this.#link.zeroedBy(insn.offset),
-            divide: (operation) => this.#link.imports.divide[operation],
-            divideError: this.#link.imports.divideError,
+            divide: (operation) => divideImport(this.#link, operation),
+            divideError: () => divideErrorImport(this.#link),
           });
           if (this.#descriptors[slot]!.writes.includes(FLAGS)) flags = made;
         });
@@ -133,7 +105,7 @@ class FunctionTranslation {
 
   #ending(ending: Ending, last: number): void {
     const f = this.#f;
-    const { imports } = this.#link;
+    const { lost } = this.#link;
     const insn = this.#func.insns[last]!;
     switch (ending.kind) {
       case 'fall':
@@ -156,14 +128,14 @@ class FunctionTranslation {
         return this.#leave(ending.target, insn);
       case 'trap':
         f.i32(insn.offset);
-        f.callImport(imports.lost);
+        f.callImport(lost);
         return;
     }
   }
 
   #leave(target: number | undefined, insn: X86Insn): void {
     const f = this.#f;
-    const { imports } = this.#link;
+    const { lost, leave } = this.#link;
     const address = f.temporary('target', 'i64');
     if (target !== undefined) f.i64(this.#addressOf(target));
     else f.get((insn.operands[0] as { register: number }).register);
@@ -175,11 +147,11 @@ class FunctionTranslation {
     f.op(I64.ne);
     f.if();
     f.i32(insn.offset);
-    f.callImport(imports.lost);
+    f.callImport(lost);
     f.end();
     f.localGet(address);
     f.op(I32.wrap);
-    f.callImport(imports.leave);
+    f.callImport(leave);
     f.return();
   }
 
@@ -197,7 +169,7 @@ class FunctionTranslation {
 
   #call(target: number, at: number, next: number): void {
     const f = this.#f;
-    const { imports, stackLimit } = this.#link;
+    const { lost, stackOverflow, stackLimit } = this.#link;
     f.address(stackOperand(-8), 8, at);
     f.i64(this.#addressOf(next));
     f.memory(I64.store, 0);
@@ -208,7 +180,7 @@ class FunctionTranslation {
     f.op(I32.lt_u);
     f.if();
     f.i32(at);
-    f.callImport(imports.stackOverflow);
+    f.callImport(stackOverflow);
     f.unreachable();
     f.end();
     this.#moveStack(-8n);
@@ -218,7 +190,7 @@ class FunctionTranslation {
     f.op(I32.ne);
     f.if();
     f.i32(at);
-    f.callImport(imports.lost);
+    f.callImport(lost);
     f.unreachable();
     f.end();
     f.reload();
@@ -226,53 +198,7 @@ class FunctionTranslation {
 
   /** The kernel function takes its return address off the stack itself. */
   #callHost(target: number): void {
-    const f = this.#f;
-    const symbol = this.#link.symbolAt(BigInt.asUintN(64, this.#link.address + BigInt(target)));
-    const { pass, returns, value } = symbol.host;
-    for (const register of ARGUMENTS.slice(0, HOST_CALL_WORDS)) f.note(() => f.get32(register));
-    const results = {
-      i32: 'i32',
-      u32: 'i32',
-      pointer: 'i32',
-      i64: 'i64',
-      void: undefined,
-    } as const;
-    const result = results[returns];
-    const name = `${symbol.name}@${symbol.address.toString(16)}`;
-    const func = this.#link.module.importFunction(
-      name,
-      { params: pass, results: result === undefined ? [] : [result] },
-      value,
-    );
-    pass.forEach((passing, i) => {
-      if (passing === 'i32') f.get32(ARGUMENTS[i]!);
-      else f.get(ARGUMENTS[i]!);
-    });
-    f.callImport(func);
-    this.#setResult(returns);
-    if (!this.#link.poison) return;
-    for (const register of CALLER_SAVED) {
-      if (!f.uses(register)) continue;
-      f.i64(POISON);
-      f.set(register);
-    }
-  }
-
-  #setResult(returns: KernelSymbol['host']['returns']): void {
-    const f = this.#f;
-    switch (returns) {
-      case 'i32':
-        f.op(I64.extend_s);
-        return f.set(RAX);
-      case 'u32':
-        return f.set32(RAX);
-      case 'i64':
-        return f.set(RAX);
-      case 'pointer':
-        return f.setPointer(RAX);
-      case 'void':
-        f.i64(0n);
-        return f.set(RAX);
-    }
+    const at = BigInt.asUintN(64, this.#link.address + BigInt(target));
+    callHost(this.#f, this.#link, CONVENTION, this.#link.symbolAt(at));
   }
 }

@@ -10,7 +10,7 @@ import { Undecodable, type Operand, type X86Insn } from './decode.ts';
 import { divide64, divide128, type DivideSite } from './translate-divide.ts';
 import { flagA, flagB, type FlagKind, type Flags } from './flags.ts';
 import { RAX, RBP, RCX, RDX, RSP } from './registers.ts';
-import type { MemoryOperand, WasmFunction } from './wasm-function.ts';
+import type { MemoryOperand, X86Function } from './wasm-function.ts';
 
 export interface InsnSite extends DivideSite {
   /** A jump looks at the flags that it leaves. */
@@ -21,7 +21,7 @@ export interface InsnSite extends DivideSite {
 
 type Width = 32 | 64;
 
-export function translateInsn(f: WasmFunction, insn: X86Insn, site: InsnSite): Flags | undefined {
+export function translateInsn(f: X86Function, insn: X86Insn, site: InsnSite): Flags | undefined {
   return new Translation(f, insn, site).run();
 }
 
@@ -43,11 +43,11 @@ const LOADS = {
 const STORES = { 8: I64.store8, 16: I64.store16, 32: I64.store32, 64: I64.store } as const;
 
 class Translation {
-  readonly #f: WasmFunction;
+  readonly #f: X86Function;
   readonly #insn: X86Insn;
   readonly #site: InsnSite;
 
-  constructor(f: WasmFunction, insn: X86Insn, site: InsnSite) {
+  constructor(f: X86Function, insn: X86Insn, site: InsnSite) {
     this.#f = f;
     this.#insn = insn;
     this.#site = site;

@@ -2,10 +2,9 @@
  * The simulated core's state, in RAM where translated code finds it: the registers between
  * functions, and the buffer of events for a timing model.
  */
-import { KERNEL_BASE_HIGH, type Ram } from '../../kernel/ram/ram.ts';
-import type { RamOffset } from '../../kernel/types/units.ts';
-import type { ExecutionObserver } from '../cpu/events.ts';
-import { CALLEE_SAVED, REGISTER_COUNT } from './registers.ts';
+import { KERNEL_BASE_HIGH, type Ram } from '../../../kernel/ram/ram.ts';
+import type { RamOffset } from '../../../kernel/types/units.ts';
+import type { ExecutionObserver } from '../events.ts';
 
 const EVENT_WORDS = 8192;
 /** A block's words must fit behind the last place where one may begin. */
@@ -19,18 +18,30 @@ export interface EventBuffer {
   readonly limit: number;
 }
 
+export interface RegisterFile {
+  readonly count: number;
+  /** What a function gives back as it was, besides the stack pointer. */
+  readonly calleeSaved: readonly number[];
+}
+
 export class CoreState {
   /** 64 bits each, by register number. */
   readonly registersAt: RamOffset;
   readonly #ram: Ram;
+  readonly #file: RegisterFile;
   /** In which run that is now in progress; 0 outside. */
   depth = 0;
   #events: EventBuffer | undefined;
   #observer: ExecutionObserver | undefined;
 
-  constructor(ram: Ram) {
+  constructor(ram: Ram, file: RegisterFile) {
     this.#ram = ram;
-    this.registersAt = ram.kzalloc(8 * REGISTER_COUNT);
+    this.#file = file;
+    this.registersAt = ram.kzalloc(this.registersBytes);
+  }
+
+  get registersBytes(): number {
+    return 8 * this.#file.count;
   }
 
   get observer(): ExecutionObserver | undefined {
@@ -91,10 +102,10 @@ export class CoreState {
 
   /** What a run that is broken off would have given back. */
   saveForCaller(): readonly bigint[] {
-    return CALLEE_SAVED.map((number) => this.register(number));
+    return this.#file.calleeSaved.map((number) => this.register(number));
   }
 
   restoreForCaller(saved: readonly bigint[]): void {
-    CALLEE_SAVED.forEach((number, i) => this.setRegister(number, saved[i]!));
+    this.#file.calleeSaved.forEach((number, i) => this.setRegister(number, saved[i]!));
   }
 }

@@ -8,13 +8,15 @@
  * With blinding no constant of the program gets into the code as it is (bpf_jit_blind_insn,
  * kernel/bpf/core.c): it is xor-ed with a random one and restored in register AX.
  */
-import { insn as make, type Operands } from '../../bpf/asm/build.ts';
-import type { Insn } from '../../bpf/isa/insn.ts';
-import type { IsaRow } from '../../bpf/isa/row.ts';
-import { isaRow, type OpName } from '../../bpf/isa/table.ts';
-import { Bug } from '../../kernel/types/units.ts';
-import { BPF_AX } from './registers.ts';
+import { insn as make, type Operands } from '../../../bpf/asm/build.ts';
+import type { Insn } from '../../../bpf/isa/insn.ts';
+import type { IsaRow } from '../../../bpf/isa/row.ts';
+import { isaRow, type OpName } from '../../../bpf/isa/table.ts';
+import { Bug } from '../../../kernel/types/units.ts';
 import type { KernelSymbol } from './symbols.ts';
+
+/** BPF's register that only lowering uses (BPF_REG_AX, include/linux/filter.h). */
+export const BPF_AX = 11;
 
 export interface TailCallSite {
   /** RAM offset of the program array's slot, where map and index are known: a direct jump. */

@@ -5,9 +5,10 @@
  *   space.allocate(bytes), space.free(address, bytes)
  *   programEntry(id), programAt(address)
  */
-import { Bug } from '../../kernel/types/units.ts';
-import { PROGRAM_ENTRY_BYTES } from './emit-call.ts';
+import { Bug } from '../../../kernel/types/units.ts';
 
+/** Bytes of code a program id has among the entries. */
+export const PROGRAM_ENTRY_BYTES = 8;
 /** In the range of modules (Documentation/x86/x86_64/mm.rst), within 2 GiB of the kernel's text. */
 const IMAGES = 0xffff_ffff_c000_0000n;
 const IMAGES_END = 0xffff_ffff_e000_0000n;

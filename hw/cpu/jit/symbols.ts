@@ -8,8 +8,8 @@
  * A function's address is that of /proc/kallsyms where the kernel has it, else the next of a range
  * that Linux's text section has on x86-64.
  */
-import type { Passing } from '../../bpf/helpers/helper.ts';
-import type { BpfKernel } from '../../bpf/runtime.ts';
+import type { Passing } from '../../../bpf/helpers/helper.ts';
+import type { BpfKernel } from '../../../bpf/runtime.ts';
 
 /** How the arguments and the result of a host function pass; as HelperImplementation has it. */
 export interface HostFunction {

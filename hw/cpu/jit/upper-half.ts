@@ -6,11 +6,11 @@
  *
  * differs: on all paths that the subprogram has, also those that Linux saw nobody take.
  */
-import type { Insn } from '../../bpf/isa/insn.ts';
-import type { IsaRow } from '../../bpf/isa/row.ts';
-import { rowOf } from '../../bpf/isa/table.ts';
-import { writeMask } from '../../bpf/jit/registers.ts';
-import type { VerifiedProgram } from '../../bpf/program.ts';
+import type { Insn } from '../../../bpf/isa/insn.ts';
+import type { IsaRow } from '../../../bpf/isa/row.ts';
+import { rowOf } from '../../../bpf/isa/table.ts';
+import { writeMask } from '../../../bpf/jit/registers.ts';
+import type { VerifiedProgram } from '../../../bpf/program.ts';
 
 const R0 = 0;
 

@@ -2,9 +2,9 @@
  * Lookups of known maps as instructions: what each map type's map_gen_lookup makes in Linux 6.1
  * (kernel/bpf/arraymap.c, hashtab.c). r1 map, r2 key; r0 value or NULL.
  */
-import type { BpfMap } from '../../bpf/maps/map.ts';
-import type { MapType } from '../../bpf/uapi.ts';
-import { BPF_ARRAY_VALUE } from '../../kernel/types/bpf-map.ts';
+import type { BpfMap } from '../../../bpf/maps/map.ts';
+import type { MapType } from '../../../bpf/uapi.ts';
+import { BPF_ARRAY_VALUE } from '../../../kernel/types/bpf-map.ts';
 import { elementLookup, type SymbolContext } from './helper-symbols.ts';
 import { Label, type LoweredList } from './lowered.ts';
 

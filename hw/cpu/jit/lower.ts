@@ -8,15 +8,15 @@
  * differs: bpf_loop and bpf_for_each_map_elem are called, where Linux inlines bpf_loop; indexes of
  * arrays are not masked (no unprivileged programs run in machine code).
  */
-import { callbackOfImm64, HELPER_TAIL_CALL, helperOfCall } from '../../bpf/calls.ts';
-import type { EngineState } from '../../bpf/engine-state.ts';
-import { imm64At } from '../../bpf/isa/codec.ts';
-import type { Insn } from '../../bpf/isa/insn.ts';
-import type { IsaRow, RowOf } from '../../bpf/isa/row.ts';
-import { rowOf, type OpName } from '../../bpf/isa/table.ts';
-import type { VerifiedProgram } from '../../bpf/program.ts';
-import { BPF_ARRAY_VALUE } from '../../kernel/types/bpf-map.ts';
-import { Bug } from '../../kernel/types/units.ts';
+import { callbackOfImm64, HELPER_TAIL_CALL, helperOfCall } from '../../../bpf/calls.ts';
+import type { EngineState } from '../../../bpf/engine-state.ts';
+import { imm64At } from '../../../bpf/isa/codec.ts';
+import type { Insn } from '../../../bpf/isa/insn.ts';
+import type { IsaRow, RowOf } from '../../../bpf/isa/row.ts';
+import { rowOf, type OpName } from '../../../bpf/isa/table.ts';
+import type { VerifiedProgram } from '../../../bpf/program.ts';
+import { BPF_ARRAY_VALUE } from '../../../kernel/types/bpf-map.ts';
+import { Bug } from '../../../kernel/types/units.ts';
 import { packetLoadSymbol, symbolOfHelper, type SymbolContext } from './helper-symbols.ts';
 import { inlinedLookup } from './inline-lookup.ts';
 import { upperHalfOfR0IsRead } from './upper-half.ts';

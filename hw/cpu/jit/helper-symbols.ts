@@ -2,13 +2,13 @@
  * Which kernel function a helper call calls. A helper is `bpf_<prototype>`; operations of a map that
  * is known become calls of the map type's own function, as do_misc_fixups makes them.
  */
-import type { Helper } from '../../bpf/helpers/helper.ts';
-import type { BpfMap } from '../../bpf/maps/map.ts';
-import { packetLoad } from '../../bpf/packet-load.ts';
-import type { BpfRuntime } from '../../bpf/runtime.ts';
-import type { MapType } from '../../bpf/uapi.ts';
-import { errno } from '../../kernel/types/errno.ts';
-import type { RamOffset } from '../../kernel/types/units.ts';
+import type { Helper } from '../../../bpf/helpers/helper.ts';
+import type { BpfMap } from '../../../bpf/maps/map.ts';
+import { packetLoad } from '../../../bpf/packet-load.ts';
+import type { BpfRuntime } from '../../../bpf/runtime.ts';
+import type { MapType } from '../../../bpf/uapi.ts';
+import { errno } from '../../../kernel/types/errno.ts';
+import type { RamOffset } from '../../../kernel/types/units.ts';
 import type { HostFunction, KernelSymbol, SymbolTable } from './symbols.ts';
 
 export interface SymbolContext {

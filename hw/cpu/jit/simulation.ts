@@ -2,30 +2,25 @@
  * An image of machine code as a WebAssembly module that does what a processor would do with its
  * bytes: the simulator. Instructions are decoded from the image, never taken from the generator.
  *
- *   simulate(core, image, options)   its functions
+ *   simulate(arch, core, image)   its functions
  *
  *   enter(ctx, stackTop, tailCalls) -> r0     a run, or a tail call from elsewhere (ENTRY of bpf/jit)
  *   tail() -> i32                             a tail call with everything in the core's registers
  *   callback_N(r1, …, r5, stackTop) -> r0     by offset of the function
  */
-import { mapFunction, type MappedFunction } from '../../bpf/jit/code-map.ts';
-import { CodeWriter, I32, I64, type ValueType } from '../../bpf/jit/code-writer.ts';
-import { ModuleWriter } from '../../bpf/jit/module-writer.ts';
-import { ENTRY } from '../../bpf/jit/program-table.ts';
-import { KERNEL_BASE } from '../../kernel/ram/ram.ts';
-import { Bug } from '../../kernel/types/units.ts';
-import type { BlockEnd, CodeBlock, InsnDescriptor } from '../cpu/events.ts';
-import { HOST_CALL_WORDS } from '../cpu/events.ts';
-import { functionsOf, isInside, type MachineFunction } from './control-flow.ts';
+import { mapFunction, type MappedFunction } from '../../../bpf/jit/code-map.ts';
+import { I32, type ValueType } from '../../../bpf/jit/code-writer.ts';
+import { ModuleWriter } from '../../../bpf/jit/module-writer.ts';
+import { ENTRY } from '../../../bpf/jit/program-table.ts';
+import type { Ram } from '../../../kernel/ram/ram.ts';
+import { Bug } from '../../../kernel/types/units.ts';
+import { HOST_CALL_WORDS, type BlockEnd, type CodeBlock, type InsnDescriptor } from '../events.ts';
+import type { Architecture } from './architecture.ts';
+import { functionsOf, isInside, type MachineFunction, type PlacedInsn } from './control-flow.ts';
 import type { CoreState } from './core-state.ts';
-import { describe } from './descriptors.ts';
-import { TAIL_CALL_OFFSET } from './function-code.ts';
-import { ARGUMENTS, RAX, RBP, RDI, RSP } from './registers.ts';
+import { EntryCode } from './entry-code.ts';
+import { FUNCTION, type Linkage, type Traps } from './linkage.ts';
 import type { KernelSymbol, SymbolTable } from './symbols.ts';
-import { HOST_RETURN } from './text-space.ts';
-import { FUNCTION, translateFunction, type Linkage } from './translate-function.ts';
-import type { DivideOperation } from './translate-divide.ts';
-import type { Ram } from '../../kernel/ram/ram.ts';
 
 export interface SimulatedImage {
   readonly address: bigint;
@@ -36,14 +31,6 @@ export interface SimulatedImage {
   readonly callbacks: readonly number[];
   /** The BPF instruction that code at an offset is for, for descriptions and faults. */
   slotAt(offset: number): number | undefined;
-}
-
-/** What stops a run; none returns. */
-export interface Traps {
-  fault(address: bigint, offset: number, bytes: number): void;
-  divideError(offset: number): void;
-  lost(offset: number): void;
-  stackOverflow(offset: number): void;
 }
 
 export interface SimulationContext {
@@ -75,13 +62,17 @@ export interface Simulation {
   readonly blocks: readonly CodeBlock[];
 }
 
-export function simulate(c: SimulationContext, image: SimulatedImage): Simulation {
+export function simulate<I extends PlacedInsn>(
+  arch: Architecture<I>,
+  c: SimulationContext,
+  image: SimulatedImage,
+): Simulation {
   const { bytes } = image;
-  const functions = functionsOf(bytes, [0, TAIL_CALL_OFFSET, ...image.callbacks]);
+  const functions = functionsOf(arch, bytes, [0, arch.tailCallOffset, ...image.callbacks]);
   const numberAt = new Map(functions.map(({ entry }, i) => [entry, i]));
   const descriptors = functions.map(({ insns }) =>
     insns.map((insn) =>
-      describe(insn, image.address + BigInt(insn.offset), image.slotAt(insn.offset)),
+      arch.describe(insn, image.address + BigInt(insn.offset), image.slotAt(insn.offset)),
     ),
   );
   const symbolAt = (address: bigint): KernelSymbol => {
@@ -98,6 +89,7 @@ export function simulate(c: SimulationContext, image: SimulatedImage): Simulatio
     registersAt: c.core.registersAt,
     events: c.traced ? c.core.events : undefined,
     module,
+    traps: c.traps,
     address: image.address,
     functionAt: (offset) => numberAt.get(offset),
     symbolAt,
@@ -106,15 +98,17 @@ export function simulate(c: SimulationContext, image: SimulatedImage): Simulatio
     poison: c.poison,
     blockOf: (entry, block) => blocks!.get(entry)![block]!,
   };
-  functions.forEach(({ entry }) => module.declare(`x86_${entry.toString(16)}`, FUNCTION));
+  functions.forEach(({ entry }) => module.declare(`${arch.name}_${entry.toString(16)}`, FUNCTION));
   const codes = functions.map((func, i) => {
-    const code = translateFunction(link, func, descriptors[i]!, image.slotAt);
+    const code = arch.translate(link, func, descriptors[i]!, image.slotAt);
     module.define(i, code.locals, code);
     return code;
   });
-  defineEntry(c, module, numberAt);
-  for (const offset of image.callbacks) defineCallback(c, module, numberAt, offset);
-  module.exportFunction('tail', numberAt.get(TAIL_CALL_OFFSET)!);
+  defineEntry(arch, c, module, numberAt, link.lost);
+  for (const offset of image.callbacks) {
+    defineCallback(arch, c, module, numberAt, offset, link.lost);
+  }
+  module.exportFunction('tail', numberAt.get(arch.tailCallOffset)!);
   const encoded = module.encode();
   const instance = new WebAssembly.Instance(new WebAssembly.Module(encoded.bytes), module.imports);
   const { exports } = instance;
@@ -133,19 +127,9 @@ export function simulate(c: SimulationContext, image: SimulatedImage): Simulatio
 function importsOf(
   { core, traps, leave }: SimulationContext,
   module: ModuleWriter,
-): Pick<Linkage, 'fault' | 'flush' | 'imports'> {
+): Pick<Linkage, 'fault' | 'flush' | 'leave' | 'lost' | 'stackOverflow'> {
   const stops = (name: keyof Traps, params: readonly ValueType[] = ['i32']): number =>
     module.importFunction(name, { params, results: [] }, () => traps[name].bind(traps));
-  const divide = (operation: DivideOperation): number =>
-    module.importFunction(
-      operation,
-      { params: ['i64', 'i64', 'i64'], results: ['i64'] },
-      () => (high: bigint, low: bigint, by: bigint) => {
-        const result = divide128(operation, high, low, by);
-        if (result === undefined) traps.divideError(-1);
-        return result!;
-      },
-    );
   return {
     fault: stops('fault', ['i64', 'i32', 'i32']),
     flush: module.importFunction(
@@ -153,159 +137,57 @@ function importsOf(
       { params: [], results: ['i32'] },
       () => () => core.flush(),
     ),
-    imports: {
-      leave: module.importFunction('leave', { params: ['i32'], results: ['i32'] }, () => leave),
-      divideError: stops('divideError'),
-      lost: stops('lost'),
-      stackOverflow: stops('stackOverflow'),
-      divide: {
-        div: divide('div'),
-        mod: divide('mod'),
-        idiv: divide('idiv'),
-        imod: divide('imod'),
-      },
-    },
+    leave: module.importFunction('leave', { params: ['i32'], results: ['i32'] }, () => leave),
+    lost: stops('lost'),
+    stackOverflow: stops('stackOverflow'),
   };
 }
 
-/** Undefined where the quotient does not fit 64 bits. */
-export function divide128(
-  operation: DivideOperation,
-  high: bigint,
-  low: bigint,
-  by: bigint,
-): bigint | undefined {
-  const signed = operation.startsWith('i');
-  const bits = (high << 64n) | BigInt.asUintN(64, low);
-  const dividend = signed ? BigInt.asIntN(128, bits) : BigInt.asUintN(128, bits);
-  const divisor = signed ? by : BigInt.asUintN(64, by);
-  const quotient = dividend / divisor;
-  const fits = signed
-    ? BigInt.asIntN(64, quotient) === quotient
-    : BigInt.asUintN(64, quotient) === quotient;
-  if (!fits) return undefined;
-  return BigInt.asIntN(64, operation.endsWith('mod') ? dividend % divisor : quotient);
-}
-
-/** Push the kernel address of `local` (an i32) minus `below`. */
-function pushStackAddress(code: CodeWriter, local: number, below: number): void {
-  code.localGet(local);
-  code.i32(below);
-  code.op(I32.sub);
-  code.op(I64.extend_u);
-  code.i64(BigInt.asIntN(64, KERNEL_BASE));
-  code.op(I64.or);
-}
-
-/** The bytes at a run's stack top: the caller's rbp, and where it returns to. */
-const RETURN_BELOW = 8;
-export const FRAME_BELOW = 16;
-
-class EntryCode extends CodeWriter {
-  readonly #registersAt: number;
-
-  constructor(registersAt: number) {
-    super();
-    this.#registersAt = registersAt;
-  }
-
-  setRegister(register: number, push: () => void): void {
-    this.i32(0);
-    push();
-    this.memory(I64.store, this.#registersAt + 8 * register);
-  }
-
-  setConstant(register: number, value: bigint): void {
-    this.setRegister(register, () => this.i64(value));
-  }
-
-  /** Put the address that the host is at below the stack's top. */
-  pushReturn(top: number): void {
-    this.localGet(top);
-    this.i32(RETURN_BELOW);
-    this.op(I32.sub);
-    this.i64(BigInt.asIntN(64, HOST_RETURN));
-    this.memory(I64.store, 0);
-  }
-
-  /** Call it, look where it returned to, and return rax. */
-  callAndReturn(func: () => void, lost: number): void {
-    func();
-    this.i32(Number(BigInt.asIntN(32, HOST_RETURN)));
-    this.op(I32.ne);
-    this.if();
-    this.i32(0);
-    this.callImport(lost);
-    this.end();
-    this.i32(0);
-    this.memory(I64.load, this.#registersAt + 8 * RAX);
-    this.end();
-  }
-}
-
-/** Tail calls enter behind the prologue's first part, with its work done, counted in rax's upper half. */
+/** Tail calls enter behind the prologue's first part, as if it had run. */
 function defineEntry(
+  { convention, entries, tailCallOffset }: Architecture,
   { core }: SimulationContext,
   module: ModuleWriter,
   numberAt: ReadonlyMap<number, number>,
+  lost: number,
 ): void {
   const code = new EntryCode(core.registersAt);
   const [ctx, top, tailCalls] = [0, 1, 2];
-  code.pushReturn(top);
-  code.setRegister(RDI, () => code.localGet(ctx));
-  const call = (): void => {
-    code.localGet(tailCalls);
-    code.op(I32.eqz);
-    code.if('i32');
-    code.setRegister(RSP, () => pushStackAddress(code, top, RETURN_BELOW));
-    code.callOwn(numberAt.get(0)!);
-    code.else();
-    code.setRegister(RAX, () => {
-      code.localGet(tailCalls);
-      code.op(I64.extend_u);
-      code.i64(32n);
-      code.op(I64.shl);
-    });
-    for (const register of [RSP, RBP]) {
-      code.setRegister(register, () => pushStackAddress(code, top, FRAME_BELOW));
-    }
-    code.localGet(top);
-    code.i32(FRAME_BELOW);
-    code.op(I32.sub);
-    code.i64(0n);
-    code.memory(I64.store, 0);
-    code.callOwn(numberAt.get(TAIL_CALL_OFFSET)!);
-    code.end();
-  };
-  code.callAndReturn(call, lostImport(module));
+  code.setRegister(convention.arguments[0]!, () => code.localGet(ctx));
+  code.localGet(tailCalls);
+  code.op(I32.eqz);
+  code.if('i32');
+  entries.run(code, top);
+  code.callOwn(numberAt.get(0)!);
+  code.else();
+  entries.tail(code, top, tailCalls);
+  code.callOwn(numberAt.get(tailCallOffset)!);
+  code.end();
+  code.returned(convention.result, lost);
   module.define(module.declare('enter', ENTRY), [], code);
   module.exportFunction('enter', numberAt.size);
 }
 
 function defineCallback(
+  { convention, entries }: Architecture,
   { core }: SimulationContext,
   module: ModuleWriter,
   numberAt: ReadonlyMap<number, number>,
   offset: number,
+  lost: number,
 ): void {
   const code = new EntryCode(core.registersAt);
-  const top = ARGUMENTS.length;
-  code.pushReturn(top);
-  ARGUMENTS.forEach((register, i) => code.setRegister(register, () => code.localGet(i)));
-  code.setConstant(RAX, 0n);
-  code.setRegister(RSP, () => pushStackAddress(code, top, RETURN_BELOW));
-  code.callAndReturn(() => code.callOwn(numberAt.get(offset)!), lostImport(module));
-  const params: ValueType[] = [...ARGUMENTS.map(() => 'i64' as const), 'i32'];
+  const { arguments: registers, result } = convention;
+  registers.forEach((register, i) => code.setRegister(register, () => code.localGet(i)));
+  entries.callback(code, registers.length);
+  code.callOwn(numberAt.get(offset)!);
+  code.returned(result, lost);
+  const params: ValueType[] = [...registers.map(() => 'i64' as const), 'i32'];
   const name = `callback_${offset}`;
   const func = module.declare(name, { params, results: ['i64'] });
   module.define(func, [], code);
   module.exportFunction(name, func);
 }
-
-const lostImport = (module: ModuleWriter): number =>
-  module.importFunction('lost', { params: ['i32'], results: [] }, () => {
-    throw new Bug('imported before');
-  });
 
 type BlockTable = ReadonlyMap<number, readonly CodeBlock[]>;
 
@@ -313,7 +195,7 @@ type BlockTable = ReadonlyMap<number, readonly CodeBlock[]>;
 function numberBlocks(
   c: SimulationContext,
   { address, bytes }: SimulatedImage,
-  functions: readonly MachineFunction[],
+  functions: readonly MachineFunction<PlacedInsn>[],
   descriptors: readonly (readonly InsnDescriptor[])[],
   symbolAt: (address: bigint) => KernelSymbol,
 ): BlockTable {

@@ -2,12 +2,27 @@
  * The functions that an image of machine code holds, found by following its control flow from given
  * entries: instructions, basic blocks, and how each block ends.
  *
- *   functionsOf(bytes, entries)   one a entry, and one a target of a call within the image
+ *   functionsOf(isa, bytes, entries)   one an entry, and one a target of a call within the image
  *
  * Nobody says where code ends: what no control reaches is not decoded.
  */
-import { cfgOf, type Cfg, type RawBlock } from '../../bpf/jit/cfg.ts';
-import { decodeInsn, type X86Insn } from './decode.ts';
+import { cfgOf, type Cfg, type RawBlock } from '../../../bpf/jit/cfg.ts';
+
+/** What control flow needs of an architecture. */
+export interface FlowIsa<I extends PlacedInsn> {
+  decode(bytes: Uint8Array, offset: number): I;
+  flow(insn: I, bytes: Uint8Array): Flow;
+}
+
+export interface PlacedInsn {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** Where control goes behind an instruction; targets are offsets in the image. */
+export type Flow =
+  | { readonly kind: 'next' | 'return' | 'indirect' | 'trap' }
+  | { readonly kind: 'jump' | 'branch' | 'call'; readonly target: number };
 
 /** What is behind a block's last instruction. */
 export type Ending =
@@ -23,11 +38,11 @@ export type Ending =
   /** int3 and what else stops. */
   | { readonly kind: 'trap' };
 
-export interface MachineFunction {
+export interface MachineFunction<I extends PlacedInsn> {
   /** Offset in the image. */
   readonly entry: number;
   /** Ascending by offset; blocks of `cfg` have indexes into it as their slots. */
-  readonly insns: readonly X86Insn[];
+  readonly insns: readonly I[];
   readonly cfg: Cfg;
   /** One a block of `cfg`. */
   readonly endings: readonly Ending[];
@@ -36,14 +51,15 @@ export interface MachineFunction {
 /** Longer blocks are cut, so that what a block notes fits a buffer. */
 const MAX_BLOCK_INSNS = 256;
 
-export function functionsOf(
+export function functionsOf<I extends PlacedInsn>(
+  isa: FlowIsa<I>,
   bytes: Uint8Array,
   entries: readonly number[],
-): readonly MachineFunction[] {
+): readonly MachineFunction<I>[] {
   const known = new Set(entries);
-  const functions: MachineFunction[] = [];
+  const functions: MachineFunction<I>[] = [];
   for (const entry of known) {
-    const scanned = new Scan(bytes, entry, known);
+    const scanned = new Scan(isa, bytes, entry, known);
     for (const { ending } of scanned.blocks.values()) {
       if (ending.kind === 'call' && isInside(bytes, ending.target)) known.add(ending.target);
     }
@@ -55,20 +71,22 @@ export function functionsOf(
 export const isInside = (bytes: Uint8Array, offset: number): boolean =>
   offset >= 0 && offset < bytes.length;
 
-interface ScannedBlock {
-  readonly insns: readonly X86Insn[];
+interface ScannedBlock<I> {
+  readonly insns: readonly I[];
   readonly ending: Ending;
   readonly targets: readonly number[];
 }
 
-class Scan {
-  readonly blocks = new Map<number, ScannedBlock>();
+class Scan<I extends PlacedInsn> {
+  readonly blocks = new Map<number, ScannedBlock<I>>();
+  readonly #isa: FlowIsa<I>;
   readonly #bytes: Uint8Array;
   readonly #entry: number;
   readonly #entries: ReadonlySet<number>;
-  readonly #insns = new Map<number, X86Insn>();
+  readonly #insns = new Map<number, I>();
 
-  constructor(bytes: Uint8Array, entry: number, entries: ReadonlySet<number>) {
+  constructor(isa: FlowIsa<I>, bytes: Uint8Array, entry: number, entries: ReadonlySet<number>) {
+    this.#isa = isa;
     this.#bytes = bytes;
     this.#entry = entry;
     this.#entries = new Set(entries);
@@ -76,7 +94,7 @@ class Scan {
     for (const leader of leaders) this.blocks.set(leader, this.#block(leader, leaders));
   }
 
-  result(): MachineFunction {
+  result(): MachineFunction<I> {
     const insns = [...this.blocks.values()]
       .flatMap((block) => block.insns)
       .sort((a, b) => a.offset - b.offset);
@@ -110,11 +128,11 @@ class Scan {
           leaders.add(offset);
           break;
         }
-        const insn = decodeInsn(this.#bytes, offset);
+        const insn = this.#isa.decode(this.#bytes, offset);
         this.#insns.set(offset, insn);
         const ways = this.#waysOn(insn);
         const [next] = ways;
-        const goesOn = ways.length === 1 && next === offset + insn.length && !endsBlock(insn);
+        const goesOn = ways.length === 1 && next === offset + insn.length && !this.#endsBlock(insn);
         if (goesOn && ++length % MAX_BLOCK_INSNS !== 0) {
           offset = next;
           continue;
@@ -130,60 +148,67 @@ class Scan {
   }
 
   /** Offsets within this function at which control may go on: [not taken, taken]. */
-  #waysOn(insn: X86Insn): readonly number[] {
+  #waysOn(insn: I): readonly number[] {
     const next = insn.offset + insn.length;
     const stays = (offset: number): boolean => this.#staysInside(offset);
-    switch (insn.mnemonic) {
-      case 'ret':
-      case 'jmp-indirect':
-      case 'int3':
+    const flow = this.#flow(insn);
+    switch (flow.kind) {
+      case 'return':
+      case 'indirect':
+      case 'trap':
         return [];
-      case 'jmp':
-        return [insn.target!].filter(stays);
-      case 'jcc':
-        return [next, insn.target!];
-      default:
+      case 'jump':
+        return [flow.target].filter(stays);
+      case 'branch':
+        return [next, flow.target];
+      case 'next':
+      case 'call':
         return [next].filter(stays);
     }
+  }
+
+  #flow(insn: I): Flow {
+    return this.#isa.flow(insn, this.#bytes);
   }
 
   #staysInside(offset: number): boolean {
     return isInside(this.#bytes, offset) && (offset === this.#entry || !this.#entries.has(offset));
   }
 
-  #block(leader: number, leaders: ReadonlySet<number>): ScannedBlock {
-    const insns: X86Insn[] = [];
+  #block(leader: number, leaders: ReadonlySet<number>): ScannedBlock<I> {
+    const insns: I[] = [];
     for (let offset = leader; ;) {
       const insn = this.#insns.get(offset)!;
       insns.push(insn);
       const next = offset + insn.length;
-      if (endsBlock(insn) || leaders.has(next) || !this.#staysInside(next)) {
+      if (this.#endsBlock(insn) || leaders.has(next) || !this.#staysInside(next)) {
         return { insns, ending: this.#ending(insn), targets: this.#waysOn(insn) };
       }
       offset = next;
     }
   }
 
-  #ending({ mnemonic, target, offset, length }: X86Insn): Ending {
-    switch (mnemonic) {
-      case 'ret':
-        return { kind: 'return' };
-      case 'int3':
-        return { kind: 'trap' };
-      case 'jmp-indirect':
+  #endsBlock(insn: I): boolean {
+    return this.#flow(insn).kind !== 'next';
+  }
+
+  #ending(insn: I): Ending {
+    const flow = this.#flow(insn);
+    switch (flow.kind) {
+      case 'return':
+      case 'trap':
+      case 'branch':
+        return { kind: flow.kind };
+      case 'indirect':
         return { kind: 'leave', target: undefined };
       case 'call':
-        return { kind: 'call', target: target! };
-      case 'jcc':
-        return { kind: 'branch' };
-      default: {
-        const next = mnemonic === 'jmp' ? target! : offset + length;
+        return { kind: 'call', target: flow.target };
+      case 'next':
+      case 'jump': {
+        const next = flow.kind === 'jump' ? flow.target : insn.offset + insn.length;
         if (this.#staysInside(next)) return { kind: 'fall' };
         return { kind: isInside(this.#bytes, next) ? 'go' : 'leave', target: next };
       }
     }
   }
 }
-
-const ENDS_BLOCK = new Set(['ret', 'jmp', 'jmp-indirect', 'jcc', 'call', 'int3']);
-const endsBlock = ({ mnemonic }: X86Insn): boolean => ENDS_BLOCK.has(mnemonic);

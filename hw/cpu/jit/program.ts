@@ -1,45 +1,50 @@
 /** A program as machine code: its image, and the simulation that executes it. */
-import type { BpfFunction } from '../../bpf/engine-state.ts';
-import { BaseExecutable } from '../../bpf/executable.ts';
-import { slotAt } from '../../bpf/jit/code-map.ts';
-import { moduleName, asOops } from '../../bpf/oops.ts';
-import { BpfOops, type VerifiedProgram } from '../../bpf/program.ts';
-import type { BpfRuntime } from '../../bpf/runtime.ts';
-import { Bug, type RamOffset } from '../../kernel/types/units.ts';
-import { LONG_JUMP_BYTES } from './assembler.ts';
-import { generate, type CodeImage } from './codegen.ts';
-import type { X86Machine } from './engine.ts';
-import { listing } from './listing.ts';
+import type { BpfFunction } from '../../../bpf/engine-state.ts';
+import { BaseExecutable } from '../../../bpf/executable.ts';
+import { slotAt } from '../../../bpf/jit/code-map.ts';
+import { moduleName, asOops } from '../../../bpf/oops.ts';
+import { BpfOops, type VerifiedProgram } from '../../../bpf/program.ts';
+import type { BpfRuntime } from '../../../bpf/runtime.ts';
+import { Bug, type RamOffset } from '../../../kernel/types/units.ts';
 import type { Random } from './lowered.ts';
-import { RAX, RBP, RDI, RSP } from './registers.ts';
-import { FRAME_BELOW, simulate, type Simulation, type Traps } from './simulation.ts';
-import { programAt, programEntry, PROGRAM_ENTRIES } from './text-space.ts';
+import type { Architecture, MachineImage, Patcher } from './architecture.ts';
+import type { PlacedInsn } from './control-flow.ts';
+import type { Machine } from './engine.ts';
+import type { Traps } from './linkage.ts';
+import { simulate, type Simulation } from './simulation.ts';
+import { programAt } from './text-space.ts';
 
 /** Bytes below the lowest stack that code may still push to. */
 const STACK_SLACK = 256;
 
-export class X86Program extends BaseExecutable {
-  readonly engine = 'x86';
-  readonly code: CodeImage;
-  readonly #machine: X86Machine;
+export class MachineProgram<M extends MachineImage = MachineImage> extends BaseExecutable {
+  readonly engine: string;
+  readonly code: M;
+  readonly #arch: Architecture<PlacedInsn, M>;
+  readonly #machine: Machine;
   readonly #index: number;
   readonly #callbacks: readonly { readonly subprog: number; readonly offset: number }[];
-  /** Ids that the direct tail calls are patched for. */
-  readonly #poked: number[];
+  readonly #patcher: Patcher | undefined;
   #simulation: Simulation;
 
-  constructor(machine: X86Machine, program: VerifiedProgram, runtime: BpfRuntime) {
+  constructor(
+    arch: Architecture<PlacedInsn, M>,
+    machine: Machine,
+    program: VerifiedProgram,
+    runtime: BpfRuntime,
+  ) {
     super(program, runtime);
     const { inline = true, blindingSeed } = machine.options;
     const { symbols, text } = machine;
+    this.engine = arch.name;
+    this.#arch = arch;
     this.#machine = machine;
     const blind = blindingSeed === undefined ? undefined : xorshift(blindingSeed);
-    this.code = generate(
+    this.code = arch.generate(
       { program, runtime, state: this.state, symbols, inline, blind },
-      PROGRAM_ENTRIES,
       (sizeBytes) => text.allocate(sizeBytes),
     );
-    this.#poked = this.code.pokes.map(() => 0);
+    this.#patcher = arch.patcher?.(this.code, runtime.ram);
     this.#index = this.state.programs.reserve();
     this.#callbacks = program.subprogs.flatMap(({ isCallback }, subprog) =>
       isCallback ? [{ subprog, offset: this.code.functions[subprog]!.start }] : [],
@@ -57,9 +62,9 @@ export class X86Program extends BaseExecutable {
     return this.code.functions.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   }
 
-  /** Where direct tail calls may have to be patched first, others must not enter by the table. */
+  /** Where code may have to be patched first, others must not enter by the table. */
   get tableIndex(): number | undefined {
-    return this.code.pokes.length === 0 ? this.#index : undefined;
+    return this.#patcher === undefined ? this.#index : undefined;
   }
 
   /** The observer came or went. */
@@ -127,7 +132,8 @@ export class X86Program extends BaseExecutable {
 
   override text(): string {
     this.#poke();
-    return listing(this.program, this.code, (address) => this.#machine.symbols.at(address)?.name);
+    const { symbols } = this.#machine;
+    return this.#arch.listing(this.program, this.code, (address) => symbols.at(address)?.name);
   }
 
   override free(): void {
@@ -142,6 +148,7 @@ export class X86Program extends BaseExecutable {
     const { code, program, runtime, state } = this;
     const { core, symbols, options, nextBlock } = this.#machine;
     const simulation = simulate(
+      this.#arch,
       {
         ram: runtime.ram,
         core,
@@ -201,7 +208,7 @@ export class X86Program extends BaseExecutable {
       },
       stackOverflow: (offset) => {
         const { core } = this.#machine;
-        throw oops('kernel stack overflow', core.register(RSP), offset);
+        throw oops('kernel stack overflow', core.register(this.#arch.convention.stack), offset);
       },
       lost: (offset) => {
         throw new Bug(`machine code went astray at offset ${offset.toString(16)}`);
@@ -214,49 +221,13 @@ export class X86Program extends BaseExecutable {
     const id = programAt(low);
     const target = id === undefined ? undefined : this.runtime.executableOf(id);
     if (target === undefined) throw new Bug(`a jump to ${(low >>> 0).toString(16)}`);
-    if (target instanceof X86Program && target.#machine === this.#machine) return target.tail();
-    // Another engine's: its frame begins where ours was, and it returns as `leave; ret` would.
-    const { core } = this.#machine;
-    const { ram } = this.runtime;
-    const frame = core.low(RBP);
-    const r0 = target.enter(core.register(RDI), frame, core.high(RAX));
-    core.setRegister(RAX, r0);
-    core.setRegister(RBP, ram.view.getBigInt64(frame, true));
-    core.setPointer(RSP, frame + FRAME_BELOW);
-    return ram.view.getInt32(frame + 8, true);
+    if (target instanceof MachineProgram && target.#machine === this.#machine) return target.tail();
+    return this.#arch.entries.leave(target, this.#machine.core, this.runtime.ram);
   }
 
-  /** Patch the direct tail calls whose slots hold other programs than before. */
   #poke(): void {
-    const { pokes, bytes, address } = this.code;
-    if (pokes.length === 0) return;
-    const { u32 } = this.runtime.ram;
-    let changed = false;
-    pokes.forEach(({ bypassAt, jumpAt, slotAt: slot }, i) => {
-      const id = u32[slot >>> 2]!;
-      if (id === this.#poked[i]) return;
-      this.#poked[i] = id;
-      changed = true;
-      const next = jumpAt + LONG_JUMP_BYTES;
-      const from = address + BigInt(next);
-      writeJump(bytes, bypassAt, id === 0 ? next - bypassAt - LONG_JUMP_BYTES : undefined);
-      writeJump(bytes, jumpAt, id === 0 ? undefined : Number(programEntry(id) - from));
-    });
-    if (changed) this.retranslate();
+    if (this.#patcher?.update()) this.retranslate();
   }
-}
-
-const NOP5 = [0x0f, 0x1f, 0x44, 0x00, 0x00];
-const JMP = 0xe9;
-
-/** A jump over that distance, or a nop of the same size. */
-function writeJump(bytes: Uint8Array, at: number, distance: number | undefined): void {
-  if (distance === undefined) {
-    bytes.set(NOP5, at);
-    return;
-  }
-  bytes[at] = JMP;
-  for (let i = 0; i < 4; i++) bytes[at + 1 + i] = (distance >> (8 * i)) & 0xff;
 }
 
 /** xorshift32 (Marsaglia 2003); never 0. */
