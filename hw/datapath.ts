@@ -47,8 +47,8 @@ export class Datapath {
   ) {
     this.timing = timing;
     this.slot = new PacketSlot(runtime.ram, ports);
-    const jit = createWasmJit({ trace: timing.needs });
-    this.#executable = jit.compile(program.host, runtime);
+    this.#executable =
+      timing.executable ?? createWasmJit({ trace: timing.needs }).compile(program.host, runtime);
     this.#trace = traceBuffer(runtime);
     this.#run = {
       arrivalNs: 0,
@@ -78,7 +78,7 @@ export class Datapath {
     counts.offered++;
     counts.bytesIn += frame.length;
     if (arrivalNs < counts.firstArrivalNs) counts.firstArrivalNs = arrivalNs;
-    if (!timing.admits(arrivalNs, frame.length)) {
+    if (!timing.admits(arrivalNs, frame.length, frame)) {
       counts.lost++;
       times.lost = true;
       return;

@@ -9,6 +9,7 @@
  *   target.timing(image, …)      how long packets take, from what a traced engine saw of their runs
  *   target.refuseMap(spec)       map_alloc's checks; where the map is, is the caller's business
  */
+import type { Executable } from '../bpf/engine.ts';
 import type { VerifiedProgram } from '../bpf/program.ts';
 import type { TraceOptions } from '../bpf/jit/trace.ts';
 import type { MapSpec } from '../bpf/maps/map.ts';
@@ -102,8 +103,16 @@ export interface PacketTimes {
 export interface TimingModel {
   /** What it wants noted beside the blocks entered. */
   readonly needs: TraceOptions;
-  /** Whether a packet that arrives then finds room. Asked before its program runs. */
-  admits(arrivalNs: number, bytes: number): boolean;
+  /**
+   * What executes the packets, where the model follows machine code of its own instead of the events
+   * of a traced engine.
+   */
+  readonly executable?: Executable;
+  /**
+   * Whether a packet that arrives then finds room. Asked before its program runs; `frame` is for
+   * devices that spread packets over queues by what is in them.
+   */
+  admits(arrivalNs: number, bytes: number, frame?: Uint8Array): boolean;
   packet(run: PacketRun, times: PacketTimes): void;
   /** What has been counted so far. */
   report(): TimingReport;
