@@ -16,6 +16,7 @@ import type { ProgObject } from '../../bpf/syscall/objects.ts';
 import { BareMachine } from '../../hooks/bare-machine.ts';
 import { offloadProgram } from '../../hw/offload.ts';
 import type { OffloadProgram } from '../../hw/target.ts';
+import { elementsOf } from '../map-contents.ts';
 import { errnoName } from '../../kernel/types/errno.ts';
 import type { RamOffset } from '../../kernel/types/units.ts';
 
@@ -91,7 +92,7 @@ export function loadSubject(
       );
       if (result < 0) throw new SubjectError(`filling ${name}: ${errnoName(-result)}`);
     },
-    contents: () => new Map([...maps].map(([name, map]) => [name, elements(runtime, map)])),
+    contents: () => new Map([...maps].map(([name, map]) => [name, elementsOf(runtime.ram, map)])),
   };
 }
 
@@ -111,34 +112,4 @@ function withBytes<T>(
   ram.kfree(keyAt);
   ram.kfree(valueAt);
   return result;
-}
-
-function elements(
-  runtime: BpfRuntime,
-  map: BpfMap,
-): readonly (readonly [key: Uint8Array, value: Uint8Array])[] {
-  const { ram } = runtime;
-  const { keyBytes } = map.spec;
-  const found: (readonly [Uint8Array, Uint8Array])[] = [];
-  const keyAt = ram.kzalloc(Math.max(8, keyBytes));
-  const nextAt = ram.kzalloc(Math.max(8, keyBytes));
-  const valueAt = ram.kzalloc(Math.max(8, map.userValueBytes));
-  let from = 0 as RamOffset;
-  // Maps without keys to go through (queues, ring buffers) have no elements here.
-  while (map.nextKey(from, nextAt) === 0) {
-    ram.u8.copyWithin(keyAt, nextAt, nextAt + keyBytes);
-    from = keyAt;
-    if (map.copyValue(keyAt, valueAt, 0) < 0) continue;
-    found.push([
-      ram.bytes(keyAt, keyBytes).slice(),
-      ram.bytes(valueAt, map.userValueBytes).slice(),
-    ]);
-  }
-  for (const at of [keyAt, nextAt, valueAt]) ram.kfree(at);
-  return found.sort(([a], [b]) => compareBytes(a, b));
-}
-
-function compareBytes(a: Uint8Array, b: Uint8Array): number {
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return a[i]! - b[i]!;
-  return 0;
 }

@@ -337,7 +337,7 @@ function parametriseExits(program: VerifiedProgram, blocks: OpBlock[]): void {
     const last = ops.at(-1);
     const goal = last?.kind === 'jump' ? last.target! : next;
     const tail = goal === undefined ? undefined : blocks[goal]!.ops;
-    if (tail === undefined || tail.at(-1)!.kind !== 'exit' || tail.length > MAX_TAIL) continue;
+    if (tail === undefined || tail.at(-1)?.kind !== 'exit' || tail.length > MAX_TAIL) continue;
     if (last?.kind === 'jump') ops.pop();
     ops.push(...tail.map((op) => ({ ...op })));
     block.next = undefined;
