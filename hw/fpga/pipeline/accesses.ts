@@ -1,6 +1,7 @@
 /** Reads and writes of maps, in program order; read-modify-writes are made one operation. */
 import type { BpfMap } from '../../../bpf/maps/map.ts';
 import { Bug } from '../../../kernel/types/units.ts';
+import { WAYS } from './params.ts';
 import { type Graph, type MapAccess, type Node } from './graph.ts';
 import type { ElementValue, Value } from './values.ts';
 
@@ -11,8 +12,13 @@ type Modification = NonNullable<MapAccess['operation']>;
 export const isArray = ({ spec }: BpfMap): boolean =>
   spec.type === 'array' || spec.type === 'percpu_array';
 
-export const indexBits = ({ spec }: BpfMap): number =>
-  Math.max(1, Math.ceil(Math.log2(spec.maxEntries)));
+/** Sets of a hash table: half of their slots are empty when the map is full. */
+export const setsOf = ({ spec }: BpfMap): number =>
+  spec.maxEntries <= WAYS ? 1 : 2 ** Math.ceil(Math.log2((2 * spec.maxEntries) / WAYS));
+
+/** Of an element's number: where its value is. */
+export const indexBits = (map: BpfMap): number =>
+  Math.max(1, Math.ceil(Math.log2(isArray(map) ? map.spec.maxEntries : setsOf(map) * WAYS)));
 
 export class MapAccesses {
   readonly #graph: Graph;
@@ -140,6 +146,7 @@ export class MapAccesses {
     if (!load || uses.get(load) !== 1) return store;
     const operand = sum!.args.find((arg) => arg !== load);
     if (!operand) throw new Bug('an operation on one value');
+    this.#graph.slot = store.slot;
     const fused = { ...access, operation: sum!.op as Modification, fetch: false };
     return this.#graph.map('rmw', fused, [index!, operand, condition!], access.bytes * 8);
   }

@@ -7,7 +7,7 @@
 import { rowOf } from '../../../bpf/isa/table.ts';
 import type { VerifiedProgram } from '../../../bpf/program.ts';
 import { Bug } from '../../../kernel/types/units.ts';
-import { flowOf } from './flow.ts';
+import { type Flow, flowOf } from './flow.ts';
 import { Graph, isConst, type Node } from './graph.ts';
 import { Instructions } from './instructions.ts';
 import { originalByte } from './memory.ts';
@@ -21,6 +21,8 @@ export interface Design {
   readonly frameBytes: number;
   /** Reads and writes of maps, in program order. */
   readonly accesses: readonly Node[];
+  /** Whether a run may come from the one instruction to the other. */
+  readonly follows: (from: number, to: number) => boolean;
   /** XDP_*, 32 bits. */
   readonly verdict: Node;
   /** Where the packet begins and ends at the end, from PACKET_BASE. */
@@ -66,7 +68,7 @@ export function buildDesign(program: VerifiedProgram, frameBytes: number): Desig
     }
     leave(graph, into, successors, condition, state, taken);
   }
-  return finish(program, graph, frameBytes, instructions, merged(graph, exits));
+  return finish(program, graph, flow, frameBytes, instructions, merged(graph, exits));
 }
 
 function leave(
@@ -119,6 +121,7 @@ function entryState(graph: Graph, frameBytes: number): State {
 function finish(
   program: VerifiedProgram,
   graph: Graph,
+  { follows }: Flow,
   frameBytes: number,
   instructions: Instructions,
   { registers, data, end, redirect, packet }: State,
@@ -135,7 +138,7 @@ function finish(
   }
   const verdict = graph.slice(r0!.node, 0, 32);
   const accesses = instructions.finish([verdict, data, end, redirect, ...written.values()]);
-  return { program, graph, frameBytes, accesses, verdict, data, end, redirect, written };
+  return { program, graph, frameBytes, accesses, follows, verdict, data, end, redirect, written };
 }
 
 /** The byte is what came in. */

@@ -2,24 +2,27 @@
  * What packets that are in the pipeline at once may do to each other through maps, and what is done
  * about it. A packet that reads what one in front of it is about to write would see the past.
  *
- *   none     no map is read before the stage that writes it
- *   flush    a packet that changes which elements there are sends those behind it, which have read
- *            already, back to the start; nothing they do has an effect in front of that stage
- *   interval the next packet waits until this one has written: there is no other way
+ *   none      no map is read before the stage that writes it
+ *   flush     a packet that changes which elements there are sends those behind it back to the
+ *             start; nothing that they do has an effect before that stage
+ *   interval  the next packet waits until this one has written: there is no other way
  */
 import type { Design } from './design.ts';
 import type { Node } from './graph.ts';
-import { commitStages, conflict, isStructural, isWrite, type Schedule, scheduleStages } from './stages.ts';
+import {
+  commitStages,
+  conflict,
+  isStructural,
+  isWrite,
+  type Schedule,
+  scheduleStages,
+} from './stages.ts';
 
 export interface Hazards {
   /** Cycles from one packet's entry to the next one's, at least. */
   readonly interval: number;
-  readonly flush?: {
-    /** The first stage that reads what may change, and the one that changes it. */
-    readonly readStage: number;
-    readonly writeStage: number;
-    readonly writers: readonly Node[];
-  };
+  /** Updates and deletions, and the stage that they stand in. */
+  readonly flush?: { readonly stage: number; readonly writers: readonly Node[] };
 }
 
 export interface Staged {
@@ -34,75 +37,60 @@ export function stage(design: Design): Staged {
   return withFlush(design) ?? withInterval(design);
 }
 
-/** Writes of the same bytes stand in one stage, so that packets write in their order. */
-function align(design: Design, bounds: Map<Node, number>, schedule: Schedule): boolean {
-  let changed = false;
-  const raise = (node: Node, to: number): void => {
-    if (schedule.stageOf(node) >= to) return;
-    bounds.set(node, to);
-    changed = true;
-  };
-  for (const a of design.accesses) {
-    for (const b of design.accesses) {
-      if (a === b || !isWrite(a) || !conflict(a, b) || commute(a, b)) continue;
-      // Behind what reads it, so that no packet overtakes; beside what writes it.
-      raise(a, schedule.stageOf(b));
-    }
-  }
-  return changed;
-}
-
-/** Additions, if nobody looks at the sums between them. */
-const commute = (a: Node, b: Node): boolean => {
-  const [x, y] = [a.access!, b.access!];
-  const isSum = a.op === 'rmw' && b.op === 'rmw' && x.operation === y.operation;
-  return isSum && x.operation !== 'xchg' && !x.fetch && !y.fetch && x.from === y.from;
-};
-
 function withFlush(design: Design): Staged | undefined {
   const writers = design.accesses.filter(isStructural);
   const bounds = new Map<Node, number>();
   for (let round = 0; round < ROUNDS; round++) {
     const schedule = scheduleStages(design, bounds);
-    let settled = !align(design, bounds, schedule);
-    const writeStage = Math.max(0, ...writers.map((node) => schedule.stageOf(node)));
-    if (writers.length > 0) {
-      for (const node of design.accesses) {
-        if (!isWrite(node) || schedule.stageOf(node) >= writeStage) continue;
-        bounds.set(node, writeStage);
-        settled = false;
-      }
-    }
-    if (!settled) continue;
-    if (windowOf(design, schedule, (write) => !isStructural(write)) > 0) return undefined;
-    if (writers.length === 0) return { schedule, hazards: { interval: 1 } };
-    if (writers.some((node) => schedule.stageOf(node) !== writeStage)) return undefined;
-    const readers = design.accesses.filter(
-      (node) => !isStructural(node) && writers.some((writer) => conflict(writer, node)),
-    );
-    const readStage = Math.min(writeStage, ...readers.map((node) => schedule.stageOf(node)));
-    return { schedule, hazards: { interval: 1, flush: { readStage, writeStage, writers } } };
+    const last = Math.max(0, ...writers.map((node) => schedule.stageOf(node)));
+    if (raise(design, bounds, schedule, writers.length > 0 ? last : 0)) continue;
+    if (windowOf(design, schedule, false) > 0) return undefined;
+    const flush = { stage: last, writers };
+    return { schedule, hazards: { interval: 1, ...(writers.length > 0 && { flush }) } };
   }
   return undefined;
 }
 
-function withInterval(design: Design): Staged {
-  const schedule = scheduleStages(design, new Map());
-  return { schedule, hazards: { interval: Math.max(1, windowOf(design, schedule, () => true) + 1) } };
+/**
+ * Writes of the same bytes into one stage, not in front of what reads them, so that packets write in
+ * their order; and none in front of what may flush. Returns whether something must move.
+ */
+function raise(
+  { accesses }: Design,
+  bounds: Map<Node, number>,
+  schedule: Schedule,
+  least: number,
+): boolean {
+  let moved = false;
+  for (const write of accesses.filter(isWrite)) {
+    const others = accesses.filter((other) => other !== write && conflict(write, other));
+    const to = Math.max(least, ...others.map((other) => schedule.stageOf(other)));
+    if (schedule.stageOf(write) >= to) continue;
+    bounds.set(write, to);
+    moved = true;
+  }
+  return moved;
 }
 
-/** Most stages between an access and a conflicting one, whichever comes first. */
-function windowOf(design: Design, schedule: Schedule, counts: (write: Node) => boolean): number {
+function withInterval(design: Design): Staged {
+  const bounds = new Map<Node, number>();
+  const schedule = scheduleStages(design, bounds);
+  return { schedule, hazards: { interval: windowOf(design, schedule, true) + 1 } };
+}
+
+/** Most cycles by which the next packet would come too early. */
+function windowOf({ accesses }: Design, schedule: Schedule, structural: boolean): number {
   let most = 0;
-  for (const write of design.accesses) {
-    if (!isWrite(write) || !counts(write)) continue;
-    for (const other of design.accesses) {
-      if (!conflict(write, other) || commute(write, other)) continue;
-      const apart = schedule.stageOf(write) - schedule.stageOf(other);
-      const seen = Math.abs(apart) + commitStages(write) - 1;
-      const alone = other === write && (write.op === 'store' || write.op === 'rmw');
-      if (alone || (apart === 0 && write.op !== 'update' && write.op !== 'delete')) continue;
-      most = Math.max(most, seen);
+  for (const write of accesses.filter(isWrite)) {
+    for (const other of accesses) {
+      if (!conflict(write, other)) continue;
+      // Those behind a change of the keys are flushed.
+      if (!structural && (isStructural(write) || isStructural(other))) continue;
+      const apart = Math.abs(schedule.stageOf(write) - schedule.stageOf(other));
+      // One unit of the memory serves both, and forwards what it has just written.
+      const together = write.op === other.op && (write.op === 'store' || write.op === 'rmw');
+      if (apart === 0 && together) continue;
+      most = Math.max(most, apart + commitStages(write) - 1);
     }
   }
   return most;

@@ -31,7 +31,7 @@ const PERIOD_NS = 1e9 / CLOCK_HZ - NS.setUp;
 /** @param notBefore stages in front of which some nodes must not stand */
 export function scheduleStages(design: Design, notBefore: ReadonlyMap<Node, number>): Schedule {
   const places = new Map<Node, Place>();
-  const before = ordered(design.accesses);
+  const before = ordered(design);
   const place = (node: Node): Place => {
     const known = places.get(node);
     if (known) return known;
@@ -142,12 +142,12 @@ interface Wait {
 }
 
 /** What each access must wait for: those before it to the same bytes, if one of the two writes. */
-function ordered(accesses: readonly Node[]): ReadonlyMap<Node, readonly Wait[]> {
+function ordered({ accesses, follows }: Design): ReadonlyMap<Node, readonly Wait[]> {
   const before = new Map<Node, Wait[]>();
   accesses.forEach((node, i) => {
     const waits: Wait[] = [];
     for (const first of accesses.slice(0, i)) {
-      if (!conflict(first, node)) continue;
+      if (!conflict(first, node) || !follows(first.slot, node.slot)) continue;
       waits.push({ node: first, stages: isWrite(first) ? commitStages(first) : 0 });
     }
     before.set(node, waits);
@@ -174,7 +174,8 @@ export function conflict(a: Node, b: Node): boolean {
 type Range = readonly [from: number, to: number];
 
 /** Keys stand in front of the value. */
-function rangeOf({ op, access }: Node): Range {
-  if (op === 'lookup') return [-1, 0];
-  return [isStructural({ op } as Node) ? -1 : access!.from, access!.from + access!.bytes];
+function rangeOf(node: Node): Range {
+  if (node.op === 'lookup') return [-1, 0];
+  const { from, bytes } = node.access!;
+  return [isStructural(node) ? -1 : from, from + bytes];
 }
