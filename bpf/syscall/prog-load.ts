@@ -10,6 +10,7 @@ import { BpfProg } from '../prog.ts';
 import type { ProgTypeOps } from '../prog-type.ts';
 import { type ProgramSpec, type RawRows, typeInEffect } from '../program.ts';
 import { ATTACH_TYPES, PROG_TYPES, uapi } from '../uapi.ts';
+import type { ReasonCode } from '../verifier/reasons.ts';
 import { type VerifierEnv, verify } from '../verifier/verify.ts';
 import type { BpfCaller } from './caller.ts';
 import { fitsProgArray } from './fd-maps.ts';
@@ -92,14 +93,14 @@ export function progLoad(
     ...(attr.attach_btf_id !== 0 && { attachBtfId: attr.attach_btf_id }),
     ...(target && { attachProg: target.prog.verified }),
   };
-  return verifyAndInstall(bpf, spec, ops, { btf: debug.btf, loadedFor }, log, caller);
+  return verifyAndInstall(bpf, spec, ops, { attr, btf: debug.btf, loadedFor }, log, caller);
 }
 
 function verifyAndInstall(
   bpf: BpfSubsystem,
   spec: ProgramSpec,
   ops: ProgTypeOps,
-  { btf, loadedFor }: Pick<ProgObject, 'btf' | 'loadedFor'>,
+  { attr, btf, loadedFor }: { attr: Attr<'prog_load'> } & Pick<ProgObject, 'btf' | 'loadedFor'>,
   log: UserLog,
   caller: BpfCaller,
 ): number {
@@ -131,7 +132,10 @@ function verifyAndInstall(
   const refused = offload && 'lines' in offload ? offload : undefined;
   const logResult = writeLog(caller, log, refused ? withLines(verdict.log, refused) : verdict.log);
   if (logResult < 0) return logResult;
-  if (verdict.kind === 'rejected') return -verdict.errno;
+  if (verdict.kind === 'rejected') {
+    if (verdict.errno === errno.E2BIG) tellRecordBytes(attr, verdict.reason);
+    return -verdict.errno;
+  }
   if (offload && 'lines' in offload) return -offload.errno;
   // As Linux without a JIT for them: calls of kernel functions.
   const { program } = verdict;
@@ -157,6 +161,13 @@ function verifyAndInstall(
   );
   bpf.progOf.set(verdict.program, object);
   return install(caller, object);
+}
+
+/** Records have more in them than 6.1 knows: it says how large they may be. */
+function tellRecordBytes(attr: Attr<'prog_load'>, reason: ReasonCode): void {
+  if (reason === 'bad-func-info') attr.func_info_rec_size = 8;
+  if (reason === 'bad-line-info') attr.line_info_rec_size = 16;
+  if (reason === 'bad-core-relo') attr.core_relo_rec_size = 16;
 }
 
 /** Types that know no attach type take any number, but for those that insist on none. */

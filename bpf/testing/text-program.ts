@@ -32,6 +32,7 @@ export interface TextOptions {
   readonly btf?: Btf;
   readonly funcInfo?: Uint8Array;
   readonly lineInfo?: Uint8Array;
+  readonly coreRelos?: Uint8Array;
   readonly kernelBtf?: Btf;
   readonly attachBtfId?: number;
   readonly checkOnly?: boolean;
@@ -95,6 +96,7 @@ export function textProgram(
     ...(options.btf && { btf: options.btf }),
     ...(options.funcInfo && { funcInfo: { recordBytes: 8, records: options.funcInfo } }),
     ...(options.lineInfo && { lineInfo: { recordBytes: 16, records: options.lineInfo } }),
+    ...(options.coreRelos && { coreRelos: { recordBytes: 16, records: options.coreRelos } }),
     ...(options.attachBtfId !== undefined && { attachBtfId: options.attachBtfId }),
   };
   const all = options.unpriv !== true && options.bpfOnly !== true;

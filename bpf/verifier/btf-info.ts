@@ -4,31 +4,21 @@
  */
 import { errno } from '../../kernel/types/errno.ts';
 import type { Btf } from '../btf/btf.ts';
+import type { RawRows } from '../program.ts';
 import { reject, type Checker } from './checker.ts';
+import { applyCoreRelos } from './core-relos.ts';
+import { checkRow, countOf, isRecordSize, u32At, type RowKind } from './info-rows.ts';
 
 const FUNC_INFO_BYTES = 8;
 const LINE_INFO_BYTES = 16;
-const MAX_RECORD_BYTES = 252;
+/** Rows whose table is no larger than INT_MAX. */
+const MOST_LINES = 0x07ffffff;
 
-interface Rows {
-  readonly recordBytes: number;
-  readonly records: Uint8Array;
-}
-
-const u32At = (rows: Rows, row: number, field: number): number => {
-  const { records, recordBytes } = rows;
-  const view = new DataView(records.buffer, records.byteOffset, records.length);
-  return view.getUint32(row * recordBytes + field * 4, true);
-};
-const countOf = (rows: Rows | undefined): number =>
-  rows && rows.recordBytes > 0 ? Math.floor(rows.records.length / rows.recordBytes) : 0;
-const tailIsZero = (rows: Rows, row: number, known: number): boolean =>
-  rows.records
-    .subarray(row * rows.recordBytes + known, (row + 1) * rows.recordBytes)
-    .every((byte) => byte === 0);
+const FUNC_ROWS: RowKind = { name: 'func info', reason: 'bad-func-info' };
+const LINE_ROWS: RowKind = { name: 'line_info', reason: 'bad-line-info' };
 
 export function checkBtfInfo(c: Checker): void {
-  const { funcInfo, lineInfo, btfErrno } = c.spec;
+  const { funcInfo, lineInfo, coreRelos, btfErrno } = c.spec;
   if (btfErrno !== undefined) reject(c, btfErrno, 'missing-btf');
   if (countOf(funcInfo) === 0 && countOf(lineInfo) === 0) {
     refuseTailCallsWithoutBtf(c);
@@ -37,6 +27,7 @@ export function checkBtfInfo(c: Checker): void {
   if (!c.btf) reject(c, errno.EBADF, 'missing-btf');
   checkFuncInfo(c, c.btf, funcInfo);
   checkLineInfo(c, c.btf, lineInfo);
+  applyCoreRelos(c, c.btf, coreRelos);
 }
 
 function refuseTailCallsWithoutBtf(c: Checker): void {
@@ -52,10 +43,7 @@ function refuseTailCallsWithoutBtf(c: Checker): void {
   }
 }
 
-const isRecordSize = (bytes: number, known: number): boolean =>
-  bytes >= known && bytes <= MAX_RECORD_BYTES && bytes % 4 === 0;
-
-function checkFuncInfo(c: Checker, btf: Btf, rows: Rows | undefined): void {
+function checkFuncInfo(c: Checker, btf: Btf, rows: RawRows | undefined): void {
   const count = countOf(rows);
   if (!rows || count === 0) {
     refuseTailCallsWithoutBtf(c);
@@ -74,9 +62,7 @@ function checkFuncInfo(c: Checker, btf: Btf, rows: Rows | undefined): void {
   }
   let previous = 0;
   for (let row = 0; row < count; row++) {
-    if (!tailIsZero(rows, row, FUNC_INFO_BYTES)) {
-      refuse('nonzero tailing record in func info', errno.E2BIG);
-    }
+    checkRow(c, rows, row, FUNC_INFO_BYTES, FUNC_ROWS);
     const insn = u32At(rows, row, 0);
     const typeId = u32At(rows, row, 1);
     if (row === 0 && insn !== 0) {
@@ -108,10 +94,11 @@ function returnsInt(btf: Btf, id: number): boolean {
   return (type.kind === 'int' && type.size <= 8) || type.kind === 'enum' || type.kind === 'enum64';
 }
 
-function checkLineInfo(c: Checker, btf: Btf, rows: Rows | undefined): void {
+function checkLineInfo(c: Checker, btf: Btf, rows: RawRows | undefined): void {
   const count = countOf(rows);
   if (!rows || count === 0) return;
-  if (!isRecordSize(rows.recordBytes, LINE_INFO_BYTES)) reject(c, errno.EINVAL, 'bad-line-info');
+  if (count > MOST_LINES || !isRecordSize(rows.recordBytes, LINE_INFO_BYTES))
+    reject(c, errno.EINVAL, 'bad-line-info');
   const refuse = (line: string, number: number = errno.EINVAL): never => {
     c.log.write(line);
     return reject(c, number, 'bad-line-info');
@@ -119,9 +106,7 @@ function checkLineInfo(c: Checker, btf: Btf, rows: Rows | undefined): void {
   let previous = 0;
   let subprog = 0;
   for (let row = 0; row < count; row++) {
-    if (!tailIsZero(rows, row, LINE_INFO_BYTES)) {
-      refuse('nonzero tailing record in line_info', errno.E2BIG);
-    }
+    checkRow(c, rows, row, LINE_INFO_BYTES, LINE_ROWS);
     const insn = u32At(rows, row, 0);
     if ((row > 0 && insn <= previous) || insn >= c.insns.length) {
       const where = `(prev_offset:${previous} prog->len:${c.insns.length})`;

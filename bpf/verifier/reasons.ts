@@ -512,6 +512,14 @@ const table = {
     means: 'Rows are ordered by instruction, each function starts with one, strings are in BTF.',
     fix: 'Rebuild the object; a tool that edits instructions must move the rows along.',
   },
+  'bad-core-relo': {
+    topic: 'program shape',
+    title: 'a CO-RE relocation that does not fit the program',
+    means:
+      'Relocations that come with a program name an instruction, a type of its BTF, and a path of ' +
+      'numbers into that type.',
+    fix: 'Rebuild the object; a tool that edits instructions must move the records along.',
+  },
   'global-function': {
     topic: 'program shape',
     title: 'a global function whose arguments cannot be verified',

@@ -27,6 +27,7 @@ export interface Setup {
   readonly btf?: Btf;
   readonly funcInfo?: Uint8Array;
   readonly lineInfo?: Uint8Array;
+  readonly coreRelos?: Uint8Array;
   readonly kernelBtf?: Btf;
   readonly attachBtfId?: number;
   /** Flags (KF_*) of the kernel functions that may be called. */

@@ -1,7 +1,9 @@
 /** The shape of a program: encodings, context, BTF. */
 import type { Example } from './example.ts';
 import { unpriv } from './parts.ts';
-import { functions, kernel, lines } from './types.ts';
+import { functions, kernel, lines, words } from './types.ts';
+
+const CORE_TYPE_ID_LOCAL = 6;
 
 const TAIL_CALL = `
       call func
@@ -136,6 +138,15 @@ export const programShape: readonly Example[] = [
     setup: lines(0, 9),
     mendedSetup: lines(0, 1),
     note: 'rows are for instructions 0 and 9; mended, for 0 and 1',
+    refused: RETURN,
+    mended: RETURN,
+  },
+  {
+    code: 'bad-core-relo',
+    about: 'A CO-RE relocation of an instruction behind the end of the program.',
+    setup: { ...lines(0), coreRelos: words(9 * 8, 1, 0, CORE_TYPE_ID_LOCAL) },
+    mendedSetup: lines(0),
+    note: 'the relocation is of instruction 9; mended, there is none',
     refused: RETURN,
     mended: RETURN,
   },

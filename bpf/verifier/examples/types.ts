@@ -6,7 +6,8 @@ import type { Btf } from '../../btf/btf.ts';
 const U32 = intType('unsigned int', 4, false);
 const U64 = intType('unsigned long', 8, false);
 
-const words = (...values: number[]): Uint8Array => new Uint8Array(Uint32Array.from(values).buffer);
+export const words = (...values: number[]): Uint8Array =>
+  new Uint8Array(Uint32Array.from(values).buffer);
 
 /** A map value `struct value { u64 count; struct FIELD field; }`, and its type's id. */
 function valueWith(field: string, bytes: number): { readonly btf: Btf; readonly id: number } {
