@@ -13,7 +13,7 @@ import type { Helper } from './helpers/helper.ts';
 import { rowOf } from './isa/table.ts';
 import { callingOf } from './kfuncs/kfunc.ts';
 import { kfuncNamed } from './kfuncs/table.ts';
-import type { VerifiedProgram } from './program.ts';
+import { kindInEffect, type VerifiedProgram } from './program.ts';
 import type { BpfRuntime } from './runtime.ts';
 
 /** bpf_tail_call: engines implement it themselves, since it does not return. */
@@ -24,7 +24,7 @@ const ALL_CAPS = { bpf: true, perfmon: true, sysAdmin: true };
 /** Undefined for an id that this kind of program does not have: no verified program calls it. */
 export function helperOfCall(program: VerifiedProgram, slot: number): Helper | undefined {
   const helper = program.facts[slot]?.helper;
-  return helper ?? helperFor(program.spec, program.insns[slot]!.imm, ALL_CAPS);
+  return helper ?? helperFor(kindInEffect(program.spec), program.insns[slot]!.imm, ALL_CAPS);
 }
 
 /** Undefined for a function that has no implementation: loading refuses its callers. */

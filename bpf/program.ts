@@ -71,9 +71,11 @@ export interface ProgramSpec {
 }
 
 /** What replaces a function of a program runs as one of that program's type (resolve_prog_type). */
-export function typeInEffect({ type, attachProg }: ProgramSpec): ProgType {
-  return type === 'ext' && attachProg ? attachProg.spec.type : type;
+export function kindInEffect(spec: ProgramSpec): Pick<ProgramSpec, 'type' | 'expectedAttachType'> {
+  return spec.type === 'ext' && spec.attachProg ? spec.attachProg.spec : spec;
 }
+
+export const typeInEffect = (spec: ProgramSpec): ProgType => kindInEffect(spec).type;
 
 /** What a memory instruction touches, as the verifier proved it; one kind on all paths. */
 export type PointerKind =

@@ -45,6 +45,7 @@ export interface LoadOptions {
   readonly cpuCount?: number;
   readonly pageBytes?: number;
   readonly replaces?: ProgramContext['replaces'];
+  readonly attachTo?: ProgramContext['attachTo'];
   /** Text of an error number; the symbol's name by default. */
   readonly strerror?: (errno: number) => string;
   /** Told of a program that cannot be loaded; the rest of the object then loads without it. */
@@ -137,6 +138,7 @@ function* loadSteps<Y>(
     strerror,
     say: (message) => messages.push(message),
     replaces: options.replaces,
+    attachTo: options.attachTo,
     structOps: membersOf(structOps),
   };
   const wanted = options.wanted ?? ((program) => program.autoload);

@@ -33,11 +33,19 @@ export interface ProgramContext {
   readonly say: (message: string) => void;
   /** The BPF program that freplace, fentry and fexit programs are for, in place of the kernel. */
   readonly replaces: { readonly progFd: number; readonly btf: Btf } | undefined;
+  /** bpf_program__set_attach_target: another function than the section names, or in a program. */
+  readonly attachTo: ((program: ObjectProgram) => AttachTo | undefined) | undefined;
   /** Programs of tables of functions: the kernel's struct and the member that they are for. */
   readonly structOps: ReadonlyMap<
     string,
     { readonly structTypeId: number; readonly memberIndex: number }
   >;
+}
+
+export interface AttachTo {
+  readonly func: string;
+  /** The BPF program that has it, and that one's BTF; absent: the kernel. */
+  readonly program?: { readonly progFd: number; readonly btf: Btf };
 }
 
 export interface ProgramKind {
@@ -207,7 +215,7 @@ function programInput(
           line_info_rec_size: lineInfo.recordBytes,
           line_info_cnt: lineInfo.records.length / lineInfo.recordBytes,
         }),
-      ...attachTarget(program, context),
+      ...attachTarget(program, kind, context),
     },
   };
 }
@@ -221,24 +229,29 @@ interface AttachTarget {
 /** attach_btf_id: the kernel's function or type that the section's name points at. */
 function attachTarget(
   program: ObjectProgram,
-  { kernelBtf, replaces, structOps }: ProgramContext,
+  { type }: ProgramKind,
+  { kernelBtf, structOps, attachTo, ...context }: ProgramContext,
 ): AttachTarget {
   const member = structOps.get(program.name);
   if (member !== undefined) {
     return { attach_btf_id: member.structTypeId, expected_attach_type: member.memberIndex };
   }
-  const prefix = program.def?.btfPrefix;
+  const to = attachTo?.(program);
+  const replaces = to ? to.program : context.replaces;
+  const target = to?.func ?? program.target;
+  // A section of another kind says nothing of where its programs belong.
+  const prefix = program.def?.btfPrefix ?? (type === 'ext' ? '' : undefined);
   if (prefix === undefined) return {};
-  if (program.target === '') {
+  if (target === '') {
     throw unprepared(
       program,
       errno.EINVAL,
       'no BTF-based attach target is specified, use bpf_program__set_attach_target()',
     );
   }
-  const name = prefix + program.target;
+  const name = prefix + target;
   const kind = prefix === 'btf_trace_' ? 'typedef' : 'func';
-  if (program.type === 'ext' && replaces === undefined) {
+  if (type === 'ext' && replaces === undefined) {
     throw unprepared(program, errno.EINVAL, 'attach program FD is not set');
   }
   if (replaces !== undefined && prefix === '') {
@@ -252,7 +265,7 @@ function attachTarget(
     throw unprepared(
       program,
       errno.ESRCH,
-      `failed to find kernel BTF type ID of '${program.target}': ${-errno.ESRCH}`,
+      `failed to find kernel BTF type ID of '${target}': ${-errno.ESRCH}`,
     );
   }
   return { attach_btf_id: id };

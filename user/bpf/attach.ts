@@ -54,7 +54,8 @@ export function* attachProgram(
       return result < 0 ? failed(result, `attach to raw tracepoint '${target}'`) : link(result);
     }
     case 'tracing':
-    case 'lsm': {
+    case 'lsm':
+    case 'ext': {
       if (attachType === 'trace_iter') {
         const create = { prog_fd: program.fd, attach_type: ATTACH_TYPES.indexOf('trace_iter') };
         const { result } = yield* command(user, 'link_create', create);
