@@ -45,7 +45,9 @@ export class DeviceCpu {
           return slot + 1;
         };
       }
-      return compileStep({ program, runtime, state, cpu, constants, slot });
+      // Nothing attaches to a program that is in a device.
+      const patched = () => undefined;
+      return compileStep({ program, runtime, state, cpu, constants, slot, patched });
     });
   }
 
