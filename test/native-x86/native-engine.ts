@@ -195,6 +195,9 @@ class Host {
       enter: () => {
         throw new Error('no tail calls into native code');
       },
+      call: () => {
+        throw new Error('native code replaces no functions');
+      },
       text: () => '',
       free: () => {},
     };

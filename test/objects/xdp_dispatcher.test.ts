@@ -124,7 +124,7 @@ describe.each([
   });
 
   it('gives everything back', async () => {
-    const { machine, load, fdOf, replaces, run, attach } = await machineWith(engine());
+    const { machine, load, replaces, run, attach } = await machineWith(engine());
     const before = machine.bpf.host.runtime.ram.usedBytes;
     const fds: number[] = [];
     for (const name of ['xdp_chained', 'xdp_traced']) {
