@@ -5,7 +5,7 @@
  *
  *   core.block(schedule, words, at)     the block, with its accesses at words[at] on
  *   core.went(schedule, taken)          how the branch at its end went
- *   core.opaque(work)                   code that is known by its costs alone: driver, kernel
+ *   core.opaque(insns, cycles, …)       code that is known by its costs alone: driver, kernel
  *   core.now                            cycles at which the front end may go on
  */
 import type { CoreMemory } from './memory.ts';
@@ -32,16 +32,9 @@ export interface PacketWindow {
   /** Cycle at which a prefetch of its first line ends; -1 where the driver does not do that. */
   prefetchedAt: number;
   /** Lines touched, by their number in the buffer. */
-  readonly touched: Uint8Array;
-}
-
-/** What code costs that is not looked into. */
-export interface OpaqueWork {
-  readonly insns: number;
-  /** Cycles that it keeps the front end. */
-  readonly cycles: number;
-  /** From its operands to its result. */
-  readonly latency: number;
+  readonly touched: Uint32Array;
+  /** What says so in `touched`: another number for each packet. */
+  packet: number;
 }
 
 export interface CoreCounts {
@@ -57,10 +50,12 @@ export class Core {
   readonly counts: CoreCounts = {
     insns: 0, branches: 0, mispredicts: 0, forwards: 0, blockedForwards: 0,
   }; // prettier-ignore
+  /** Cycles in which nothing was dispatched: no room to reorder in, and the wrong way taken. */
+  readonly lost = { fullCycles: 0, mispredictCycles: 0 };
   readonly memory: CoreMemory;
   readonly lastBranches: LastBranches;
   readonly window: PacketWindow = {
-    start: 0, end: 0, cached: true, prefetchedAt: -1, touched: new Uint8Array(64),
+    start: 0, end: 0, cached: true, prefetchedAt: -1, touched: new Uint32Array(64), packet: 0,
   }; // prettier-ignore
   readonly #params: CoreParams;
   readonly #predictor = new BranchPredictor();
@@ -94,6 +89,11 @@ export class Core {
     return this.#retires;
   }
 
+  /** Cycles up to now in which something was dispatched, or could have been. */
+  get useful(): number {
+    return this.now - this.lost.fullCycles - this.lost.mispredictCycles;
+  }
+
   block(s: BlockSchedule, words: Uint32Array, at: number): void {
     const { inOrder, width } = this.#params;
     const ready = this.#ready;
@@ -107,13 +107,23 @@ export class Core {
       if (access.isStore) this.#store(access, address, dispatch);
     }
     const next = this.#next;
-    for (let i = 0; i < outputs.length; i++) next[i] = this.#time(outputs[i]!.terms, dispatch);
+    for (let i = 0, output = 0; i < outputs.length; output++) {
+      let time = dispatch + outputs[i + 1]!;
+      const end = outputs[i + 2]!;
+      for (i += 3; i < end; i += 2) {
+        const at = ready[outputs[i]!]! + outputs[i + 1]!;
+        if (at > time) time = at;
+      }
+      next[output] = time;
+    }
     this.#resolves = this.#time(s.resolves, dispatch);
     const done = this.#time(s.done, dispatch);
     const cycles = this.#decoded(s) ? s.cycles : s.decodedCycles;
     this.now = dispatch + cycles;
     if (inOrder) this.now = Math.max(this.now, this.#time(s.issued, dispatch));
-    for (let i = 0; i < outputs.length; i++) ready[outputs[i]!.register] = next[i]!;
+    for (let i = 0, output = 0; i < outputs.length; i = outputs[i + 2]!, output++) {
+      ready[outputs[i]!] = next[output]!;
+    }
     this.#retire(s.uops, Math.max(this.#retires + s.uops / width, done));
     this.counts.insns += s.insns;
   }
@@ -123,8 +133,7 @@ export class Core {
     if (branches) {
       this.counts.branches++;
       if (!this.#predictor.branch(placeOf(block.id), taken)) {
-        this.counts.mispredicts++;
-        this.now = Math.max(this.now, this.#resolves + this.#params.mispredictCycles);
+        this.#recover();
         if (taken) this.lastBranches.add(block.id, to, true, this.now);
         return;
       }
@@ -137,12 +146,24 @@ export class Core {
   /** An indirect jump or call that was not foreseen. */
   strayed(): void {
     this.counts.branches++;
-    this.counts.mispredicts++;
-    this.now = Math.max(this.now, this.#resolves + this.#params.mispredictCycles);
+    this.#recover();
   }
 
-  /** @returns when its result is there */
-  opaque({ insns, cycles, latency }: OpaqueWork, operands = 0): number {
+  #recover(): void {
+    this.counts.mispredicts++;
+    const at = this.#resolves + this.#params.mispredictCycles;
+    if (at <= this.now) return;
+    this.lost.mispredictCycles += at - this.now;
+    this.now = at;
+  }
+
+  /**
+   * Code that is known by its costs alone.
+   * @param cycles that it keeps the front end
+   * @param latency from its operands, which are there at `operands`, to its result
+   * @returns when that is there
+   */
+  opaque(insns: number, cycles: number, latency: number, operands: number): number {
     const { inOrder, width } = this.#params;
     let done = operands;
     // In parts, as the reorder buffer takes them.
@@ -181,12 +202,12 @@ export class Core {
       return this.memory.load(address >>> LINE_SHIFT, at);
     }
     const line = (address - window.start) >>> LINE_SHIFT;
-    if (window.touched[line] === 1) {
+    if (window.touched[line] === window.packet) {
       this.memory.counts.l1Loads++;
       return 0;
     }
-    window.touched[line] = 1;
-    if (line > 0 && window.touched[line - 1] === 1) return this.memory.streamed();
+    window.touched[line] = window.packet;
+    if (line > 0 && window.touched[line - 1] === window.packet) return this.memory.streamed();
     const late = this.memory.fromDevice(window.cached, at);
     if (window.prefetchedAt < 0) return late;
     return Math.max(0, Math.min(late, window.prefetchedAt - at));
@@ -200,7 +221,9 @@ export class Core {
       this.#room = this.#retiredAt[at]!;
       this.#retiredTail++;
     }
-    return this.#room > this.now ? this.#room : this.now;
+    if (this.#room <= this.now) return this.now;
+    this.lost.fullCycles += this.#room - this.now;
+    return this.#room;
   }
 
   #retire(uops: number, at: number): void {

@@ -8,12 +8,12 @@
  *   host.packet(run, times)                and are timed
  */
 import type { BpfRuntime } from '../../bpf/runtime.ts';
-import { XDP_DROP, XDP_PASS, XDP_REDIRECT, XDP_TX } from '../../bpf/uapi.ts';
+import { XDP_DROP, XDP_REDIRECT, XDP_TX } from '../../bpf/uapi.ts';
 import type { RamOffset } from '../../kernel/types/units.ts';
 import { Rss } from '../nic/rss.ts';
 import type { PacketRun, PacketTimes, TimingModel, TimingReport } from '../target.ts';
 import { Core } from './core.ts';
-import { LINE_BYTES, LINE_SHIFT, type CoreParams } from './core-params.ts';
+import { LINE_BYTES, type CoreParams } from './core-params.ts';
 import type { NicDriver } from './drivers.ts';
 import { HOST_CALL_WORDS, type CodeBlock, type ExecutionObserver } from './events.ts';
 import { callCycles, kernelFunction, type KernelVersion } from './kernel-functions.ts';
@@ -41,7 +41,9 @@ const REFERENCE_IPC = 2.8;
 const BUFFER_BYTES = 4096;
 const HEADROOM_BYTES = 256;
 /** Lines of tables that only the model knows, above RAM (which ends below 2^32). */
-const TABLE_LINES = 1 << 27;
+const TABLE_LINES = 1 << 26;
+/** A bucket takes 16 bytes: four a line. */
+const BUCKETS_SHIFT = 2;
 
 interface Queue {
   readonly core: Core;
@@ -50,18 +52,24 @@ interface Queue {
   count: number;
 }
 
+/** Cycles by what was being dispatched. */
 interface Parts {
   receive: number;
   program: number;
   kernel: number;
-  transmit: number;
+  send: number;
 }
 
 interface CallSite {
+  /** First argument. */
+  readonly map: number;
   readonly insns: number;
   readonly cycles: number;
   readonly hashes: boolean;
   readonly locks: boolean;
+  /** First of the lines that its elements take. */
+  readonly table: number;
+  readonly bucketLines: number;
   readonly elementLines: number;
   readonly entries: number;
   readonly keyBytes: number;
@@ -76,9 +84,15 @@ export class HostTiming implements TimingModel, ExecutionObserver {
   readonly #schedules: (BlockSchedule | undefined)[] = [];
   /** Where each indirect jump led last. */
   readonly #targets: number[] = [];
+  /** Of each block that ends with a call, the last. */
+  readonly #lastSites: CallSite[] = [];
   readonly #sites = new Map<string, Map<number, CallSite>>();
   readonly #cycleNs: number;
   readonly #scale: number;
+  /** Lines of the last level that DMA may fill; rings that need more spill to memory. */
+  readonly #ioLines: number;
+  readonly #tables = new Map<number, number>();
+  #nextTable = TABLE_LINES;
   #words = new Uint32Array(1024);
   #count = 0;
   #queue = 0;
@@ -86,9 +100,11 @@ export class HostTiming implements TimingModel, ExecutionObserver {
   #receivesNs = 0;
   #transmitsNs = 0;
   #pcieBytes = 0;
-  #packets = 0;
-  readonly #parts: Parts = { receive: 0, program: 0, kernel: 0, transmit: 0 };
-  readonly #buffer = { at: -1 };
+  /** Useful cycles of the core at hand that have been charged. */
+  #mark = 0;
+  readonly #parts: Parts = { receive: 0, program: 0, kernel: 0, send: 0 };
+  /** Where in RAM the one buffer lies that stands for those of the ring; -1 before the first. */
+  #bufferAt = -1;
 
   constructor(runtime: BpfRuntime, options: HostOptions) {
     this.#o = options;
@@ -98,16 +114,13 @@ export class HostTiming implements TimingModel, ExecutionObserver {
     this.#scale = REFERENCE_IPC / core.kernelIpc;
     this.#rss.spread(cores);
     const shared = new SharedMemory(core);
-    // Rings are full of packets where it counts: they share what DMA may fill of the last level.
+    this.#ioLines = shared.ioLines;
     this.#queues = Array.from({ length: cores }, (_, number) => ({
       core: new Core(core, new CoreMemory(core, clockHz, shared, number)),
       takenNs: new Float64Array(nic.ringEntries),
       count: 0,
     }));
-    this.#ioLines = shared.ioLines;
   }
-
-  readonly #ioLines: number;
 
   get cores(): readonly Core[] {
     return this.#queues.map(({ core }) => core);
@@ -152,31 +165,21 @@ export class HostTiming implements TimingModel, ExecutionObserver {
 
   packet(run: PacketRun, times: PacketTimes): void {
     const { nic } = this.#o;
-    const parts = this.#parts;
     const queue = this.#queues[this.#queue]!;
     const { core } = queue;
     this.#arrive(core, run);
     queue.takenNs[queue.count++ % nic.ringEntries] = core.now * this.#cycleNs;
-    const began = core.now;
+    this.#mark = core.useful;
     this.#driver(core, nic.receiveCycles);
     for (let line = 0; line < nic.uncachedLines; line++) {
-      core.opaque({ insns: 0, cycles: 0, latency: core.memory.memory(core.now) });
+      core.opaque(1, 0, core.memory.memory(core.now), 0);
     }
-    const received = core.now;
-    const kernel = this.#follow(core);
-    const ran = core.now;
+    this.#charge('receive', core);
+    this.#follow(core);
+    this.#charge('program', core);
     const sends = run.verdict === XDP_TX || run.verdict === XDP_REDIRECT;
-    const more = {
-      [XDP_TX]: nic.transmitCycles,
-      [XDP_REDIRECT]: nic.redirectCycles,
-      [XDP_PASS]: nic.passCycles,
-    }[run.verdict];
-    if (more !== undefined) this.#driver(core, more);
-    parts.receive += received - began;
-    parts.kernel += kernel;
-    parts.program += ran - received - kernel;
-    parts.transmit += core.now - ran;
-    this.#packets++;
+    if (run.verdict > XDP_DROP) this.#driver(core, this.#sendCycles(run.verdict));
+    this.#charge('send', core);
     times.lost = false;
     times.doneNs = core.retired * this.#cycleNs;
     if (sends) times.doneNs = this.#transmit(times.doneNs, run.bytesOut) + nic.ioNs;
@@ -184,16 +187,18 @@ export class HostTiming implements TimingModel, ExecutionObserver {
   }
 
   report(): TimingReport {
-    const { receive, program, kernel, transmit } = this.#parts;
+    const { receive, program, kernel, send } = this.#parts;
+    const sum = (count: (core: Core) => number): number =>
+      this.#queues.reduce((total, { core }) => total + count(core), 0);
     const breakdown = {
       'driver, receive': receive,
       program,
       'kernel functions': kernel,
-      'driver, send': transmit,
+      'driver, send': send,
+      'waiting for data': sum(({ lost }) => lost.fullCycles),
+      'branches mispredicted': sum(({ lost }) => lost.mispredictCycles),
     };
-    const cycles = receive + program + kernel + transmit;
-    const sum = (count: (core: Core) => number): number =>
-      this.#queues.reduce((total, { core }) => total + count(core), 0);
+    const cycles = Object.values(breakdown).reduce((sum, part) => sum + part);
     const { power } = this.#o.core;
     return {
       clockHz: this.#o.clockHz,
@@ -222,10 +227,10 @@ export class HostTiming implements TimingModel, ExecutionObserver {
     const visible = this.#hostNs / this.#cycleNs;
     if (visible > core.now) core.idleUntil(visible + nic.wakeNs / this.#cycleNs);
     const { window } = core;
-    if (this.#buffer.at < 0) this.#buffer.at = run.packetAt - HEADROOM_BYTES;
-    window.start = this.#buffer.at;
-    window.end = this.#buffer.at + BUFFER_BYTES;
-    window.touched.fill(0);
+    if (this.#bufferAt < 0) this.#bufferAt = run.packetAt - HEADROOM_BYTES;
+    window.start = this.#bufferAt;
+    window.end = this.#bufferAt + BUFFER_BYTES;
+    window.packet++;
     const ringLines = nic.ringEntries * this.#o.cores * (Math.ceil(run.bytesIn / LINE_BYTES) + 1);
     window.cached = this.#ioLines > 0 && ringLines <= this.#ioLines;
     window.prefetchedAt = nic.prefetches
@@ -233,9 +238,14 @@ export class HostTiming implements TimingModel, ExecutionObserver {
       : -1;
   }
 
+  #sendCycles(verdict: number): number {
+    const { nic } = this.#o;
+    if (verdict === XDP_TX) return nic.transmitCycles;
+    return verdict === XDP_REDIRECT ? nic.redirectCycles : nic.passCycles;
+  }
+
   #driver(core: Core, cycles: number): void {
-    const { ipc } = this.#o.nic;
-    core.opaque({ insns: Math.round(cycles * ipc), cycles: cycles * this.#scale, latency: 0 });
+    core.opaque(Math.round(cycles * this.#o.nic.ipc), cycles * this.#scale, 0, 0);
   }
 
   /** When the card has sent it. */
@@ -248,12 +258,17 @@ export class HostTiming implements TimingModel, ExecutionObserver {
     return this.#transmitsNs;
   }
 
-  /** Through the blocks of the run; cycles that kernel functions took. */
-  #follow(core: Core): number {
+  /** What the core did since the last mark was part of that. */
+  #charge(part: keyof Parts, core: Core): void {
+    this.#parts[part] += core.useful - this.#mark;
+    this.#mark = core.useful;
+  }
+
+  /** Through the blocks of the run. */
+  #follow(core: Core): void {
     const words = this.#words;
     const count = this.#count;
     this.#count = 0;
-    let kernel = 0;
     for (let at = 0; at < count;) {
       const id = words[at]!;
       const s = this.#schedules[id]!;
@@ -278,38 +293,39 @@ export class HostTiming implements TimingModel, ExecutionObserver {
           else core.went(s, true, next);
           this.#targets[id] = next;
           break;
-        case 'host-call': {
-          const before = core.now;
-          this.#call(core, end.symbol, words[at - HOST_CALL_WORDS]!, words[at - 1]!);
-          kernel += core.now - before;
+        case 'host-call':
+          this.#charge('program', core);
+          this.#call(core, id, end.symbol, words[at - HOST_CALL_WORDS]!, words[at - 1]!);
+          this.#charge('kernel', core);
           break;
-        }
       }
     }
-    return kernel;
   }
 
-  #call(core: Core, symbol: string, first: number, second: number): void {
+  #call(core: Core, block: number, symbol: string, first: number, second: number): void {
     const { convention } = this.#o;
-    const site = this.#site(symbol, first);
+    let site = this.#lastSites[block];
+    if (site?.map !== first) site = this.#lastSites[block] = this.#site(symbol, first);
     let operands = 0;
-    for (const register of convention.arguments)
-      operands = Math.max(operands, core.ready(register));
+    for (const register of convention.arguments) {
+      const at = core.ready(register);
+      if (at > operands) operands = at;
+    }
     let { cycles } = site;
     let latency = site.cycles;
     if (site.hashes) {
       // The bucket's line, then the element's, one after the other.
       const hash = this.#hash(second, site.keyBytes);
-      const table = TABLE_LINES + ((first >>> LINE_SHIFT) << 4);
-      const bucket = table + ((hash % site.entries) >>> 2);
-      const element = table + site.entries + (hash % site.entries) * site.elementLines;
+      const index = hash % site.entries;
+      const bucket = site.table + (index >>> BUCKETS_SHIFT);
+      const element = site.table + site.bucketLines + index * site.elementLines;
       const wait = core.memory.load(bucket, core.now) + core.memory.load(element, core.now);
       latency += wait;
       if (site.locks) cycles += core.memory.own(bucket);
     } else if (site.locks) {
-      cycles += core.memory.own(TABLE_LINES + (first >>> LINE_SHIFT));
+      cycles += core.memory.own(site.table);
     }
-    const done = core.opaque({ insns: site.insns, cycles, latency }, operands);
+    const done = core.opaque(site.insns, cycles, latency, operands);
     core.setReady(convention.result, done);
   }
 
@@ -321,20 +337,50 @@ export class HostTiming implements TimingModel, ExecutionObserver {
     const known = sites.get(map);
     if (known !== undefined) return known;
     const spec = this.#runtime.mapAt(map as RamOffset)?.spec;
-    const reference = callCycles(cost, spec, this.#o.kernel);
+    const inMap = cost.levelCycles === undefined ? 0 : this.#elements(map);
+    const reference = callCycles(cost, spec, this.#o.kernel, inMap);
     const elementBytes = 48 + (spec?.keyBytes ?? 0) + (spec?.valueBytes ?? 0);
+    const elementLines = Math.ceil(elementBytes / LINE_BYTES);
+    const entries = Math.max(1, spec?.maxEntries ?? 1);
     const site: CallSite = {
+      map,
       insns: Math.round(reference * KERNEL_FUNCTION_IPC),
       cycles: reference * this.#scale,
       hashes: cost.hashes === true && spec !== undefined,
       locks: cost.locks === true,
-      elementLines: Math.ceil(elementBytes / LINE_BYTES),
-      entries: Math.max(1, spec?.maxEntries ?? 1),
+      table: this.#table(map, entries * (elementLines + 1)),
+      bucketLines: Math.ceil(entries / (1 << BUCKETS_SHIFT)),
+      elementLines,
+      entries,
       keyBytes: spec?.keyBytes ?? 0,
     };
     // Functions without a map get anything as their first argument.
     if (sites.size < MAX_SITES) sites.set(map, site);
     return site;
+  }
+
+  /** How many elements a map has when it is first used. */
+  #elements(at: number): number {
+    const { ram, mapAt } = this.#runtime;
+    const map = mapAt(at as RamOffset);
+    if (map === undefined) return 0;
+    const keyBytes = Math.max(8, map.spec.keyBytes);
+    const key = ram.kzalloc(keyBytes);
+    let count = 0;
+    for (let from = 0 as RamOffset; map.nextKey(from, key) === 0; from = key) count++;
+    ram.kfree(key);
+    return count;
+  }
+
+  /** Where the model has put a map's table, which real ones have somewhere in kernel memory. */
+  #table(map: number, lines: number): number {
+    let table = this.#tables.get(map);
+    if (table === undefined) {
+      table = this.#nextTable;
+      this.#tables.set(map, table);
+      this.#nextTable += lines;
+    }
+    return table;
   }
 
   /** Of the key as the run left it. */

@@ -91,11 +91,15 @@ const HASH_ROUND_CYCLES = 18;
 /** Included in HASH_LOOKUP. */
 const SHORT_KEY_BYTES = 4;
 
-/** Cycles of one call on that map. */
+/**
+ * Cycles of one call on that map.
+ * @param elements of a trie
+ */
 export function callCycles(
   { cycles, hashes, levelCycles }: KernelFunction,
   spec: MapSpec | undefined,
   kernel: KernelVersion,
+  elements: number,
 ): number {
   if (spec === undefined) return cycles;
   if (hashes) {
@@ -105,7 +109,7 @@ export function callCycles(
     return cycles + rounds * HASH_ROUND_CYCLES + more * kernel.compareCycles;
   }
   if (levelCycles !== undefined) {
-    const levels = Math.log2(Math.max(2, spec.maxEntries));
+    const levels = Math.log2(Math.max(2, elements));
     return cycles + levels * levelCycles;
   }
   return cycles;

@@ -39,7 +39,11 @@ export interface BlockSchedule {
   readonly decodedCycles: number;
   /** In the order of the block's words. */
   readonly accesses: readonly ScheduledAccess[];
-  readonly outputs: readonly { readonly register: number; readonly terms: Terms }[];
+  /**
+   * Registers and when they are ready, one behind the other: `[register, constant, end, terms …]`,
+   * where terms go up to index `end`. Flags do not live from block to block.
+   */
+  readonly outputs: Int32Array;
   /** When the branch at its end is known to go one way or the other. */
   readonly resolves: Terms;
   /** When everything in it is done. */
@@ -94,15 +98,22 @@ class Scheduling {
         insns.length / decode.insnsPerCycle,
       ),
       accesses: this.#accesses,
-      outputs: [...this.#registers].map(([register, times]) => ({
-        register,
-        terms: terms(times),
-      })),
+      outputs: this.#outputs(),
       resolves: terms(this.#resolves),
       done: terms(this.#done),
       issued: terms(this.#issued),
       branches: last?.kind === 'branch',
     };
+  }
+
+  #outputs(): Int32Array {
+    const list: number[] = [];
+    for (const [register, times] of this.#registers) {
+      if (register === FLAGS) continue;
+      const [constant, ...rest] = terms(times);
+      list.push(register, constant!, list.length + 3 + rest.length, ...rest);
+    }
+    return Int32Array.from(list);
   }
 
   #add(insn: InsnDescriptor, before: InsnDescriptor | undefined): void {
