@@ -92,8 +92,8 @@ export class Helpers {
 
   #searched(state: State): BpfMap {
     const map = this.#map(state);
-    if (!isArray(map)) return map;
-    throw this.#bad('elements of arrays are not updated by key');
+    if (!isArray(map) && map.spec.type !== 'lpm_trie') return map;
+    throw this.#bad('packets update elements of hash tables only');
   }
 
   #number({ registers }: State, register: number): Node {

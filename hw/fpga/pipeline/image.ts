@@ -7,7 +7,7 @@ import type { Design } from './design.ts';
 import { isConst, type Node } from './graph.ts';
 import type { Hazards, Staged } from './hazards.ts';
 import type { Schedule } from './stages.ts';
-import { emitVerilog } from './verilog.ts';
+import { type EmittedVerilog, emitVerilog } from './verilog.ts';
 
 export class PipelineImage implements DeviceImage {
   readonly program: OffloadProgram;
@@ -35,13 +35,13 @@ export class PipelineImage implements DeviceImage {
   }
 
   /** Synthesizable, one module. */
-  verilog(): string {
+  verilog(): EmittedVerilog {
     return emitVerilog(this);
   }
 
   /** What is loaded into the device is a bitstream; its source stands for it. */
   get bytes(): Uint8Array {
-    return Uint8Array.from(this.verilog(), (char) => char.charCodeAt(0));
+    return Uint8Array.from(this.verilog().text, (char) => char.charCodeAt(0));
   }
 
   text(): string {

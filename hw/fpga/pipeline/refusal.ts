@@ -38,7 +38,7 @@ export class Refusal extends Error {
   override name = 'Refusal';
   readonly diagnostic: Diagnostic;
 
-  constructor(reason: RefusalReason, message: string, insn?: number, code = errno.EOPNOTSUPP) {
+  constructor(reason: RefusalReason, message: string, insn?: number, code: number = errno.EOPNOTSUPP) {
     super(message);
     this.diagnostic = {
       ...(insn !== undefined && { insn }),
