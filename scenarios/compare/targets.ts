@@ -3,6 +3,7 @@ import { PIPE_BITS_PER_SECOND } from '../../hw/asic/params.ts';
 import { createAsic } from '../../hw/asic/target.ts';
 import { createHxdp } from '../../hw/fpga/hxdp/target.ts';
 import type { Target } from '../../hw/target.ts';
+import { BROADWELL, createX86, MLX5, SKYLAKE } from '../../hw/x86/target.ts';
 import { SubjectError } from './subject.ts';
 
 export interface CompareTarget {
@@ -20,8 +21,20 @@ export interface CompareTarget {
   create(parallel?: number): Target;
 }
 
-/** hXDP's board has four ports of 10 GbE. */
+/** hXDP's board has four ports of 10 GbE; the server that it was compared with has one of 40. */
 const NETFPGA_BITS = 40e9;
+const XL710_BITS = 40e9;
+const CONNECTX5_BITS = 100e9;
+
+/** The server of the hXDP paper, whose clock was varied. */
+const xeonAt = (id: string, clockHz: number): CompareTarget => ({
+  id,
+  about: `XDP on Linux: Xeon E5-1630 v3 (Haswell) at ${clockHz / 1e9} GHz, XL710 40 GbE`,
+  bitsPerSecond: XL710_BITS,
+  least: 0.3,
+  parallel: 'cores',
+  create: () => createX86({ clockHz }),
+});
 
 export const TARGETS: readonly CompareTarget[] = [
   {
@@ -38,6 +51,25 @@ export const TARGETS: readonly CompareTarget[] = [
     bitsPerSecond: PIPE_BITS_PER_SECOND,
     least: 1,
     create: () => createAsic(),
+  },
+  xeonAt('x86', 3.7e9),
+  xeonAt('x86-2.1', 2.1e9),
+  xeonAt('x86-1.2', 1.2e9),
+  {
+    id: 'x86-100g',
+    about: 'XDP on Linux: Xeon E5-1650 v4 (Broadwell) at 3.6 GHz, ConnectX-5 100 GbE',
+    bitsPerSecond: CONNECTX5_BITS,
+    least: 0.3,
+    parallel: 'cores',
+    create: () => createX86({ core: BROADWELL, nic: MLX5 }),
+  },
+  {
+    id: 'skylake',
+    about: 'XDP on Linux: a Skylake-SP core at 2.1 GHz, ConnectX-5 100 GbE',
+    bitsPerSecond: CONNECTX5_BITS,
+    least: 0.3,
+    parallel: 'cores',
+    create: () => createX86({ core: SKYLAKE, nic: MLX5 }),
   },
 ];
 

@@ -2,8 +2,10 @@
  * Published figures beside what the models say. What is measured the models know nothing of: they
  * have parameters, each with its source, and none for a workload.
  */
+import { KERNELS } from '../../hw/cpu/kernel-functions.ts';
 import { createHxdp } from '../../hw/fpga/hxdp/target.ts';
 import type { Target } from '../../hw/target.ts';
+import { BROADWELL, createX86, MLX5 } from '../../hw/x86/target.ts';
 import { workloadNamed, type Workload } from '../workloads/workloads.ts';
 import { measure } from './compare.ts';
 import type { Subject } from './subject.ts';
@@ -55,33 +57,116 @@ const HXDP_ROWS: readonly (readonly [workload: string, rows: readonly number[]])
 ];
 const HXDP_LANES = [1, 2, 3, 4, 8];
 
+/** The x86 server of the hXDP paper: figures 10, 13 to 15, at these clocks. */
+const X86_CLOCKS_HZ = [1.2e9, 2.1e9, 3.7e9];
+const X86_MPPS: readonly (readonly [workload: string, mpps: readonly number[], note?: string])[] = [
+  ['drop', [34.27, 38.43, 39.32]],
+  ['tx_swap', [4.9, 7.42, 12.91], 'XDP_TX with MACs swapped, as it was measured'],
+  ['xdp1', [10.67, 15.94, 27.87]],
+  ['xdp2', [4.52, 7.03, 12.3]],
+  ['rxq_info', [11.67, 19.46, 34.02]],
+  ['firewall', [2.59, 4.2, 7.38]],
+  ['hit4', [9.14, 15.61, 27.1], 'a lookup that hits, dropped, as the artifacts have it'],
+  ['hit16', [6.07, 10.28, 18.12], 'a lookup that hits, dropped, as the artifacts have it'],
+  ['sum1', [7.71, 11.78, 20.45], 'dropped, as the artifacts have it'],
+  ['sum10', [2.1, 3.38, 5.92], 'dropped, as the artifacts have it'],
+  ['sum40', [0.57, 0.96, 1.72], 'dropped, as the artifacts have it'],
+];
+
+const XDPP = 'The eXpress Data Path, CoNEXT’18';
+const CONNECTX5_BITS = 100e9;
+/** Flows enough for queues to fill evenly. */
+const MANY_FLOWS: Mix = { flows: 1024, bytes: 60 };
+/** On 1 to 4 cores. */
+const X86_CORES_MPPS: readonly (readonly [workload: string, mpps: readonly number[]])[] = [
+  ['drop', [24.8, 50.2, 74.4, 86.2]],
+  ['drop_read', [23.1, 46.5, 68.9, 86.2]],
+  ['tx_swap', [16.9, 34.9, 51.9, 69]],
+];
+
 /** @param progress is called before each row */
 export function validate(
   load: LoadWorkload,
   progress: (what: string) => void = () => {},
 ): ValidationRow[] {
-  return [...hxdpThroughput(load, progress), ...hxdpRows(load, progress)];
+  return [
+    ...hxdpThroughput(load, progress),
+    ...hxdpRows(load, progress),
+    ...x86Throughput(load, progress),
+    ...x86Cores(load, progress),
+  ];
 }
 
 function hxdpThroughput(load: LoadWorkload, progress: (what: string) => void): ValidationRow[] {
   const target = createHxdp();
   return HXDP_MPPS.map(([name, published, note]) => {
     progress(`hXDP ${name}`);
-    const simulated = mppsOf(load, target, name, note === undefined);
+    const simulated = mppsOf(load, target, name, { prepared: note === undefined });
     const row = { group: 'hXDP throughput', what: name, published, simulated, unit: 'Mpps' };
     return { ...row, error: simulated / published - 1, source: HX, ...(note && { note }) };
   });
 }
 
-function mppsOf(load: LoadWorkload, target: Target, name: string, prepared: boolean): number {
+interface Conditions {
+  readonly prepared?: boolean;
+  readonly mix?: Mix;
+  readonly packets?: number;
+  readonly bitsPerSecond?: number;
+  readonly cores?: number;
+}
+
+function mppsOf(
+  load: LoadWorkload,
+  target: Target,
+  name: string,
+  { prepared = true, mix = MIX, packets = PACKETS, ...conditions }: Conditions,
+): number {
+  const { bitsPerSecond = NETFPGA_BITS, cores } = conditions;
   const workload = workloadNamed(name)!;
-  const row = measure(() => load(workload, MIX, prepared), target, workload.packets(MIX), {
-    packets: PACKETS,
-    bitsPerSecond: NETFPGA_BITS,
+  const row = measure(() => load(workload, mix, prepared), target, workload.packets(mix), {
+    packets,
+    bitsPerSecond,
     ...(workload.ports && { ports: workload.ports }),
+    ...(cores !== undefined && { timing: { parallel: cores } }),
   });
   if (row.performance === undefined) throw new Error(`${name} does not fit ${target.name}`);
   return row.performance.mpps;
+}
+
+/** Rings and caches need some packets until they are as they stay. */
+const X86_PACKETS = 20_000;
+
+function x86Throughput(load: LoadWorkload, progress: (what: string) => void): ValidationRow[] {
+  return X86_MPPS.flatMap(([name, figures, note]) =>
+    X86_CLOCKS_HZ.map((clockHz, i): ValidationRow => {
+      const what = `${name} at ${clockHz / 1e9} GHz`;
+      progress(`x86 ${what}`);
+      const target = createX86({ clockHz, kernel: KERNELS['5.6'] });
+      const simulated = mppsOf(load, target, name, { packets: X86_PACKETS });
+      const published = figures[i]!;
+      const row = { group: 'x86 at three clocks', what, published, simulated, unit: 'Mpps' };
+      return { ...row, error: simulated / published - 1, source: HX, ...(note && { note }) };
+    }),
+  );
+}
+
+function x86Cores(load: LoadWorkload, progress: (what: string) => void): ValidationRow[] {
+  const target = createX86({ core: BROADWELL, nic: MLX5 });
+  return X86_CORES_MPPS.flatMap(([name, figures]) =>
+    figures.map((published, i): ValidationRow => {
+      const cores = i + 1;
+      const what = `${name}, ${cores} core${cores === 1 ? '' : 's'}`;
+      progress(`x86 ${what}`);
+      const simulated = mppsOf(load, target, name, {
+        mix: MANY_FLOWS,
+        packets: X86_PACKETS,
+        bitsPerSecond: CONNECTX5_BITS,
+        cores,
+      });
+      const row = { group: 'x86 by cores', what, published, simulated, unit: 'Mpps' };
+      return { ...row, error: simulated / published - 1, source: XDPP };
+    }),
+  );
 }
 
 function hxdpRows(load: LoadWorkload, progress: (what: string) => void): ValidationRow[] {
