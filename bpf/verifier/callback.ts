@@ -5,8 +5,8 @@
  *
  * differs: 6.1 goes on with the caller's stack as one run leaves it, which accepts programs that a
  * second run (or none) breaks; it was fixed in 6.7. What 6.1 accepts is explored again with numbers
- * on the stack forgotten before the callback, and a callback that leaves more than before it is
- * refused.
+ * on the stack forgotten before the callback where it may write them (`caller-writes.ts`), and a callback
+ * that leaves more than before it is refused.
  */
 import { errno } from '../../kernel/types/errno.ts';
 import type { Helper } from '../helpers/helper.ts';
@@ -16,7 +16,7 @@ import { clobberCallerSaved, markRead } from './live.ts';
 import { frameIncludes } from './includes.ts';
 import { PathSlot } from './kept-stack.ts';
 import { markPrecise } from './precision.ts';
-import { UNINIT_REG, isNull, isPlain, pointerReg, scalarReg } from './reg.ts';
+import { UNINIT_REG, isNull, isPlain, pointerReg, scalarReg, withId } from './reg.ts';
 import { UNKNOWN_SCALAR } from './scalar.ts';
 import {
   byteAt,
@@ -149,13 +149,24 @@ function pushAsync(c: Checker, subprog: number, args: Arguments): void {
   c.forget(caller.regs[0]!);
 }
 
-/** Whatever numbers the callback may find on its second run, they are among "unknown". */
+/**
+ * Whatever numbers the callback may find on its second run, they are among "unknown", or those of
+ * the first where it does not write.
+ */
 function forgetStackNumbers(c: Checker): void {
+  const { callerWrites } = c;
   for (const frame of c.state.frames) {
-    for (const slot of frame.stack) {
+    for (const [index, slot] of frame.stack.entries()) {
       if (slot.bytes === 0) continue;
       markRead(c, slot, live.READ64);
-      if (isSpill(slot) && isPlain(slot.reg, 'scalar')) c.forget(slot);
+      const isNumber = isSpill(slot) && isPlain(slot.reg, 'scalar');
+      if (callerWrites && !callerWrites.has(c.insn, frame.frameno, index)) {
+        callerWrites.relied = true;
+        // What one run learns of a copy in a register holds for that run.
+        if (isNumber) slot.reg = withId(slot.reg, 0);
+        continue;
+      }
+      if (isNumber) c.forget(slot);
       for (let byte = 0; byte < 8; byte++) {
         if (byteAt(slot.bytes, byte) === byteKind.ZERO) {
           slot.bytes = withByte(slot.bytes, byte, byteKind.MISC);

@@ -8,6 +8,7 @@
  * A rejection travels as an exception inside bpf/verifier and becomes a value in verify.ts.
  */
 import { errno } from '../../kernel/types/errno.ts';
+import type { CallerWrites } from './caller-writes.ts';
 import type { DisasmNames } from '../isa/disasm.ts';
 import { disasmInsn } from '../isa/disasm.ts';
 import type { Btf } from '../btf/btf.ts';
@@ -263,6 +264,8 @@ export class Checker {
   asLinux = false;
   /** 6.1 was followed in something that it does wrong. */
   erred = false;
+  /** Numbers on the stack survive a callback that does not write there; absent: none does. */
+  callerWrites: CallerWrites | undefined;
 
   /** Off: every path is explored to its end. The verdict is the same, but for the limits. */
   prunes = true;

@@ -184,7 +184,7 @@ function markWanted(
 }
 
 /** Every scalar of every state above this one; above one that was done, all are. */
-function markAllPrecise(state: AnyState): void {
+export function markAllPrecise(state: AnyState): void {
   for (let at = state.parent; at && !at.allPrecise; at = at.parent) {
     at.allPrecise = true;
     forEachScalar(at, (slot) => {

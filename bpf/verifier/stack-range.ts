@@ -4,6 +4,7 @@
  */
 import { errno } from '../../kernel/types/errno.ts';
 import type { ArgContext } from './args.ts';
+import { noteStackWrite } from './caller-writes.ts';
 import { reject, type Checker } from './checker.ts';
 import { markRead } from './live.ts';
 import { isPlain } from './reg.ts';
@@ -79,6 +80,7 @@ export function initialisedRange(
       });
     }
     markRead(c, slot, live.READ64);
+    if (byHelper) noteStackWrite(c, frame.frameno, slotOf(at));
   }
 }
 

@@ -3,11 +3,12 @@
  * offsets that are only known as a range. Bounds first (`checkStackBounds`), then the access.
  */
 import { errno } from '../../kernel/types/errno.ts';
+import { noteStackWrite } from './caller-writes.ts';
 import { reject, type Checker } from './checker.ts';
 import { initialisedRange } from './stack-range.ts';
 import { markRead, scratchSlot } from './live.ts';
 import { classOf, cls, mode, modeOf } from './opcode.ts';
-import { markPrecise } from './precision.ts';
+import { markAllPrecise, markPrecise } from './precision.ts';
 import { printSourceLine } from './print.ts';
 import {
   isNull,
@@ -135,6 +136,7 @@ function writeAt(
     value === undefined && classOf(insn.code) === cls.ST && modeOf(insn.code) === mode.MEM;
   const aligned = off % 8 === 0;
   scratchSlot(c, index);
+  noteStackWrite(c, frame.frameno, index);
   if (value && aligned && c.bpfCapable && isBounded(value.reg) && !isNull(value.reg)) {
     // Backtracking only recognises [r10 + off]; what comes another way is precise at once.
     if (insn.dst !== FP) markPrecise(c, valueRegno!);
@@ -206,6 +208,7 @@ function writeSomewhere(
     const slot = frame.stack[index]!;
     const kind = byteAt(slot.bytes, byteOf(at));
     scratchSlot(c, index);
+    noteStackWrite(c, frame.frameno, index);
     if (!c.allowPtrLeaks && kind !== byteKind.MISC && kind !== byteKind.ZERO) {
       c.log.write(`spilled ptr in range of var-offset stack write; insn ${c.insn}, ptr off: ${at}`);
       reject(c, errno.EINVAL, 'spilled-pointer-overwrite', undefined, {
@@ -292,6 +295,10 @@ function fill(c: Checker, slot: StackSlot, dstRegno: number): void {
   const dst = c.regs[dstRegno]!;
   copyContent(dst, slot);
   dst.live |= live.WRITTEN;
+  // differs: 6.1 does not follow the value further back than to such a load (fixed in 6.8).
+  if (!c.asLinux && c.current.src !== FP && isPlain(dst.reg, 'scalar') && isBounded(dst.reg)) {
+    markAllPrecise(c.state);
+  }
 }
 
 function readPartOfSpill(

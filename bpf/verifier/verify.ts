@@ -16,6 +16,7 @@ import type { ProgramSpec, Verdict, VerifiedProgram } from '../program.ts';
 import { uapi } from '../uapi.ts';
 import { checkAttach } from './attach.ts';
 import { checkBtfInfo } from './btf-info.ts';
+import { CallerWrites } from './caller-writes.ts';
 import { checkCfg, checkSubprogs, findSubprogs } from './cfg.ts';
 import { Checker, Rejected } from './checker.ts';
 import { checkStackDepth } from './depth.ts';
@@ -62,14 +63,38 @@ export function decide(
   follow?.(first);
   const outcome = runChecker(first);
   if (outcome instanceof Rejected || !first.erred) return { first, deciding: first, outcome };
-  const deciding = new Checker(spec, { ...env, logLevel: 0 });
-  follow?.(deciding);
-  const final = runChecker(deciding);
+  const { deciding, outcome: final } = runSound(() => {
+    const c = new Checker(spec, { ...env, logLevel: 0 });
+    follow?.(c);
+    return c;
+  });
   if (!(final instanceof Rejected)) {
     return { first, deciding, outcome: { ...final, verifiedInsns: first.processed } };
   }
   if (final.line !== undefined) first.log.write(`${final.line}\n`);
   return { first, deciding, outcome: final };
+}
+
+/** Explorations that may each find more places that callbacks write; one round is the usual. */
+const MAX_ROUNDS = 4;
+
+/**
+ * Explores without 6.1's errors: first with what callbacks do not write kept, which needs to be
+ * known; where that does not end well, with nothing kept. Each is a proof.
+ */
+export function runSound(fresh: () => Checker): Omit<Decision, 'first'> {
+  const callerWrites = new CallerWrites();
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const deciding = fresh();
+    deciding.callerWrites = callerWrites;
+    callerWrites.grown = false;
+    const outcome = runChecker(deciding);
+    if (callerWrites.grown) continue;
+    if (!(outcome instanceof Rejected) || !callerWrites.relied) return { deciding, outcome };
+    break;
+  }
+  const deciding = fresh();
+  return { deciding, outcome: runChecker(deciding) };
 }
 
 /** Runs a verification to its end, for those who follow it with a recorder. */

@@ -14,7 +14,7 @@ import { Checker, Rejected } from '../../../bpf/verifier/checker.ts';
 import type { Recorder } from '../../../bpf/verifier/recorder.ts';
 import type { Reg } from '../../../bpf/verifier/reg.ts';
 import type { Slot, StackSlot } from '../../../bpf/verifier/state.ts';
-import { runChecker, type VerifierEnv } from '../../../bpf/verifier/verify.ts';
+import { runSound, type VerifierEnv } from '../../../bpf/verifier/verify.ts';
 
 export const PRUNINGS = ['all-paths', 'exact', 'pruned'] as const;
 export type Pruning = (typeof PRUNINGS)[number];
@@ -101,14 +101,17 @@ export function claimsOf(
   env: VerifierEnv,
   pruning: Pruning,
 ): Claims | undefined {
-  const c = new Checker(spec, { ...env, logLevel: 0 });
-  const claims = new Claims();
-  c.recorder = claims;
-  c.prunes = pruning !== 'all-paths';
-  c.relaxesNumbers = pruning === 'pruned';
+  let claims = new Claims();
+  const fresh = (): Checker => {
+    const c = new Checker(spec, { ...env, logLevel: 0 });
+    c.recorder = claims = new Claims();
+    c.prunes = pruning !== 'all-paths';
+    c.relaxesNumbers = pruning === 'pruned';
+    return c;
+  };
   try {
     // Without pruning the limits may be met; then there is nothing to compare with.
-    return runChecker(c) instanceof Rejected ? undefined : claims;
+    return runSound(fresh).outcome instanceof Rejected ? undefined : claims;
   } catch (error) {
     if (error instanceof TooLarge) return undefined;
     throw error;
