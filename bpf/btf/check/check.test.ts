@@ -49,6 +49,25 @@ describe('checkBtf', () => {
     }
   });
 
+  it('takes the largest there may be, and chains of any length', () => {
+    const int = intType('int', 4, true);
+    const member = (at: number) => ({ name: '', type: 1, bitOffset: 32 * at, bitSize: 0 });
+    const struct = (vlen: number): BtfType => ({
+      kind: 'struct',
+      name: 's',
+      size: 4 * vlen,
+      members: Array.from({ length: vlen }, (_, at) => member(at)),
+      kindFlag: false,
+    });
+    expect(checkBtf(built(int, struct(0xffff))).reason).toBe('');
+    const links = Array.from({ length: 100_000 }, (_, at) => at + 1);
+    expect(checkBtf(built(int, ...links.map((at) => pointer(at)))).reason).toBe('');
+    const deep = checkBtf(built(...links.map((at) => pointer(at + 1)), int));
+    expect(deep).toMatchObject({ errno: errno.E2BIG });
+    const round = checkBtf(built(int, ...links.map((at) => pointer(at === 1e5 ? 2 : at + 2))));
+    expect(round.errno).toBeGreaterThan(0);
+  });
+
   it('follows types no deeper than 32', () => {
     const chain = (length: number) =>
       built(...Array.from({ length }, (_, at) => pointer(at + 2)), intType('int', 4, true));
