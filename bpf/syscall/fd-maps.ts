@@ -57,7 +57,9 @@ export function fitsProgArray(object: MapObject, spec: ProgramSpec): boolean {
 function progFor(object: MapObject, fd: number, caller: BpfCaller) {
   const program = progOfFd(caller, fd);
   if (typeof program === 'number') return program;
-  return fitsProgArray(object, program.prog.verified.spec) ? program : -errno.EINVAL;
+  const { spec } = program.prog.verified;
+  if (spec.type === 'ext' || !fitsProgArray(object, spec)) return -errno.EINVAL;
+  return program.isExtended ? -errno.EBUSY : program;
 }
 
 /** An inner map must look like the one the outer was created with (bpf_map_meta_equal). */

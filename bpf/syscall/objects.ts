@@ -119,13 +119,16 @@ export class MapObject extends Counted {
 
   /** An element now refers to `object`; the caller's reference passes to the map. */
   hold(key: string, object: Counted): void {
-    this.#held.get(key)?.put();
+    if (this.#isProgArray) (object as ProgObject).slotsHeld++;
+    this.drop(key);
     this.#held.set(key, object);
   }
 
   drop(key: string): void {
-    this.#held.get(key)?.put();
+    const object = this.#held.get(key);
+    if (!object) return;
     this.#held.delete(key);
+    this.#release(object);
   }
 
   /** A perf event has come into slot `index` through the descriptor behind `handle`. */
@@ -173,8 +176,17 @@ export class MapObject extends Counted {
   }
 
   #dropAll(): void {
-    for (const object of this.#held.values()) object.put();
+    for (const object of this.#held.values()) this.#release(object);
     this.#held.clear();
+  }
+
+  get #isProgArray(): boolean {
+    return this.map.spec.type === 'prog_array';
+  }
+
+  #release(object: Counted): void {
+    if (this.#isProgArray) (object as ProgObject).slotsHeld--;
+    object.put();
   }
 }
 
@@ -199,6 +211,12 @@ export class ProgObject extends Counted {
   loadedFor: ProgFunction | undefined;
   /** What is attached to its functions, by their BTF id. */
   readonly trampolines = new Map<number, Trampoline>();
+  /**
+   * Slots of prog_arrays that it is in, and whether one of its functions is replaced: never both,
+   * as a replacement that tail-calls the program that it is in would never end.
+   */
+  slotsHeld = 0;
+  isExtended = false;
   readonly #ids: IdTable<ProgObject>;
 
   constructor(

@@ -60,12 +60,14 @@ export function attachToFunction(
           ? 'fentry'
           : 'fexit',
   };
-  const linked = trampoline.link(user);
+  const replaces = user.how === 'replace';
+  const linked = replaces && at.program.slotsHeld > 0 ? -errno.EBUSY : trampoline.link(user);
   if (linked < 0) {
     dropIfIdle(at, trampoline);
     return linked;
   }
   at.program.get();
+  if (replaces) at.program.isExtended = true;
   program.loadedFor = undefined;
   loadedFor?.program.put();
   return {
@@ -73,6 +75,7 @@ export function attachToFunction(
     detachable: false,
     detach() {
       trampoline.unlink(user);
+      if (replaces) at.program.isExtended = false;
       dropIfIdle(at, trampoline);
       at.program.put();
     },

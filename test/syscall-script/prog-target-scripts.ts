@@ -352,6 +352,61 @@ onBare.script('replacing: links', (w) => {
   w.close(byNumbers);
 });
 
+onBare.script('replacing: tail calls', (w) => {
+  const load = loader(w, false);
+  const target = loadTarget(load);
+  const jumps = w.map('prog_array', 4, 4, 2);
+  const asm = 'r2 = map_fd(0)\nr3 = 0\ncall tail_call#12\nr0 = 4\nexit';
+  const ext = load(
+    'ext',
+    asm,
+    [[0, ID.extCtx]],
+    { attach_prog_fd: target, attach_btf_id: ID.glob },
+    [[0, jumps]],
+  );
+  const key = w.buf(word(0));
+  const put = (prog: string) => w.update(jumps, key, w.buf('00'.repeat(4), [[0, prog]]));
+  put(w.prog('socket_filter'));
+  put(w.prog('xdp', 'r0 = 8\nexit'));
+  put(ext);
+  put(w.prog('xdp', 'r0 = 8\nexit'));
+  const link = w.call('raw_tracepoint_open', { prog_fd: ext });
+  run(w, target);
+  put(ext);
+  run(w, target);
+  // Entered by a tail call, the target is not replaced.
+  w.close(link);
+  const whole = replacing(load, target, ID.main, ID.extCtx, 'r0 = 30\nexit');
+  const entry = w.call('raw_tracepoint_open', { prog_fd: whole });
+  const other = w.map('prog_array', 4, 4, 2);
+  w.update(other, key, w.buf('00'.repeat(4), [[0, target]]));
+  const first = load('xdp', asm, [[0, ID.main]], {}, [[0, other]]);
+  run(w, target);
+  run(w, first);
+  w.close(entry);
+  w.update(other, key, w.buf('00'.repeat(4), [[0, target]]));
+  run(w, first);
+  const open = () =>
+    w.call('link_create', {
+      prog_fd: whole,
+      target_fd: target,
+      target_btf_id: ID.main,
+    });
+  open();
+  const traced = w.call('raw_tracepoint_open', {
+    prog_fd: around(load, 'trace_fexit', target, ID.num),
+  });
+  run(w, first);
+  w.close(traced);
+  w.update(other, key, w.buf('00'.repeat(4), [[0, first]]));
+  const again = open();
+  w.update(other, key, w.buf('00'.repeat(4), [[0, target]]));
+  w.close(again);
+  w.update(other, key, w.buf('00'.repeat(4), [[0, target]]));
+  w.remove(other, key);
+  w.close(open());
+});
+
 /** Puts r1 to value 0, r2 to value 1 … of the array's only element. */
 const keep = (loads: readonly string[]) => `r6 = r1
 *(u32 *)(r10 -4) = 0
