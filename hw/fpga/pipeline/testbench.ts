@@ -49,6 +49,8 @@ export interface TestbenchOptions {
   readonly rows: readonly number[];
 }
 
+const MANY_ROWS = 16;
+
 /** Memory n is filled from `memory<n>.hex`, frames are in `frames.txt`. */
 export function testbench(emitted: EmittedVerilog, options: TestbenchOptions): string {
   const { module, memories, headBytes, hostBits } = emitted;
@@ -73,8 +75,14 @@ export function testbench(emitted: EmittedVerilog, options: TestbenchOptions): s
     end // ${kind}
 `,
   );
-  const dump = memories.map(
-    (_, i) => `\
+  // Small memories by the host's port, large ones faster.
+  const dump = memories.map(({ name, kind }, i) =>
+    rows[i]! > MANY_ROWS || kind === 'keys'
+      ? `\
+    for (row = 0; row < ${rows[i]}; row = row + 1)
+      if (dut.${name}[row] != 0) $display("memory ${i} %0d %h", row, dut.${name}[row]);
+`
+      : `\
     for (row = 0; row < ${rows[i]}; row = row + 1) begin
       host_bank = ${i}; host_index = row;
       @(negedge clk); @(negedge clk);

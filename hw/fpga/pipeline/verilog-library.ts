@@ -51,21 +51,13 @@ module skep_search #(parameter KEY = 32, parameter SET_BITS = 4, parameter WAYS 
   input write_valid,
   input [KEY-1:0] write_key
 );
-  // The words of the key, turned by five bits each and put over each other.
+  // CRC-32 of the key: neighbours in any few bits come into different sets.
   function [31:0] hash(input [KEY-1:0] of);
-    reg [((KEY+31)/32)*32-1:0] padded;
-    reg [31:0] word;
     integer i;
     begin
-      padded = of;
-      hash = 0;
-      for (i = 0; i < (KEY + 31) / 32; i = i + 1) begin
-        word = padded[32*i +: 32];
-        hash = hash ^ ((word << ((5 * i + 1) % 32)) | (word >> (32 - (5 * i + 1) % 32)));
-      end
-      hash = hash ^ (hash >> 16);
-      hash = hash ^ (hash >> 8);
-      hash = hash ^ (hash >> 4);
+      hash = 32'hffffffff;
+      for (i = 0; i < KEY; i = i + 1)
+        hash = (hash >> 1) ^ (hash[0] ^ of[i] ? 32'hedb88320 : 32'h0);
     end
   endfunction
 
@@ -164,15 +156,10 @@ endmodule
 
 /** What skep_search makes of a key's bytes: the driver puts elements where packets find them. */
 export function setOf(key: Uint8Array, sets: number): number {
-  let hash = 0;
-  for (let i = 0; i * 4 < key.length; i++) {
-    let word = 0;
-    for (let byte = 3; byte >= 0; byte--) word = (word << 8) | (key[4 * i + byte] ?? 0);
-    const by = (5 * i + 1) % 32;
-    hash ^= by === 0 ? word : (word << by) | (word >>> (32 - by));
+  let hash = 0xffff_ffff;
+  for (let i = 0; i < key.length * 8; i++) {
+    const bit = (key[i >> 3]! >> (i & 7)) & 1;
+    hash = (hash >>> 1) ^ ((hash & 1) ^ bit ? 0xedb8_8320 : 0);
   }
-  hash ^= hash >>> 16;
-  hash ^= hash >>> 8;
-  hash ^= hash >>> 4;
   return (hash >>> 0) & (sets - 1);
 }
