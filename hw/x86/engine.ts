@@ -9,13 +9,14 @@ import type { Architecture } from '../cpu/jit/architecture.ts';
 import type { Flow } from '../cpu/jit/control-flow.ts';
 import { createMachineEngine, type JitOptions, type MachineEngine } from '../cpu/jit/engine.ts';
 import type { MachineProgram } from '../cpu/jit/program.ts';
+import { listing } from '../cpu/jit/listing.ts';
 import { PROGRAM_ENTRIES } from '../cpu/jit/text-space.ts';
+import { attText } from './att.ts';
 import { generate, type CodeImage } from './codegen.ts';
 import { decodeInsn, type X86Insn } from './decode.ts';
 import { describe } from './descriptors.ts';
 import { ENTRIES } from './entries.ts';
 import { TAIL_CALL_OFFSET } from './function-code.ts';
-import { listing } from './listing.ts';
 import { DirectTailCalls } from './patch.ts';
 import { CONVENTION } from './registers.ts';
 import { translateFunction } from './translate-function.ts';
@@ -41,7 +42,8 @@ export const X86: Architecture<X86Insn, CodeImage> = {
   flow: flowOf,
   describe,
   translate: translateFunction,
-  listing,
+  listing: (program, image, symbolAt) =>
+    listing({ decode: decodeInsn, text: attText }, program, image, symbolAt),
 };
 
 export function flowOf({ mnemonic, target }: X86Insn): Flow {

@@ -2,7 +2,7 @@
  * The functions that an image of machine code holds, found by following its control flow from given
  * entries: instructions, basic blocks, and how each block ends.
  *
- *   functionsOf(isa, bytes, entries)   one an entry, and one a target of a call within the image
+ *   functionsOf(isa, image, entries)   one an entry, and one a target of a call within the image
  *
  * Nobody says where code ends: what no control reaches is not decoded.
  */
@@ -11,7 +11,12 @@ import { cfgOf, type Cfg, type RawBlock } from '../../../bpf/jit/cfg.ts';
 /** What control flow needs of an architecture. */
 export interface FlowIsa<I extends PlacedInsn> {
   decode(bytes: Uint8Array, offset: number): I;
-  flow(insn: I, bytes: Uint8Array): Flow;
+  flow(insn: I, image: PlacedImage): Flow;
+}
+
+export interface PlacedImage {
+  readonly address: bigint;
+  readonly bytes: Uint8Array;
 }
 
 export interface PlacedInsn {
@@ -53,15 +58,15 @@ const MAX_BLOCK_INSNS = 256;
 
 export function functionsOf<I extends PlacedInsn>(
   isa: FlowIsa<I>,
-  bytes: Uint8Array,
+  image: PlacedImage,
   entries: readonly number[],
 ): readonly MachineFunction<I>[] {
   const known = new Set(entries);
   const functions: MachineFunction<I>[] = [];
   for (const entry of known) {
-    const scanned = new Scan(isa, bytes, entry, known);
+    const scanned = new Scan(isa, image, entry, known);
     for (const { ending } of scanned.blocks.values()) {
-      if (ending.kind === 'call' && isInside(bytes, ending.target)) known.add(ending.target);
+      if (ending.kind === 'call' && isInside(image.bytes, ending.target)) known.add(ending.target);
     }
     functions.push(scanned.result());
   }
@@ -80,14 +85,14 @@ interface ScannedBlock<I> {
 class Scan<I extends PlacedInsn> {
   readonly blocks = new Map<number, ScannedBlock<I>>();
   readonly #isa: FlowIsa<I>;
-  readonly #bytes: Uint8Array;
+  readonly #image: PlacedImage;
   readonly #entry: number;
   readonly #entries: ReadonlySet<number>;
   readonly #insns = new Map<number, I>();
 
-  constructor(isa: FlowIsa<I>, bytes: Uint8Array, entry: number, entries: ReadonlySet<number>) {
+  constructor(isa: FlowIsa<I>, image: PlacedImage, entry: number, entries: ReadonlySet<number>) {
     this.#isa = isa;
-    this.#bytes = bytes;
+    this.#image = image;
     this.#entry = entry;
     this.#entries = new Set(entries);
     const leaders = this.#decodeAll();
@@ -128,7 +133,7 @@ class Scan<I extends PlacedInsn> {
           leaders.add(offset);
           break;
         }
-        const insn = this.#isa.decode(this.#bytes, offset);
+        const insn = this.#isa.decode(this.#image.bytes, offset);
         this.#insns.set(offset, insn);
         const ways = this.#waysOn(insn);
         const [next] = ways;
@@ -168,11 +173,13 @@ class Scan<I extends PlacedInsn> {
   }
 
   #flow(insn: I): Flow {
-    return this.#isa.flow(insn, this.#bytes);
+    return this.#isa.flow(insn, this.#image);
   }
 
   #staysInside(offset: number): boolean {
-    return isInside(this.#bytes, offset) && (offset === this.#entry || !this.#entries.has(offset));
+    return (
+      isInside(this.#image.bytes, offset) && (offset === this.#entry || !this.#entries.has(offset))
+    );
   }
 
   #block(leader: number, leaders: ReadonlySet<number>): ScannedBlock<I> {
@@ -207,7 +214,7 @@ class Scan<I extends PlacedInsn> {
       case 'jump': {
         const next = flow.kind === 'jump' ? flow.target : insn.offset + insn.length;
         if (this.#staysInside(next)) return { kind: 'fall' };
-        return { kind: isInside(this.#bytes, next) ? 'go' : 'leave', target: next };
+        return { kind: isInside(this.#image.bytes, next) ? 'go' : 'leave', target: next };
       }
     }
   }

@@ -68,7 +68,7 @@ export function simulate<I extends PlacedInsn>(
   image: SimulatedImage,
 ): Simulation {
   const { bytes } = image;
-  const functions = functionsOf(arch, bytes, [0, arch.tailCallOffset, ...image.callbacks]);
+  const functions = functionsOf(arch, image, [0, arch.tailCallOffset, ...image.callbacks]);
   const numberAt = new Map(functions.map(({ entry }, i) => [entry, i]));
   const descriptors = functions.map(({ insns }) =>
     insns.map((insn) =>

@@ -1,16 +1,23 @@
 /**
  * Machine code as text.
  *
- *   disassemble(bytes, start, end)    instruction by instruction
- *   listing(program, image)           all of a program, in the layout of `bpftool prog dump jited`: each BPF instruction above what
- * it became, offsets from the function's start, AT&T syntax. Disassembled from the bytes.
+ *   disassemble(syntax, bytes, start, end)    instruction by instruction
+ *   listing(syntax, program, image)           all of a program, in the layout of `bpftool prog dump
+ *                                             jited`: each BPF instruction above what it became,
+ *                                             offsets from the function's start
  */
-import { helperName } from '../../bpf/helpers/table.ts';
-import { disasmInsn } from '../../bpf/isa/disasm.ts';
-import type { VerifiedProgram } from '../../bpf/program.ts';
-import { attText } from './att.ts';
-import type { CodeImage } from './codegen.ts';
-import { decodeInsn } from './decode.ts';
+import { helperName } from '../../../bpf/helpers/table.ts';
+import { disasmInsn } from '../../../bpf/isa/disasm.ts';
+import type { VerifiedProgram } from '../../../bpf/program.ts';
+import type { MachineImage } from './architecture.ts';
+import type { PlacedInsn } from './control-flow.ts';
+
+/** How an architecture's code is read and written down. */
+export interface Syntax<I extends PlacedInsn> {
+  decode(bytes: Uint8Array, offset: number): I;
+  /** @param targetText what a relative jump or call shows for the offset that it leads to */
+  text(insn: I, targetText: (offset: number) => string): string;
+}
 
 export interface DisassembledInsn {
   /** From `start`. */
@@ -20,7 +27,8 @@ export interface DisassembledInsn {
 }
 
 /** @param targetText what a jump or call out of the code shows, by offset in `bytes` */
-export function disassemble(
+export function disassemble<I extends PlacedInsn>(
+  syntax: Syntax<I>,
   bytes: Uint8Array,
   start: number,
   end: number,
@@ -29,8 +37,8 @@ export function disassemble(
   const insns: DisassembledInsn[] = [];
   const inside = (offset: number): boolean => offset >= start && offset < end;
   for (let at = start; at < end;) {
-    const insn = decodeInsn(bytes, at);
-    const text = attText(insn, (to) => (inside(to) ? hex(to - start) : targetText(to)));
+    const insn = syntax.decode(bytes, at);
+    const text = syntax.text(insn, (to) => (inside(to) ? hex(to - start) : targetText(to)));
     insns.push({ offset: at - start, bytes: bytes.subarray(at, at + insn.length), text });
     at += insn.length;
   }
@@ -41,9 +49,10 @@ const hex = (value: number | bigint): string =>
   `0x${BigInt.asUintN(64, BigInt(value)).toString(16)}`;
 
 /** @param symbolAt name of the kernel function at an address */
-export function listing(
+export function listing<I extends PlacedInsn>(
+  syntax: Syntax<I>,
   program: VerifiedProgram,
-  { bytes, address, functions }: CodeImage,
+  { bytes, address, functions }: MachineImage,
   symbolAt: (address: bigint) => string | undefined,
 ): string {
   const lines: string[] = [];
@@ -56,7 +65,13 @@ export function listing(
     };
     let next = 0;
     let described = -1;
-    for (const { offset, text } of disassemble(bytes, start, start + sizeBytes, targetText)) {
+    for (const { offset, text } of disassemble(
+      syntax,
+      bytes,
+      start,
+      start + sizeBytes,
+      targetText,
+    )) {
       for (; next < marks.length && marks[next]! <= start + offset; next += 2) {
         const slot = marks[next + 1]!;
         if (slot !== described) lines.push(`; ${describe(program, slot)}`);
