@@ -18,7 +18,6 @@ import { convertAccess } from './convert-ctx.ts';
 import { factOf } from './facts.ts';
 import {
   CALL,
-  EXIT,
   GOTO,
   GOTO_LONG,
   classOf,
@@ -87,7 +86,6 @@ function removeDeadCode(c: Checker, pieces: Piece[]): void {
   pieces.forEach((_, slot) => {
     if (!c.isSeen(slot)) pieces[slot] = NONE;
   });
-  keepCallbacks(c, pieces);
   // Jumps over nothing. One pass, as in Linux: what a later removal makes of an earlier jump stays.
   const alive = nextAlive(pieces);
   pieces.forEach((piece, slot) => {
@@ -107,19 +105,6 @@ function nextAlive(pieces: readonly Piece[]): Int32Array {
     next[slot] = lengthOf(pieces[slot]!) > 0 ? slot : next[slot + 1]!;
   }
   return next;
-}
-
-/** A function whose address is taken but which is never called still needs a place. */
-function keepCallbacks(c: Checker, pieces: Piece[]): void {
-  c.insns.forEach((insn, slot) => {
-    if (!isFuncLoad(insn) || !c.isSeen(slot)) return;
-    const start = slot + 1 + insn.imm;
-    if (c.isSeen(start)) return;
-    pieces[start] = [
-      { code: 0xb7, dst: 0, src: 0, off: 0, imm: 0 },
-      { code: EXIT, dst: 0, src: 0, off: 0, imm: 0 },
-    ];
-  });
 }
 
 function fixedUp(c: Checker, piece: Piece, slot: number, stackBytes: number[]): Piece {
@@ -231,7 +216,11 @@ function retarget(
   subprogs: SubprogTable,
 ): Insn {
   if (isFuncLoad(insn)) {
-    return { ...insn, imm: subprogs.indexOf(c.subprogAt(slot + insn.imm + 1)) };
+    // One that nothing calls is gone; as in 6.1 the address is then that of what follows.
+    const subprog = subprogs.indexOf(c.subprogAt(slot + insn.imm + 1));
+    if (subprog === subprogs.infos.length)
+      reject(c, errno.EFAULT, 'verifier-bug', undefined, { insn: slot });
+    return { ...insn, imm: subprog };
   }
   if (insn.code === CALL) {
     return { ...insn, imm: starts[slot + insn.imm + 1]! - at - 1 };

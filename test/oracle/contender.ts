@@ -3,10 +3,12 @@
  * engine. What skep throws becomes an answer that says so; the machine is then replaced.
  *
  *   contender('interpreter')   'jit': every program compiled to WASM before its first run
- *   contender('elsewhere')     the interpreter, with other addresses, another clock and other random
- *                              numbers: where its results differ, they depend on these
+ *   contender('elsewhere')     the interpreter, with other addresses, another clock, other random
+ *                              numbers and other bytes on the unwritten stack: where its results
+ *                              differ, they depend on these
  */
 import type { Engine } from '../../bpf/engine.ts';
+import { engineState } from '../../bpf/engine-state.ts';
 import { createInterpreter } from '../../bpf/interp/interp.ts';
 import { createWasmJit } from '../../bpf/jit/jit.ts';
 import type { BareKernel } from '../../bpf/testing/bare-kernel.ts';
@@ -70,6 +72,9 @@ const WARM_UP: RequestJson = {
   insns: 'b7000000000000009500000000000000',
 };
 
+/** Not what a program's stack is likely to hold. */
+const UNWRITTEN = 0x9d;
+
 function elsewhere(engine: Engine): Engine {
   let moved = false;
   return {
@@ -83,6 +88,9 @@ function elsewhere(engine: Engine): Engine {
         for (let i = 0; i < 5; i++) runtime.kernel.random32();
         moved = true;
       }
+      // Privileged programs may read what they never wrote; in Linux some other function did.
+      const { bottom, topAt } = engineState(runtime);
+      runtime.ram.u8.fill(UNWRITTEN, bottom, runtime.ram.u32[topAt >>> 2]);
       return engine.compile(program, runtime);
     },
   };

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { errno } from '../../kernel/types/errno.ts';
+import { functions } from '../../bpf/verifier/examples/types.ts';
 import { disasm } from '../../bpf/isa/disasm.ts';
 import type { VerifiedProgram } from '../../bpf/program.ts';
 import { BtfBuilder } from '../../bpf/btf/builder.ts';
@@ -107,6 +109,13 @@ describe('rewriting', () => {
       expect.objectContaining({ start: 3, end: 6, name: 'F', stackBytes: 24 }),
     ]);
     expect(listing(program)[1]).toBe('call pc+1');
+  });
+
+  it('refuses the address of a last function that is gone, as 6.1 does', () => {
+    const load = (rest: string): string => `r1 = func(dead)\n r0 = 0\n exit\n ${rest}`;
+    const options = { type: 'xdp', ...functions(4, 'static') } as const;
+    const verdict = verifyText(load('dead: r0 = 0\n exit'), options);
+    expect(verdict).toMatchObject({ kind: 'rejected', errno: errno.EFAULT });
   });
 
   it('hands on maps and constant keys', () => {
