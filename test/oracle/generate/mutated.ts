@@ -1,11 +1,13 @@
 /**
  * Programs that a verifier mostly refuses: others, changed in one to four places as a careless hand
- * would: opcodes, registers, immediates, offsets; instructions lost, doubled or swapped; maps mixed up.
+ * would: opcodes, registers, immediates, offsets; instructions lost, doubled or swapped; maps mixed up; and what
+ * `damage.ts` has.
  */
 import type { Insn } from '../../../bpf/isa/insn.ts';
 import { ISA } from '../../../bpf/isa/table.ts';
 import { insertSlots, replaceSlot, slotsOf, withoutSlots } from '../edit.ts';
 import { insnsOf, LOG_STATS, type RequestJson } from '../request.ts';
+import { damaged } from './damage.ts';
 import { Random } from './random.ts';
 import { structured } from './structured.ts';
 
@@ -14,7 +16,11 @@ export function mutated(seed: number, base?: RequestJson): RequestJson {
   const random = new Random(seed ^ 0x5bd1e995);
   let request: RequestJson = { ...(base ?? structured(seed)), log_level: LOG_STATS };
   const changes = random.weighted([[5, 1], [3, 2], [1, 3], [1, 4]]); // prettier-ignore
-  for (let i = 0; i < changes; i++) request = mutation(random, request);
+  const other = (): RequestJson => structured(random.u32());
+  for (let i = 0; i < changes; i++) {
+    const isSmall = random.chance(0.5);
+    request = isSmall ? mutation(random, request) : damaged(random, request, other);
+  }
   if (random.chance(0.03)) request = { ...request, license: random.pick(['', 'Proprietary']) };
   if (random.chance(0.03)) request = { ...request, unpriv: !request.unpriv };
   return { ...request, id: `mutated-${seed}` };
