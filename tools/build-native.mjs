@@ -11,7 +11,6 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 
 const ROOT = join(import.meta.dirname, '..');
 const SOURCES = join(ROOT, 'bpf/native');
@@ -142,6 +141,7 @@ export async function buildNative() {
   return wasmPath;
 }
 
-if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
+// In a bundle this file's address is the bundle's.
+if (process.argv[1]?.endsWith('build-native.mjs')) {
   console.log(await buildNative());
 }
