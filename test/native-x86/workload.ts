@@ -9,6 +9,19 @@ import { coreModule } from '../support/assets.ts';
 
 const MIX = { flows: 64, bytes: 60 };
 
+/** Ethernet, IPv4 and TCP headers, and some. */
+const LONGEST_CUT = 60;
+
+/** The workload's packets, then some cut short at every length. */
+function* packetsOf(workload: Workload): Generator<{ data: Uint8Array; port: number }> {
+  const whole = workload.packets(MIX);
+  yield* whole;
+  for (let length = 0; length <= LONGEST_CUT; length++) {
+    const { data, port } = whole[length % whole.length]!;
+    yield { data: data.subarray(0, length), port };
+  }
+}
+
 /** Verdict and bytes of each packet, and the maps afterwards. */
 export async function outcomesOf(workload: Workload, engine: Engine): Promise<object> {
   const file = `${workload.name}.bpf.o`;
@@ -17,7 +30,7 @@ export async function outcomesOf(workload: Workload, engine: Engine): Promise<ob
   workload.prepare?.(subject.put, MIX);
   const executable = engine.compile(subject.program.host, subject.runtime);
   const slot = new PacketSlot(subject.runtime.ram, workload.ports);
-  const packets = workload.packets(MIX).map(({ data, port }) => {
+  const packets = Array.from(packetsOf(workload), ({ data, port }) => {
     slot.place(data, port);
     const verdict = executable.run(slot.xdp.offset);
     return `${verdict} ${Buffer.from(slot.bytes()).toString('hex')}`;
