@@ -8,6 +8,7 @@ import { WORKLOADS, workloadNamed, type Workload } from '../../scenarios/workloa
 import { coreModule } from '../../test/support/assets.ts';
 import { Datapath } from '../datapath.ts';
 import { PacketSlot } from '../packet-slot.ts';
+import { CORTEX_A53, createArm, MVNETA, NEOVERSE_N1, NEOVERSE_V2 } from '../arm/target.ts';
 import { BROADWELL, createX86, MLX5 } from '../x86/target.ts';
 import { createX86Engine } from '../x86/engine.ts';
 import type { Target, TimingOptions } from '../target.ts';
@@ -104,6 +105,38 @@ it('counts the instructions that the simulator ran', () => {
     frames.length * Math.round((instructions - insns) / frames.length),
   );
   expect(Object.values(breakdown).reduce((sum, part) => sum + part)).toBe(cycles);
+});
+
+describe("Arm's cores", () => {
+  const cyclesOf = (core: typeof NEOVERSE_N1, name: string): number => {
+    const workload = workloadNamed(name)!;
+    const { subject, path } = pathOf(workload, createArm({ core, nic: MVNETA }));
+    const plain = subjectOf(workload);
+    const executable = createInterpreter().compile(plain.program.host, plain.runtime);
+    const slot = new PacketSlot(plain.runtime.ram, workload.ports);
+    const frames = workload.packets(MIX);
+    for (let i = 0; i < 50 * frames.length; i++) {
+      const { data, port } = frames[i % frames.length]!;
+      path.packet(data, i * 5000, port);
+      slot.place(data, port);
+      expect(path.verdict).toBe(executable.run(slot.xdp.offset));
+      expect(path.bytes()).toEqual(slot.bytes());
+    }
+    expect(subject.contents()).toEqual(plain.contents());
+    return path.timing.report().cycles / path.counts.offered;
+  };
+
+  it.each(['firewall', 'balancer'])('run %s, the wider the faster', (name) => {
+    const [small, n1, v2] = [CORTEX_A53, NEOVERSE_N1, NEOVERSE_V2].map((core) =>
+      cyclesOf(core, name),
+    );
+    expect(v2).toBeLessThan(n1! * 0.8);
+    expect(n1).toBeLessThan(small! * 0.5);
+  });
+
+  it('an Espressobin drops 0.7 million packets a second', () => {
+    expect(1e3 / cyclesOf(CORTEX_A53, 'drop')).toBeCloseTo(0.7, 1);
+  });
 });
 
 describe('a server', () => {

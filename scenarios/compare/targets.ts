@@ -1,5 +1,6 @@
 /** Every target that a program can be compared on, by the name that `--targets` takes. */
 import { PIPE_BITS_PER_SECOND } from '../../hw/asic/params.ts';
+import { CORTEX_A53, createArm, MVNETA, NEOVERSE_V2 } from '../../hw/arm/target.ts';
 import { createAsic } from '../../hw/asic/target.ts';
 import { createHxdp } from '../../hw/fpga/hxdp/target.ts';
 import type { Target } from '../../hw/target.ts';
@@ -70,6 +71,30 @@ export const TARGETS: readonly CompareTarget[] = [
     least: 0.3,
     parallel: 'cores',
     create: () => createX86({ core: SKYLAKE, nic: MLX5 }),
+  },
+  {
+    id: 'neoverse-n1',
+    about: 'XDP on Linux: Neoverse N1 at 2.5 GHz (Graviton 2), ConnectX-5 100 GbE',
+    bitsPerSecond: CONNECTX5_BITS,
+    least: 0.3,
+    parallel: 'cores',
+    create: () => createArm(),
+  },
+  {
+    id: 'neoverse-v2',
+    about: 'XDP on Linux: Neoverse V2 at 3.4 GHz (Grace), ConnectX-5 100 GbE',
+    bitsPerSecond: CONNECTX5_BITS,
+    least: 0.3,
+    parallel: 'cores',
+    create: () => createArm({ core: NEOVERSE_V2 }),
+  },
+  {
+    id: 'cortex-a53',
+    about: 'XDP on Linux: Cortex-A53 at 1 GHz (Armada 3700), its own 1 GbE',
+    bitsPerSecond: 1e9,
+    least: 0.3,
+    parallel: 'cores',
+    create: () => createArm({ core: CORTEX_A53, nic: MVNETA }),
   },
 ];
 

@@ -2,6 +2,7 @@
  * Published figures beside what the models say. What is measured the models know nothing of: they
  * have parameters, each with its source, and none for a workload.
  */
+import { CORTEX_A53, createArm, MVNETA } from '../../hw/arm/target.ts';
 import { KERNELS } from '../../hw/cpu/kernel-functions.ts';
 import { createHxdp } from '../../hw/fpga/hxdp/target.ts';
 import type { Target } from '../../hw/target.ts';
@@ -94,6 +95,7 @@ export function validate(
     ...hxdpRows(load, progress),
     ...x86Throughput(load, progress),
     ...x86Cores(load, progress),
+    ...armThroughput(load, progress),
   ];
 }
 
@@ -167,6 +169,17 @@ function x86Cores(load: LoadWorkload, progress: (what: string) => void): Validat
       return { ...row, error: simulated / published - 1, source: XDPP };
     }),
   );
+}
+
+/** An Espressobin with the driver as it was in the end. */
+function armThroughput(load: LoadWorkload, progress: (what: string) => void): ValidationRow[] {
+  progress('Cortex-A53 drop');
+  const target = createArm({ core: CORTEX_A53, nic: MVNETA });
+  const simulated = mppsOf(load, target, 'drop', { bitsPerSecond: 1e9 });
+  const published = 0.7;
+  const error = simulated / published - 1;
+  const row = { group: 'Cortex-A53', what: 'drop', published, simulated, unit: 'Mpps', error };
+  return [{ ...row, source: 'xdp-project, notes on the Espressobin' }];
 }
 
 function hxdpRows(load: LoadWorkload, progress: (what: string) => void): ValidationRow[] {

@@ -63,7 +63,7 @@ export const CORTEX_A53: CoreParams = {
   l2: { bytes: 256 << 10, ways: 16, cycles: 15 },
   uncore: { cycles: 0, deviceCycles: 0, leastHz: 1e9, mostHz: 1e9 },
   // What fits XPP's 1422 cycles a packet, with the driver's six lines.
-  memoryNs: 125,
+  memoryNs: 130,
   memoryBytesPerNs: 3.2,
   // DMA goes to memory.
   ioWays: 0,

@@ -10,7 +10,7 @@ const N1_B = 1;
 const N1_M = 8;
 const N1_INTEGER = 0b1110;
 const N1_MEMORY = 0b11_0000;
-const N1_STORE_DATA = 0b11_0000_00;
+const N1_STORE_DATA = 0b1100_0000;
 
 export const NEOVERSE_N1: CoreParams = {
   name: 'Neoverse N1',
@@ -55,8 +55,8 @@ export const NEOVERSE_N1: CoreParams = {
   store: { address: N1_MEMORY, data: N1_STORE_DATA },
   forwardCycles: 5,
   blockedForwardCycles: 15,
-  // SOG 4.8: compare and a conditional branch behind it.
-  fusesWithBranch: ['cmp', 'cmn', 'tst'],
+  // SOG 4.8: compare (subs and its like) and a conditional branch behind it.
+  fusesWithBranch: ['subs', 'adds', 'ands'],
   eliminatesMoves: false,
   stackPointer: 31,
   // TRM; AT: 4 and 11 cycles, system cache 32 MiB.
