@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createInterpreter } from '../../bpf/interp/interp.ts';
 import { loadSubject, type Subject } from '../../scenarios/compare/subject.ts';
-import { WORKLOADS, workloadNamed, type Workload } from '../../scenarios/workloads/workloads.ts';
+import { workloadNamed, type Workload } from '../../scenarios/workloads/workloads.ts';
 import { coreModule } from '../../test/support/assets.ts';
 import { Datapath } from '../datapath.ts';
 import { PacketSlot } from '../packet-slot.ts';
@@ -46,7 +46,13 @@ function rate(path: Datapath, workload: Workload, packets: number, gapNs: number
   return ((offered - lost) / lastDoneNs) * 1e3;
 }
 
-describe.each(WORKLOADS)('$name', (workload) => {
+/** The engine's own tests run all; these differ in what the model sees of them. */
+const KINDS = [
+  'drop_read', 'xdp2', 'adjust_tail', 'router_ipv4', 'tx_iptunnel', 'redirect_map', 'firewall',
+  'balancer', 'suricata', 'csum1',
+].map((name) => workloadNamed(name)!); // prettier-ignore
+
+describe.each(KINDS)('$name', (workload) => {
   it('becomes what the interpreter makes of it, at every length', () => {
     const { subject, path } = pathOf(workload, createX86());
     const plain = subjectOf(workload);
@@ -110,12 +116,15 @@ it('counts the instructions that the simulator ran', () => {
 describe("Arm's cores", () => {
   const cyclesOf = (core: typeof NEOVERSE_N1, name: string): number => {
     const workload = workloadNamed(name)!;
-    const { subject, path } = pathOf(workload, createArm({ core, nic: MVNETA }));
+    const { subject, path } = pathOf(
+      workload,
+      createArm({ core, nic: core === CORTEX_A53 ? MVNETA : MLX5 }),
+    );
     const plain = subjectOf(workload);
     const executable = createInterpreter().compile(plain.program.host, plain.runtime);
     const slot = new PacketSlot(plain.runtime.ram, workload.ports);
     const frames = workload.packets(MIX);
-    for (let i = 0; i < 50 * frames.length; i++) {
+    for (let i = 0; i < 20 * frames.length; i++) {
       const { data, port } = frames[i % frames.length]!;
       path.packet(data, i * 5000, port);
       slot.place(data, port);
