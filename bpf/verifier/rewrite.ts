@@ -156,7 +156,8 @@ function layOut(
   pieces.forEach((piece, slot) => {
     const first = firstOf(piece);
     if (!first) return;
-    const jumps = jumpsElsewhere(first);
+    // The jumps of a list stay within it (a queue number that is too large is not stored).
+    const jumps = !isList(piece) && jumpsElsewhere(first);
     place(jumps ? retarget(c, first, slot, insns.length, starts, subprogs) : first, slot);
     if (isList(piece)) for (let i = 1; i < piece.length; i++) place(piece[i]!, slot);
   });

@@ -142,6 +142,7 @@ export function lastMessage(log: string): string {
   const lines = log.trimEnd().split('\n');
   while (lines.length > 0 && COUNTS.test(lines.at(-1)!)) lines.pop();
   return (lines.at(-1) ?? '')
+    .replace(/verification time \d+ usec$/, '')
     .replace(/^fd \d+ is/, 'fd N is')
     .replace(/= 0xffff[0-9a-f]{12}\b/g, '= 0xADDRESS');
 }
