@@ -118,6 +118,12 @@ describe('rewriting', () => {
     expect(verdict).toMatchObject({ kind: 'rejected', errno: errno.EFAULT });
   });
 
+  it('does not store a queue number that is too large, and goes on behind the store', () => {
+    const queueMapping = 12;
+    const store = `r2 = -1\n *(u32 *)(r1 +${queueMapping}) = r2\n r0 = 1\n r0 = 2\n exit`;
+    expect(listing(accepted(store, { type: 'sched_cls' }))[1]).toMatch(/^if .* goto pc\+1$/);
+  });
+
   it('hands on maps and constant keys', () => {
     const program = accepted(
       `w3 = 5
