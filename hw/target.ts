@@ -155,3 +155,24 @@ export interface Target<I extends DeviceImage = DeviceImage> {
   /** Nanoseconds that an operation of bpf(2) on a map of the device takes, PCIe included. */
   mapAccessNs(operation: 'lookup' | 'update' | 'delete' | 'next-key', spec: MapSpec): number;
 }
+
+/** One of a core's last branches, as `perf_branch_entry` (UAPI linux/perf_event.h) has it. */
+export interface BranchRecord {
+  /** Addresses of the branch and of what it led to. */
+  readonly from: bigint;
+  readonly to: bigint;
+  readonly mispredicted: boolean;
+  /** Since the branch before. */
+  readonly cycles: number;
+}
+
+/** The performance counters of a core, for whoever offers them to programs (perf_event_open). */
+export interface CounterSource {
+  /**
+   * What counts such an event, from when the core began; undefined where the core cannot.
+   * @param type and `config` as in `struct perf_event_attr`
+   */
+  counter(type: number, config: bigint): (() => bigint) | undefined;
+  /** The latest first; empty where the core keeps no record. */
+  lastBranches(): readonly BranchRecord[];
+}

@@ -76,6 +76,7 @@ export class Core {
   readonly #storeSpan = new Uint8Array(STORES);
   readonly #lastUse: number[] = [];
   #footprint = 0;
+  #idle = 0;
   #resolves = 0;
 
   constructor(params: CoreParams, memory: CoreMemory) {
@@ -87,6 +88,11 @@ export class Core {
   /** When everything so far has retired. */
   get retired(): number {
     return this.#retires;
+  }
+
+  /** Cycles up to now in which it was not idle. */
+  get cycles(): number {
+    return this.now - this.#idle;
   }
 
   /** Cycles up to now in which something was dispatched, or could have been. */
@@ -191,7 +197,10 @@ export class Core {
 
   /** Nothing happened until then. */
   idleUntil(cycle: number): void {
-    if (cycle > this.now) this.now = cycle;
+    if (cycle > this.now) {
+      this.#idle += cycle - this.now;
+      this.now = cycle;
+    }
     if (cycle > this.#retires) this.#retires = cycle;
   }
 

@@ -14,6 +14,7 @@ import { createX86Engine } from '../x86/engine.ts';
 import type { Target, TimingOptions } from '../target.ts';
 import type { CodeBlock } from './events.ts';
 import { I40E } from './drivers.ts';
+import type { HostTiming } from './host.ts';
 
 const assets = { core: await coreModule() };
 const MIX = { flows: 16, bytes: 60 };
@@ -111,6 +112,31 @@ it('counts the instructions that the simulator ran', () => {
     frames.length * Math.round((instructions - insns) / frames.length),
   );
   expect(Object.values(breakdown).reduce((sum, part) => sum + part)).toBe(cycles);
+});
+
+it('offers counters and last branches as perf events ask for them', () => {
+  const workload = workloadNamed('xdp1')!;
+  const { path } = pathOf(workload, createX86());
+  rate(path, workload, 100, 1000);
+  const [pmu] = (path.timing as HostTiming).pmus;
+  const { instructions, counters, cycles } = path.timing.report();
+  const [hardware, caches] = [0, 3];
+  const read = (type: number, config: number) => Number(pmu!.counter(type, BigInt(config))?.());
+  expect(read(hardware, 1)).toBe(instructions);
+  expect(read(hardware, 4)).toBe(counters['branches']);
+  expect(read(hardware, 5)).toBe(counters['branch-misses']);
+  expect(read(caches, 0x1_00_00)).toBe(counters['L1-dcache-load-misses']);
+  // Idle, it counts nothing.
+  expect(read(hardware, 0)).toBe(Math.floor(cycles));
+  expect(pmu!.counter(hardware, 9n)).toBeUndefined();
+  expect(pmu!.counter(1, 0n)).toBeUndefined();
+  const records = pmu!.lastBranches();
+  expect(records.length).toBeGreaterThan(4);
+  // Within the one image, where the simulator put it.
+  for (const { from, to } of records) {
+    expect(from >> 12n).toBe(0xffff_ffff_c000_0n);
+    expect(to >> 12n).toBe(0xffff_ffff_c000_0n);
+  }
 });
 
 describe("Arm's cores", () => {

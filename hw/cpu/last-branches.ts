@@ -1,5 +1,5 @@
 /** The last branches that were taken, as cores record them (Intel SDM volume 3, 17.4.8). */
-export interface BranchRecord {
+export interface BlockBranch {
   /** Blocks that the branch left and entered. */
   readonly from: number;
   readonly to: number;
@@ -31,9 +31,9 @@ export class LastBranches {
   }
 
   /** The latest first. */
-  read(): readonly BranchRecord[] {
+  read(): readonly BlockBranch[] {
     const kept = Math.min(this.#count, this.#entries);
-    return Array.from({ length: kept }, (_, back): BranchRecord => {
+    return Array.from({ length: kept }, (_, back): BlockBranch => {
       const slot = (this.#count - 1 - back) % this.#entries;
       const from = this.#from[slot]!;
       const before = (slot + this.#entries - 1) % this.#entries;

@@ -11,7 +11,8 @@ import type { DeviceImage, OffloadProgram, ResourceUse, Target } from '../target
 import type { CoreParams } from './core-params.ts';
 import type { NicDriver } from './drivers.ts';
 import type { ExecutionObserver } from './events.ts';
-import { HostTiming, type CallConvention } from './host.ts';
+import { HostTiming } from './host.ts';
+import type { CallConvention } from './kernel-calls.ts';
 import { KERNELS, type KernelVersion } from './kernel-functions.ts';
 
 /** An engine whose runs can be watched. */
@@ -82,7 +83,7 @@ export function createCoreTarget(o: CoreTargetOptions): Target<CoreImage> {
         kernel: o.kernel ?? KERNELS['6.1'],
         convention: o.convention,
       });
-      o.engine.observe(runtime, host);
+      o.engine.observe(runtime, host.code);
       return Object.assign(host, { executable: image.load(o.engine, runtime) });
     },
     // A system call and a lookup; nothing crosses PCIe.
