@@ -96,9 +96,9 @@ export class Assembler {
     this.#three(ALU[op] | wide(width), rd, rn, rm);
   }
 
-  mov(width: Width, rd: number, rm: number): void {
-    if (rd === SP || rm === SP) this.addSubImm('add', width, rd, rm, 0);
-    else this.alu('orr', width, rd, ZR, rm);
+  /** As an addition of 0, which Linux's JIT writes for all moves, of the stack pointer or not. */
+  mov(width: Width, rd: number, rn: number): void {
+    this.addSubImm('add', width, rd, rn, 0);
   }
 
   /** @param imm see isAddSubImm */

@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { beforeAll, expect, it } from 'vitest';
-import { compiler, withoutAddresses, type Compile } from '../../test/linux-jit/code.ts';
+import { compiler, X86, type Compile } from '../../test/linux-jit/code.ts';
 
 interface Recorded {
   readonly insns: string;
@@ -20,11 +20,11 @@ const unhex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, 'h
 
 let compile: Compile;
 beforeAll(async () => {
-  compile = await compiler();
+  compile = await compiler(X86.engine);
 });
 
 it.each(recorded.map((row, index) => [index, row] as const))('program %d', (_, row) => {
   const code = compile(unhex(row.insns));
   if (typeof code === 'number') throw new Error(`not loaded: ${code}`);
-  expect(withoutAddresses(code)).toEqual(withoutAddresses(unhex(row.jited)));
+  expect(X86.withoutAddresses(code)).toEqual(X86.withoutAddresses(unhex(row.jited)));
 });

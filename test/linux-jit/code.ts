@@ -1,8 +1,13 @@
 /**
- * The code that skep's x86 JIT makes of XDP programs, in a form in which it can be compared with a
+ * The code that skep's JITs make of XDP programs, in a form in which it can be compared with a
  * real Linux's. In the programs a ld_imm64 of a map has the map's number (init.c) as its descriptor.
  */
 import type { ProgObject } from '../../bpf/syscall/objects.ts';
+import type { Engine } from '../../bpf/engine.ts';
+import { decodeInsn as decodeArm, type ArmInsn } from '../../hw/arm/decode.ts';
+import { createArmEngine } from '../../hw/arm/engine.ts';
+import { armText } from '../../hw/arm/text.ts';
+import { attText } from '../../hw/x86/att.ts';
 import { decodeInsn } from '../../hw/x86/decode.ts';
 import { createX86Engine } from '../../hw/x86/engine.ts';
 import { BareMachine } from '../../hooks/bare-machine.ts';
@@ -24,9 +29,9 @@ const PSEUDO_MAP_FD = 1;
 export type Compile = (insns: Uint8Array) => Uint8Array | number;
 
 /** A function from a program to its code, or the negative errno of its load. */
-export async function compiler(): Promise<Compile> {
+export async function compiler(engine: Engine): Promise<Compile> {
   const assets = { core: await coreModule() };
-  const machine = new BareMachine(assets, { level: '6.1', engine: createX86Engine() });
+  const machine = new BareMachine(assets, { level: '6.1', engine });
   const fds = MAPS.map((map) => {
     return machine.call('map_create', { ...map, key_size: 4, max_entries: 4 }).result;
   });
@@ -49,7 +54,7 @@ export async function compiler(): Promise<Compile> {
 }
 
 /** Instructions in hex, with distances of calls and kernel pointers blotted out. */
-export function withoutAddresses(code: Uint8Array): string[] {
+function x86WithoutAddresses(code: Uint8Array): string[] {
   const insns: string[] = [];
   for (let at = 0; at < code.length;) {
     const { mnemonic, length, operands } = decodeInsn(code, at);
@@ -61,3 +66,82 @@ export function withoutAddresses(code: Uint8Array): string[] {
   }
   return insns;
 }
+
+/** The same of AArch64, where an address is a run of moves to one register. */
+function armWithoutAddresses(code: Uint8Array): string[] {
+  const insns: string[] = [];
+  for (let at = 0; at < code.length;) {
+    const moves = addressAt(code, at);
+    const length = 4 * (moves.length || 1);
+    const hex = Buffer.from(code.subarray(at, at + length)).toString('hex');
+    insns.push(moves.length > 0 ? `address x${moves[0]!.rd}` : hex);
+    at += length;
+  }
+  return insns;
+}
+
+/** The moves that build an address there, if that is what is there. */
+function addressAt(code: Uint8Array, from: number): readonly ArmInsn[] {
+  const moves = movesAt(code, from);
+  return moves.length > 1 && isKernelAddress(moves) ? moves : [];
+}
+
+/** A move of 16 bits and those that put more bits beside them. */
+function movesAt(code: Uint8Array, from: number): readonly ArmInsn[] {
+  const moves: ArmInsn[] = [];
+  for (let at = from; at < code.length; at += 4) {
+    const insn = decodeArm(code, at);
+    const starts = insn.mnemonic === 'movn' || insn.mnemonic === 'movz';
+    const goesOn = insn.mnemonic === 'movk' && insn.rd === moves[0]?.rd;
+    if (!(moves.length === 0 ? starts : goesOn) || insn.widthBits !== 64) break;
+    moves.push(insn);
+  }
+  return moves;
+}
+
+/** Of code it is built from its low bits; of data its upper 16 bits only are ones. */
+function isKernelAddress(moves: readonly ArmInsn[]): boolean {
+  const shifts = moves.map(({ amount }) => amount!);
+  if (shifts.join() === '0,16,32') return true;
+  const [first, ...others] = moves;
+  let value = first!.imm! << BigInt(first!.amount!);
+  if (first!.mnemonic === 'movn') value = BigInt.asUintN(64, ~value);
+  for (const { imm, amount } of others) {
+    const shift = BigInt(amount!);
+    value = (value & ~(0xffffn << shift)) | (imm! << shift);
+  }
+  return value >> 48n === 0xffffn && value >> 32n !== 0xffff_ffffn;
+}
+
+/** What is compared of an architecture. */
+export interface Jit {
+  readonly engine: Engine;
+  withoutAddresses(code: Uint8Array): string[];
+  /** The instruction with that number. */
+  textAt(code: Uint8Array, index: number): string;
+}
+
+const hexOffset = (to: number): string => `0x${to.toString(16)}`;
+
+export const X86: Jit = {
+  engine: createX86Engine(),
+  withoutAddresses: x86WithoutAddresses,
+  textAt: (code, index) => {
+    let at = 0;
+    for (let i = 0; i < index && at < code.length; i++) at += decodeInsn(code, at).length;
+    return at >= code.length ? 'nothing' : attText(decodeInsn(code, at), hexOffset);
+  },
+};
+
+/** Of a Cortex-A72, which has no FEAT_LSE, where `lse` is false. */
+export const arm = (lse: boolean): Jit => ({
+  engine: createArmEngine({ lse }),
+  withoutAddresses: armWithoutAddresses,
+  textAt: (code, index) => {
+    let at = 0;
+    for (let i = 0; i < index && at < code.length; i++) {
+      at += 4 * (addressAt(code, at).length || 1);
+    }
+    return at >= code.length ? 'nothing' : armText(decodeArm(code, at), hexOffset);
+  },
+});

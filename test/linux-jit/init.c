@@ -2,7 +2,7 @@
 /*
  * Init of a real Linux in QEMU that is asked for its JIT's code: each line of /requests is an XDP
  * program in hex, in which a ld_imm64 of a map has the map's number as its descriptor. Answers, one
- * line each, go to the second serial port: the code in hex, or `error ERRNO`.
+ * line each, go to the second serial port, of AArch64 to the first: the code in hex, or `error ERRNO`.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +17,11 @@
 #include <unistd.h>
 
 #define MAPS 6
+#ifdef __aarch64__
+#define ANSWERS "/dev/ttyAMA0"
+#else
+#define ANSWERS "/dev/ttyS1"
+#endif
 #define LD_IMM64 (BPF_LD | BPF_IMM | BPF_DW)
 
 static char line[1 << 20];
@@ -97,7 +102,7 @@ int main(void)
 	int maps[MAPS];
 
 	mount("dev", "/dev", "devtmpfs", 0, NULL);
-	out = fopen("/dev/ttyS1", "w");
+	out = fopen(ANSWERS, "w");
 	tcgetattr(fileno(out), &raw);
 	cfmakeraw(&raw);
 	tcsetattr(fileno(out), TCSANOW, &raw);

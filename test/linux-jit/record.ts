@@ -1,7 +1,8 @@
 /**
- * `npx tsx test/linux-jit/record.ts [RUNS [SEED]]`: asks a real Linux 6.1 under QEMU for its JIT's
- * code of programs by hand and random ones, prints where skep's is different, and with neither
- * argument keeps what is equal for hw/x86/linux-recorded.test.ts.
+ * `npx tsx test/linux-jit/record.ts [--arm [--no-lse]] [RUNS [SEED]]`: asks a real Linux 6.1 under QEMU for its
+ * JIT's code of programs by hand and random ones, prints where skep's is different, and without
+ * numbers keeps what is equal for hw/x86/linux-recorded.test.ts or hw/arm's. For AArch64 it needs
+ * aarch64-linux-gnu-gcc, qemu-system-aarch64 and, in SKEP_ARM64_KERNEL, Debian's vmlinuz of arm64.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -11,13 +12,11 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { assemble } from '../../bpf/asm/assemble.ts';
 import { encodeInsns } from '../../bpf/isa/codec.ts';
-import { attText } from '../../hw/x86/att.ts';
-import { decodeInsn } from '../../hw/x86/decode.ts';
 import { programs } from '../differential/generator.ts';
 import { render } from '../differential/render.ts';
 import { initramfs } from '../oracle/cpio.ts';
 import { findJudge } from '../oracle/judge.ts';
-import { compiler, withoutAddresses } from './code.ts';
+import { arm, compiler, X86, type Jit } from './code.ts';
 
 const KEY = '*(u32 *)(r10 -4) = 1\n r2 = r10\n r2 += -4\n';
 const tail = (body: string): string => `${body}\n call 12\n r0 = 1\n exit`;
@@ -95,8 +94,15 @@ function random(numRuns: number, seed: number): Uint8Array[] {
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
-/** One line an answer. */
-function askLinux(requests: readonly Uint8Array[]): string[] {
+interface Host {
+  readonly gcc: string;
+  readonly qemu: string;
+  readonly kernel: string;
+  readonly options: readonly string[];
+  readonly console: string;
+}
+
+function x86Host(): Host {
   const judge = findJudge();
   if ('missing' in judge) throw new Error(judge.missing);
   const boot = join(import.meta.dirname, '../../.build/oracle/kernel/boot');
@@ -104,10 +110,32 @@ function askLinux(requests: readonly Uint8Array[]): string[] {
     boot,
     readdirSync(boot).find((name) => name.startsWith('vmlinuz'))!,
   );
+  const options = ['-serial', 'null', '-serial', 'stdio'];
+  return { gcc: 'gcc', qemu: 'qemu-system-x86_64', kernel, options, console: 'ttyS0' };
+}
+
+/** No console: answers go to the only serial port. */
+function armHost(lse: boolean): Host {
+  const kernel = process.env.SKEP_ARM64_KERNEL;
+  if (kernel === undefined) throw new Error('SKEP_ARM64_KERNEL names no kernel');
+  const options = [
+    '-machine',
+    'virt',
+    '-cpu',
+    lse ? 'max,pauth-impdef=on' : 'cortex-a72',
+    '-serial',
+    'stdio',
+  ];
+  const gcc = 'aarch64-linux-gnu-gcc';
+  return { gcc, qemu: 'qemu-system-aarch64', kernel, options, console: 'ttynull' };
+}
+
+/** One line an answer. */
+function askLinux(requests: readonly Uint8Array[], host: Host): string[] {
   const place = mkdtempSync(join(tmpdir(), 'linux-jit-'));
   const init = join(place, 'init');
   const source = join(import.meta.dirname, 'init.c');
-  const built = spawnSync('gcc', ['-O2', '-Wall', '-static', source, '-o', init]);
+  const built = spawnSync(host.gcc, ['-O2', '-Wall', '-static', source, '-o', init]);
   if (built.status !== 0) throw new Error(built.stderr.toString());
   const files = {
     init: readFileSync(init),
@@ -116,37 +144,22 @@ function askLinux(requests: readonly Uint8Array[]): string[] {
   const initrd = join(place, 'initrd.gz');
   writeFileSync(initrd, gzipSync(initramfs(files, ['dev', 'proc', 'sys'])));
   const options = [
-    ...[
-      '-accel',
-      'tcg',
-      '-m',
-      '1024',
-      '-smp',
-      '1',
-      '-display',
-      'none',
-      '-no-reboot',
-      '-nodefaults',
-    ],
-    ...['-kernel', kernel, '-initrd', initrd, '-serial', 'null', '-serial', 'stdio'],
-    ...['-append', 'console=ttyS0 quiet panic=-1 mitigations=off rdinit=/init'],
+    ...['-accel', 'tcg', '-m', '1024', '-smp', '1', '-display', 'none', '-no-reboot'],
+    ...['-nodefaults', '-kernel', host.kernel, '-initrd', initrd, ...host.options],
+    ...['-append', `console=${host.console} quiet panic=-1 mitigations=off rdinit=/init`],
   ];
   const limits = { timeout: BOOT_MS, maxBuffer: 1 << 28 };
-  const { stdout } = spawnSync('qemu-system-x86_64', options, limits);
+  const { stdout } = spawnSync(host.qemu, options, limits);
   return stdout.toString().trim().split(/\r?\n/);
 }
 
-const textAt = (code: Uint8Array, index: number): string => {
-  let at = 0;
-  for (let i = 0; i < index && at < code.length; i++) at += decodeInsn(code, at).length;
-  if (at >= code.length) return 'nothing';
-  return attText(decodeInsn(code, at), (to) => `0x${to.toString(16)}`);
-};
-
-const [runs, seed] = process.argv.slice(2).map(Number);
+const isArm = process.argv.includes('--arm');
+const hasLse = !process.argv.includes('--no-lse');
+const jit: Jit = isArm ? arm(hasLse) : X86;
+const [runs, seed] = process.argv.slice(2).map(Number).filter(Number.isFinite);
 const requests = [...BY_HAND.map(byHand), ...random(runs ?? DEFAULT_RUNS, seed ?? DEFAULT_SEED)];
-const answers = askLinux(requests);
-const compile = await compiler();
+const answers = askLinux(requests, isArm ? armHost(hasLse) : x86Host());
+const compile = await compiler(jit.engine);
 const kept: string[] = [];
 let equal = 0;
 let keptAtRandom = 0;
@@ -162,11 +175,11 @@ requests.forEach((request, i) => {
     return;
   }
   const theirs = Uint8Array.from(Buffer.from(answer, 'hex'));
-  const [a, b] = [withoutAddresses(ours), withoutAddresses(theirs)];
+  const [a, b] = [jit.withoutAddresses(ours), jit.withoutAddresses(theirs)];
   const parted = a.findIndex((insn, at) => insn !== b[at]);
   if (parted >= 0 || a.length !== b.length) {
     const name = `${i}, instruction ${parted}`;
-    console.log(`${name}: Linux ${textAt(theirs, parted)}, skep ${textAt(ours, parted)}`);
+    console.log(`${name}: Linux ${jit.textAt(theirs, parted)}, skep ${jit.textAt(ours, parted)}`);
     return;
   }
   equal++;
@@ -175,7 +188,7 @@ requests.forEach((request, i) => {
   kept.push(JSON.stringify({ insns: hex(request), jited: answer }));
 });
 console.log(`${equal} of ${requests.length} are equal`);
-if (runs === undefined) {
-  const path = join(import.meta.dirname, '../../hw/x86/linux-6.1.recorded.jsonl');
+if (runs === undefined && hasLse) {
+  const path = join(import.meta.dirname, `../../hw/${jit.engine.name}/linux-6.1.recorded.jsonl`);
   writeFileSync(path, `${kept.join('\n')}\n`);
 }
