@@ -59,19 +59,63 @@ const searchesOf = (image: PipelineImage, map: BpfMap, op: Node['op']): readonly
 const conditionOf = (wires: Wires, node: Node, stage: number): string =>
   `(valid_s${stage} & ${wires.at(node.args.at(-1)!, stage)})`;
 
-/** A memory, and the host's port to it. */
-function memoryText(memory: HostMemory, rows: number, memories: HostMemory[]): string {
+/** Who may write a memory: one of them in a clock, the host if nobody else does. */
+interface Writer {
+  readonly when: string;
+  readonly index: string;
+  /** Lowest bit and number of bits of the word. */
+  readonly low: number;
+  readonly bits: number;
+  readonly data: string;
+}
+
+/**
+ * A memory with one port to write, as block RAM has it; each that reads gets a copy of the memory when it
+ * is synthesized.
+ */
+function memoryText(
+  memory: HostMemory,
+  rows: number,
+  indexWidth: number,
+  memories: HostMemory[],
+  writers: readonly Writer[],
+): string {
   const number = memories.push(memory) - 1;
   const { name, bits } = memory;
+  const whole = writers.every((writer) => writer.bits === bits);
+  const lanes = whole ? 1 : bits / 8;
+  const laneBits = bits / lanes;
+  const mask = (low: number, count: number): string =>
+    `{${count / laneBits}{1'b1}} << ${low / laneBits}`;
+  const chosen = writers.map(
+    ({ when, index, low, bits: wide, data }) => `\
+    if (${when}) begin
+      ${name}_windex = ${index};
+      ${name}_wdata${wide === bits ? '' : `[${low + wide - 1}:${low}]`} = ${data};
+      ${name}_write = ${whole ? "1'b1" : `${name}_write | (${mask(low, wide)})`};
+    end
+`,
+  );
+  const writes = Array.from({ length: lanes }, (_, lane) => {
+    const part = whole ? '' : `[${(lane + 1) * laneBits - 1}:${lane * laneBits}]`;
+    const on = whole ? `${name}_write` : `${name}_write[${lane}]`;
+    return `    if (${on}) ${name}[${name}_windex]${part} <= ${name}_wdata${part};\n`;
+  });
   return `\
   reg ${width(bits)}${name} [0:${rows - 1}];
   integer ${name}_i;
   initial for (${name}_i = 0; ${name}_i < ${rows}; ${name}_i = ${name}_i + 1) ${name}[${name}_i] = 0;
-  reg ${width(bits)}${name}_host;
+  reg ${width(bits)}${name}_host, ${name}_wdata;
+  reg ${width(lanes)}${name}_write;
+  reg ${width(indexWidth)}${name}_windex;
+  always @* begin
+    ${name}_windex = host_index;
+    ${name}_wdata = host_data;
+    ${name}_write = host_write && host_bank == ${number} ? {${lanes}{1'b1}} : 0;
+${chosen.join('')}  end
   always @(posedge clk) begin
-    ${name}_host <= ${name}[host_index];
-    if (host_write && host_bank == ${number}) ${name}[host_index] <= host_data;
-  end
+    ${name}_host <= ${name}[host_index${indexWidth < 32 ? `[${indexWidth - 1}:0]` : ''}];
+${writes.join('')}  end
 `;
 }
 
@@ -88,7 +132,12 @@ function bankText(
   const memory: HostMemory = { name, map, kind: 'bank', bytes, bits };
   const rows = rowsOf(map);
   const { schedule } = image;
-  let text = `  // Value bytes ${shown(bytes)}\n${memoryText(memory, rows, memories)}`;
+  const writers: Writer[] = [];
+  const place = ({ access }: Node) => ({
+    low: bytes.indexOf(access!.from) * 8,
+    bits: access!.bytes * 8,
+  });
+  let text = '';
   const range = ({ access }: Node): string => {
     const low = bytes.indexOf(access!.from) * 8;
     return `[${low + access!.bytes * 8 - 1}:${low}]`;
@@ -110,15 +159,18 @@ function bankText(
   for (const store of accesses.filter(({ op }) => op === 'store')) {
     const stage = schedule.stageOf(store);
     const [index, value] = store.args.slice(0, 2).map((arg) => wires.at(arg, stage));
-    text += `  always @(posedge clk) if ${conditionOf(wires, store, stage)} ${name}[${index}]${range(store)} <= ${value};\n`;
+    const when = conditionOf(wires, store, stage);
+    writers.push({ when, index: index!, data: value!, ...place(store) });
   }
-  text += unitsText(image, wires, accesses, name, bits, indexBits(map), range);
+  text += unitsText(image, wires, accesses, name, bits, indexBits(map), range, writers);
   for (const update of searchesOf(image, map, 'update')) {
     const unit = `${table}_u${update.id}`;
     const value = [...bytes].reverse().map((byte) => `${unit}_value[${byte * 8 + 7}:${byte * 8}]`);
-    text += `  always @(posedge clk) if (${unit}_commit) ${name}[${unit}_slot] <= {${value.join(', ')}};\n`;
+    const data = `{${value.join(', ')}}`;
+    writers.push({ when: `${unit}_commit`, index: `${unit}_slot`, low: 0, bits, data });
   }
-  return text;
+  const port = memoryText(memory, rows, indexBits(map), memories, writers);
+  return `  // Value bytes ${shown(bytes)}\n${port}${text}`;
 }
 
 const shown = (bytes: readonly number[]): string =>
@@ -136,6 +188,7 @@ function unitsText(
   bits: number,
   addressBits: number,
   range: (node: Node) => string,
+  writers: Writer[],
 ): string {
   const { schedule } = image;
   const all = accesses.filter(({ op }) => op === 'rmw');
@@ -179,12 +232,13 @@ ${changes.join('')}  end
     ${unit}_read <= ${name}[${unit}_index];
     ${unit}_index_q <= ${unit}_index;
     ${unit}_write <= ${conditions.join(' | ')};
-    if (${unit}_write) ${name}[${unit}_index_q] <= ${unit}_new;
     ${unit}_wrote <= ${unit}_write;
     ${unit}_last_index <= ${unit}_index_q;
     ${unit}_last <= ${unit}_new;
   end
 `;
+    const [when, at, data] = [`${unit}_write`, `${unit}_index_q`, `${unit}_new`];
+    writers.push({ when, index: at, low: 0, bits, data });
     for (const node of mine.filter(({ access }) => access!.fetch)) {
       text += `  always @(posedge clk) n${node.id} <= ${unit}_old${range(node)};\n`;
     }
@@ -207,7 +261,8 @@ function portsText(
 ): string {
   const { maxEntries } = map.spec;
   const memory: HostMemory = { name: `${name}_ports`, map, kind: 'ports', bytes: [], bits: 33 };
-  let text = memoryText(memory, maxEntries, memories);
+  const indexWidth = Math.max(1, Math.ceil(Math.log2(maxEntries)));
+  let text = memoryText(memory, maxEntries, indexWidth, memories, []);
   for (const node of searchesOf(image, map, 'devmap')) {
     const key = wires.at(node.args[0]!, image.schedule.stageOf(node));
     text += `  always @(posedge clk) n${node.id} <= ${key} < ${maxEntries} ? ${name}_ports[${key}] : 33'h0;\n`;
