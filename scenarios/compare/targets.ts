@@ -3,6 +3,7 @@ import { PIPE_BITS_PER_SECOND } from '../../hw/asic/params.ts';
 import { CORTEX_A53, createArm, MVNETA, NEOVERSE_V2 } from '../../hw/arm/target.ts';
 import { createAsic } from '../../hw/asic/target.ts';
 import { createHxdp } from '../../hw/fpga/hxdp/target.ts';
+import { createPipeline } from '../../hw/fpga/pipeline/target.ts';
 import type { Target } from '../../hw/target.ts';
 import { BROADWELL, createX86, MLX5, SKYLAKE } from '../../hw/x86/target.ts';
 import { SubjectError } from './subject.ts';
@@ -26,6 +27,7 @@ export interface CompareTarget {
 const NETFPGA_BITS = 40e9;
 const XL710_BITS = 40e9;
 const CONNECTX5_BITS = 100e9;
+const ALVEO_U50_BITS = 100e9;
 
 /** The server of the hXDP paper, whose clock was varied. */
 const xeonAt = (id: string, clockHz: number): CompareTarget => ({
@@ -45,6 +47,13 @@ export const TARGETS: readonly CompareTarget[] = [
     least: 1,
     parallel: 'lanes',
     create: (lanes) => createHxdp(lanes === undefined ? {} : { lanes }),
+  },
+  {
+    id: 'pipeline',
+    about: 'the program as a pipeline in the manner of eHDL, at 250 MHz on an Alveo U50, 100 GbE',
+    bitsPerSecond: ALVEO_U50_BITS,
+    least: 1,
+    create: () => createPipeline(),
   },
   {
     id: 'asic',

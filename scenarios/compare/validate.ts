@@ -5,6 +5,7 @@
 import { CORTEX_A53, createArm, MVNETA } from '../../hw/arm/target.ts';
 import { KERNELS } from '../../hw/cpu/kernel-functions.ts';
 import { createHxdp } from '../../hw/fpga/hxdp/target.ts';
+import { createPipeline } from '../../hw/fpga/pipeline/target.ts';
 import type { Target } from '../../hw/target.ts';
 import { BROADWELL, createX86, MLX5 } from '../../hw/x86/target.ts';
 import { workloadNamed, type Workload } from '../workloads/workloads.ts';
@@ -58,6 +59,13 @@ const HXDP_ROWS: readonly (readonly [workload: string, rows: readonly number[]])
 ];
 const HXDP_LANES = [1, 2, 3, 4, 8];
 
+/** Its five programs, each at the line rate of 100 GbE and about 1 µs (abstract; 64-byte packets). */
+const EHDL = 'eHDL, ASPLOS’23';
+const EHDL_PROGRAMS = ['firewall', 'router_ipv4', 'tx_iptunnel', 'dnat', 'suricata'];
+const EHDL_MPPS = 148;
+const EHDL_LATENCY_NS = 1000;
+const ALVEO_U50_BITS = 100e9;
+
 /** The x86 server of the hXDP paper: figures 10, 13 to 15, at these clocks. */
 const X86_CLOCKS_HZ = [1.2e9, 2.1e9, 3.7e9];
 const X86_MPPS: readonly (readonly [workload: string, mpps: readonly number[], note?: string])[] = [
@@ -93,6 +101,7 @@ export function validate(
   return [
     ...hxdpThroughput(load, progress),
     ...hxdpRows(load, progress),
+    ...pipelines(load, progress),
     ...x86Throughput(load, progress),
     ...x86Cores(load, progress),
     ...armThroughput(load, progress),
@@ -180,6 +189,40 @@ function armThroughput(load: LoadWorkload, progress: (what: string) => void): Va
   const error = simulated / published - 1;
   const row = { group: 'Cortex-A53', what: 'drop', published, simulated, unit: 'Mpps', error };
   return [{ ...row, source: 'xdp-project, notes on the Espressobin' }];
+}
+
+function pipelines(load: LoadWorkload, progress: (what: string) => void): ValidationRow[] {
+  const target = createPipeline();
+  return EHDL_PROGRAMS.flatMap((name): ValidationRow[] => {
+    progress(`pipeline ${name}`);
+    const workload = workloadNamed(name)!;
+    const { performance } = measure(
+      () => load(workload, MIX, true),
+      target,
+      workload.packets(MIX),
+      {
+        packets: PACKETS,
+        bitsPerSecond: ALVEO_U50_BITS,
+        ...(workload.ports && { ports: workload.ports }),
+      },
+    );
+    if (performance === undefined) throw new Error(`${name} does not fit ${target.name}`);
+    const row = (group: string, unit: string, published: number, simulated: number) => {
+      return {
+        group,
+        what: name,
+        published,
+        simulated,
+        unit,
+        error: simulated / published - 1,
+        source: EHDL,
+      };
+    };
+    const rows = [row('pipeline throughput', 'Mpps', EHDL_MPPS, performance.mpps)];
+    // Suricata's packets are dropped or go up: nothing is forwarded that a latency could be of.
+    if (name === 'suricata') return rows;
+    return [...rows, row('pipeline latency', 'ns', EHDL_LATENCY_NS, performance.latency.mean)];
+  });
 }
 
 function hxdpRows(load: LoadWorkload, progress: (what: string) => void): ValidationRow[] {

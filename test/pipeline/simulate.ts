@@ -61,7 +61,12 @@ export interface Outcome {
 }
 
 /** The model: packets by the image's own run, clocks by its clock. */
-export function modelled(each: Workload, packets: readonly Packet[], flows: number, frameBytes: 32 | 64 = 64): Outcome {
+export function modelled(
+  each: Workload,
+  packets: readonly Packet[],
+  flows: number,
+  frameBytes: 32 | 64 = 64,
+): Outcome {
   const subject = loadWorkload(each, flows);
   const image = compiled(subject, frameBytes);
   const run = createPipeline().execute(image, subject.runtime) as PipelineRun;
@@ -152,7 +157,10 @@ function build(directory: string, simulator: Simulator): void {
 
 function command(directory: string, name: string, args: readonly string[]): string {
   const result = spawnSync(name, args, { cwd: directory, encoding: 'utf8', maxBuffer: 1 << 30 });
-  if (result.status !== 0) throw new Error(`${name}: ${result.error ?? ''}${result.stderr}${result.stdout}`.slice(0, 4000));
+  if (result.status !== 0)
+    throw new Error(
+      `${name}: ${result.error ?? ''}${result.stderr}${result.stdout}`.slice(0, 4000),
+    );
   return result.stdout;
 }
 
@@ -162,7 +170,14 @@ function framesOf(each: Workload, { data, port, cycle }: Packet, frameBytes: num
   return Array.from({ length: count }, (_, i) => {
     const frame = new Uint8Array(frameBytes);
     frame.set(data.subarray(i * frameBytes, (i + 1) * frameBytes));
-    return { cycle: cycle + i, last: i === count - 1, bytes: data.length, ifindex, queue, data: frame };
+    return {
+      cycle: cycle + i,
+      last: i === count - 1,
+      bytes: data.length,
+      ifindex,
+      queue,
+      data: frame,
+    };
   });
 }
 

@@ -132,7 +132,10 @@ export class MapAccesses {
     const effects = this.#accesses.filter(({ op }) => op !== 'load' && op !== 'devmap');
     const uses = countUses([...wanted, ...effects]);
     const fused = this.#accesses.map((node) => this.#fused(node, uses));
-    const live = countUses([...wanted, ...fused.filter(({ op }) => op !== 'load' && op !== 'devmap')]);
+    const live = countUses([
+      ...wanted,
+      ...fused.filter(({ op }) => op !== 'load' && op !== 'devmap'),
+    ]);
     return fused.filter((node) => live.has(node));
   }
 

@@ -259,7 +259,10 @@ export class Graph {
         return this.ult(inner!, this.const(b.value - more.value));
       }
     }
-    const [left, right] = [isConst(b) && this.#constantArms(a), isConst(a) && this.#constantArms(b)];
+    const [left, right] = [
+      isConst(b) && this.#constantArms(a),
+      isConst(a) && this.#constantArms(b),
+    ];
     if (left) return this.mux(a.args[0]!, this.ult(left[0], b), this.ult(left[1], b));
     if (right) return this.mux(b.args[0]!, this.ult(a, right[0]), this.ult(a, right[1]));
     return this.#make('ult', [a, b], 1);

@@ -114,7 +114,8 @@ export class Helpers {
     const graph = this.#graph;
     switch (pointer.kind) {
       case 'stack': {
-        const value = bytes === 0 ? number(graph.const(0n)) : loadStack(graph, state, pointer.offset, bytes);
+        const value =
+          bytes === 0 ? number(graph.const(0n)) : loadStack(graph, state, pointer.offset, bytes);
         if (value.kind === 'number') return value.node;
         throw this.#bad('a pointer is in a buffer');
       }
@@ -217,7 +218,10 @@ export class Helpers {
   /** Words of 32 bits added up; carries come in at the bottom again (RFC 1071). */
   #checksum(state: State): Node {
     const graph = this.#graph;
-    const [fromBytes, toBytes] = [Number(this.#constant(state, 2)), Number(this.#constant(state, 4))];
+    const [fromBytes, toBytes] = [
+      Number(this.#constant(state, 2)),
+      Number(this.#constant(state, 4)),
+    ];
     if ((fromBytes | toBytes) % 4 !== 0 || fromBytes + toBytes > MAX_CSUM_BYTES) {
       return graph.const(BigInt.asUintN(64, BigInt(-errno.EINVAL)));
     }

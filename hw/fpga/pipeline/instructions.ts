@@ -11,7 +11,6 @@ import { loadPacket, loadStack, storePacket, storeStack } from './memory.ts';
 import { Refusal } from './refusal.ts';
 import { moveElement, POINTER_BITS, type State, type Value, validOf } from './values.ts';
 
-
 export class Instructions {
   readonly #program: VerifiedProgram;
   readonly #graph: Graph;
@@ -41,7 +40,11 @@ export class Instructions {
       case 'neg': {
         const zero = this.#graph.const(0n);
         registers[insn.dst] = number(
-          this.#graph.sub(zero, this.#low(this.#number(registers[insn.dst]!), row.width), row.width),
+          this.#graph.sub(
+            zero,
+            this.#low(this.#number(registers[insn.dst]!), row.width),
+            row.width,
+          ),
         );
         return;
       }
@@ -164,7 +167,8 @@ export class Instructions {
       }
       return { kind: 'packet', node: graph[operation](left.node, by, POINTER_BITS) };
     }
-    if (left.kind !== 'stack' && left.kind !== 'element' && left.kind !== 'either') return undefined;
+    if (left.kind !== 'stack' && left.kind !== 'element' && left.kind !== 'either')
+      return undefined;
     if (!isConst(right.node)) {
       throw new Refusal('variable-offset', 'only the packet has variable offsets', graph.slot);
     }
@@ -223,7 +227,8 @@ export class Instructions {
   }
 
   #noPointer({ kind }: Value): Refusal {
-    const what = kind === 'none' ? 'pointers of different kinds meet' : `there is nothing at a ${kind}`;
+    const what =
+      kind === 'none' ? 'pointers of different kinds meet' : `there is nothing at a ${kind}`;
     return new Refusal('mixed-pointers', what, this.#graph.slot);
   }
 

@@ -31,12 +31,7 @@ export function packetPlaces(graph: Graph, pointer: Node): readonly (readonly [n
   return values.map((value) => [Number(value - PACKET_BASE), graph.const(value)] as const);
 }
 
-export function loadPacket(
-  graph: Graph,
-  state: State,
-  pointer: Node,
-  bytes: number,
-): Node {
+export function loadPacket(graph: Graph, state: State, pointer: Node, bytes: number): Node {
   const places = packetPlaces(graph, pointer);
   const at = (place: number): Node =>
     wordOf(
@@ -100,11 +95,18 @@ export function loadStack(graph: Graph, { stack }: State, offset: number, bytes:
     if (bytes === POINTER_BYTES && whole) return first.pointer;
     throw new Refusal('pointer-as-number', 'a part of a pointer is read', graph.slot);
   }
-  return { kind: 'number', node: wordOf(graph, parts.map((part) => numberOf(graph, part))) };
+  return {
+    kind: 'number',
+    node: wordOf(
+      graph,
+      parts.map((part) => numberOf(graph, part)),
+    ),
+  };
 }
 
 function numberOf(graph: Graph, part: Byte | undefined): Node {
-  if (!part) throw new Refusal('uninitialised-stack', 'stack is read that was not written', graph.slot);
+  if (!part)
+    throw new Refusal('uninitialised-stack', 'stack is read that was not written', graph.slot);
   if ('node' in part) return part.node;
   throw new Refusal('pointer-as-number', 'a part of a pointer is read', graph.slot);
 }

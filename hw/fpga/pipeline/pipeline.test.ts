@@ -54,11 +54,14 @@ const reference = (each: Workload) =>
   });
 
 describe.each(WORKLOADS)('$name', (each) => {
-  it.each([32, 64] as const)('in frames of %i bytes does what the interpreter does', (frameBytes) => {
-    const device = outcomes(each, (subject) => {
-      const run = createPipeline().execute(compiled(subject, { frameBytes }), subject.runtime);
-      return (xdp) => run.run(xdp);
-    });
-    expect(device).toEqual(reference(each));
-  });
+  it.each([32, 64] as const)(
+    'in frames of %i bytes does what the interpreter does',
+    (frameBytes) => {
+      const device = outcomes(each, (subject) => {
+        const run = createPipeline().execute(compiled(subject, { frameBytes }), subject.runtime);
+        return (xdp) => run.run(xdp);
+      });
+      expect(device).toEqual(reference(each));
+    },
+  );
 });

@@ -21,9 +21,11 @@ export type RefusalReason =
 const HINTS: Readonly<Record<RefusalReason, string>> = {
   loop: 'a pipeline has no way back: unroll the loop (#pragma unroll)',
   subprogram: 'inline them (static __always_inline)',
-  'unsupported-instruction': 'there are units for everything but signed division and compare-and-exchange',
+  'unsupported-instruction':
+    'there are units for everything but signed division and compare-and-exchange',
   'unsupported-helper': 'see HELPERS in target.ts for those that there are units for',
-  'unsupported-argument': 'sizes and flags must be constants, buffers on the stack or in the packet',
+  'unsupported-argument':
+    'sizes and flags must be constants, buffers on the stack or in the packet',
   'pointer-as-number': 'pointers may be compared with pointers and added to, not stored as values',
   'mixed-pointers': 'keep pointers of different kinds in different variables',
   'uninitialised-stack': 'initialise the whole variable, padding included (= {})',
@@ -38,7 +40,12 @@ export class Refusal extends Error {
   override name = 'Refusal';
   readonly diagnostic: Diagnostic;
 
-  constructor(reason: RefusalReason, message: string, insn?: number, code: number = errno.EOPNOTSUPP) {
+  constructor(
+    reason: RefusalReason,
+    message: string,
+    insn?: number,
+    code: number = errno.EOPNOTSUPP,
+  ) {
     super(message);
     this.diagnostic = {
       ...(insn !== undefined && { insn }),

@@ -126,4 +126,3 @@ export function resourcesOf(
     { name: 'DSPs', used: sum('dsps'), available: DEVICE.dsps },
   ];
 }
-

@@ -96,7 +96,12 @@ export class PipelineRun extends DeviceRun {
       case 'time':
         return packet[op];
       default:
-        return access ? this.#access(node, access) : evaluate(node, args.map((arg) => this.#value(arg)));
+        return access
+          ? this.#access(node, access)
+          : evaluate(
+              node,
+              args.map((arg) => this.#value(arg)),
+            );
     }
   }
 

@@ -42,8 +42,7 @@ export function createPipeline(options: PipelineOptions = {}): Target<PipelineIm
     },
     refuseMap,
     execute: (image, runtime) => new PipelineRun(image, runtime),
-    timing: (image, runtime, { clockHz = CLOCK_HZ }) =>
-      new PipelineTiming(image, runtime, clockHz),
+    timing: (image, runtime, { clockHz = CLOCK_HZ }) => new PipelineTiming(image, runtime, clockHz),
     mapAccessNs: () => PCIE.writeNs + PCIE.readNs,
   };
 }

@@ -29,7 +29,9 @@ export interface Beat {
 }
 
 const hex = (bytes: Uint8Array): string =>
-  Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).reverse().join('');
+  Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0'))
+    .reverse()
+    .join('');
 
 export const stimulus = (frames: readonly Frame[]): string =>
   frames

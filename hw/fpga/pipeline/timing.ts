@@ -121,8 +121,7 @@ function writingBlocks({ program, hazards }: PipelineImage): Uint8Array {
   const writes = new Uint8Array(host.insns.length);
   for (const { slots } of buildCfg(host, host.subprogs[0]!).blocks) {
     const has = slots.some(
-      (slot) =>
-        rowOf(host.insns[slot]!)?.kind === 'call' && calls.has(host.facts[slot]!.original),
+      (slot) => rowOf(host.insns[slot]!)?.kind === 'call' && calls.has(host.facts[slot]!.original),
     );
     if (has) writes[slots[0]!] = 1;
   }

@@ -54,9 +54,7 @@ export const PACKET_BASE = 1n << 30n;
 export const POINTER_BITS = 32;
 
 /** A byte of memory: of a number, or the n-th of a pointer that was spilled. */
-export type Byte =
-  | { readonly node: Node }
-  | { readonly pointer: Value; readonly index: number };
+export type Byte = { readonly node: Node } | { readonly pointer: Value; readonly index: number };
 
 export interface State {
   readonly registers: Value[];

@@ -174,7 +174,9 @@ function bankText(
 }
 
 const shown = (bytes: readonly number[]): string =>
-  bytes.length === bytes.at(-1)! - bytes[0]! + 1 ? `${bytes[0]} to ${bytes.at(-1)}` : bytes.join(', ');
+  bytes.length === bytes.at(-1)! - bytes[0]! + 1
+    ? `${bytes[0]} to ${bytes.at(-1)}`
+    : bytes.join(', ');
 
 /**
  * Modifications of one stage are one unit: the word is read, and written a clock later; what was
@@ -337,7 +339,10 @@ ${units.map((unit) => `    else if (${unit}_write) ${name}_count <= ${name}_coun
     const unit = `${name}_u${node.id}`;
     text += searchText(unit, keyBits, sets, slotBits, key, written);
     text += `  reg ${unit}_on;\n  always @(posedge clk) ${unit}_on <= ${conditionOf(wires, node, stage)};\n`;
-    text += node.op === 'update' ? updateText(wires, map, name, unit, node, stage) : deleteText(unit, node);
+    text +=
+      node.op === 'update'
+        ? updateText(wires, map, name, unit, node, stage)
+        : deleteText(unit, node);
   }
   return text;
 }
@@ -383,8 +388,14 @@ function updateText(
   // differs: who goes from a full set of an LRU table goes in turn, not by age.
   const room = isLru ? '1' : `${name}_count < ${maxEntries}`;
   const wrong =
-    flags!.value === 1n ? `${unit}_hit ? ${EEXIST} : ` : flags!.value === 2n ? `!${unit}_hit ? ${ENOENT} : ` : '';
-  const full = isLru ? '' : `!${unit}_hit && !(${room}) ? ${E2BIG} : !${unit}_hit && !${unit}_room ? ${ENOMEM} : `;
+    flags!.value === 1n
+      ? `${unit}_hit ? ${EEXIST} : `
+      : flags!.value === 2n
+        ? `!${unit}_hit ? ${ENOENT} : `
+        : '';
+  const full = isLru
+    ? ''
+    : `!${unit}_hit && !(${room}) ? ${E2BIG} : !${unit}_hit && !${unit}_room ? ${ENOMEM} : `;
   return `\
   reg ${width(bits)}${unit}_value;
   reg [2:0] ${unit}_victim = 0;

@@ -241,7 +241,8 @@ function stagesText(image: PipelineImage, wires: Wires): string {
     }
   }
   const texts = [...moves].map(
-    ([stage, list]) => `  // Into stage ${stage}\n  always @(posedge clk) begin\n${list.join('\n')}\n  end`,
+    ([stage, list]) =>
+      `  // Into stage ${stage}\n  always @(posedge clk) begin\n${list.join('\n')}\n  end`,
   );
   return `${[...declared, ...lines, ...texts].join('\n')}\n`;
 }

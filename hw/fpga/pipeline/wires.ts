@@ -56,7 +56,10 @@ export class Wires {
           ? `{${bits}{${a}}}`
           : `{{${bits - Number(value)}{${a}[${Number(value) - 1}]}}, ${a}}`;
       case 'concat':
-        return `{${args.map((arg) => this.at(arg, stage)).reverse().join(', ')}}`;
+        return `{${args
+          .map((arg) => this.at(arg, stage))
+          .reverse()
+          .join(', ')}}`;
       case 'length':
       case 'ifindex':
       case 'queue':
