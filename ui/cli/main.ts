@@ -93,6 +93,17 @@ export async function main(
     });
 
   program
+    .command('verilog')
+    .description('print the hardware pipeline that an XDP program becomes, as Verilog')
+    .argument('<program>', 'object file, or name of a workload')
+    .option('--program <name>', 'of an object that has several')
+    .option('--frame-bytes <n>', 'words that packets come in: 32 or 64', '64')
+    .option('--stages', 'its stages with their instructions instead')
+    .action(async (what, options) => {
+      status = await (await import('./verilog.ts')).verilog(what, options);
+    });
+
+  program
     .command('batch')
     .description(
       'answer requests, one JSON object a line on stdin, with skep’s BPF (see docs/batch.md)',
