@@ -12,7 +12,7 @@ import type { Executable } from './engine.ts';
 import type { EngineState } from './engine-state.ts';
 import type { SyncookieSecret } from './helpers/syncookie.ts';
 import { DESTRUCTORS, kfuncNamed } from './kfuncs/table.ts';
-import type { BpfMap } from './maps/map.ts';
+import type { BpfMap, CpuEntry, CpuEntryInit } from './maps/map.ts';
 import type { NativeCore } from './native/core.ts';
 import type { VerifiedProgram } from './program.ts';
 import type { ProgObject } from './syscall/objects.ts';
@@ -146,6 +146,11 @@ export interface BpfKernel {
    * negative errno.
    */
   xdpProgramOfFd?(fd: number, attachType: AttachType): ProgObject | number;
+  /**
+   * An entry of a cpumap comes to life, or -ENOMEM; where absent, entries only say what they were
+   * given.
+   */
+  startCpuEntry?(init: CpuEntryInit): CpuEntry | number;
   /** A network device that packets can be sent to. */
   netDeviceExists?(ifindex: number): boolean;
   /**

@@ -10,7 +10,7 @@ build() { # compiler, output, source, flags…
 }
 
 build clang-19 counters.o counters.bpf.c -g -mcpu=v3
-for name in globals nested_maps kfuncs tracing linked_main linked_parse xdp_dispatcher xdp_chained xdp_traced; do
+for name in globals nested_maps kfuncs tracing linked_main linked_parse xdp_dispatcher xdp_chained xdp_traced xdp_cpumap; do
   build clang-19 $name.o $name.bpf.c -g -mcpu=v3
 done
 build clang-19 isa_v4.o isa_v4.bpf.c -g -mcpu=v4

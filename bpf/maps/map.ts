@@ -32,6 +32,21 @@ export interface MapSpec {
   readonly ifindex?: number;
 }
 
+/** A queue of packets with a thread that works it off on one CPU: the kernel's side of an entry. */
+export interface CpuEntry {
+  /** No longer in the map: what is queued is still worked off, then the thread ends. */
+  remove(): void;
+}
+
+export interface CpuEntryInit {
+  readonly cpu: number;
+  readonly mapId: number;
+  /** Packets that it holds, at least 1. */
+  readonly queueSize: number;
+  /** Runs on that CPU for each packet; the reference passes to the entry. */
+  readonly program: ProgObject | undefined;
+}
+
 export interface BpfMap {
   readonly spec: MapSpec;
   /** Unique id as in bpf_map_info; given by the id registry, 0 before. */
@@ -73,6 +88,8 @@ export interface BpfMap {
   ifindexAt?(index: number): number;
   /** devmap: the program that a packet has to pass at `index`, where there is one. */
   programAt?(index: number): ProgObject | undefined;
+  /** cpumap: what the kernel has started for the entry at `index`; undefined where there is none. */
+  cpuEntryAt?(index: number): CpuEntry | undefined;
   /** prog_array: id of the program in slot `index` (below max_entries), 0 where it is empty. */
   progIdAt?(index: number): number;
   /** Arrays of descriptors: empty slot `index` (below max_entries). */

@@ -101,10 +101,12 @@ export function bpfKernel(kernel: Kernel): BpfKernel {
     xdpProgramOfFd(fd, attachType) {
       const program = progOfHandle(sched.current, fd);
       if (typeof program === 'number') return program;
-      const { type, expectedAttachType } = program.prog.verified.spec;
-      const fits = type === 'xdp' && expectedAttachType === attachType;
+      const { type, expectedAttachType, ifindex } = program.prog.verified.spec;
+      const isOffloaded = ifindex !== undefined;
+      const fits = type === 'xdp' && expectedAttachType === attachType && !isOffloaded;
       return fits ? program.get() : -errno.EINVAL;
     },
+    startCpuEntry: (init) => kernel.network.net.cpumaps.start(init),
     netDeviceExists: (ifindex) => kernel.network.net.byIndex(ifindex) !== undefined,
     perfEventOfFd(fd) {
       const file = sched.current.files?.get(fd);
@@ -121,6 +123,7 @@ export function bpfKernel(kernel: Kernel): BpfKernel {
       return type === 'reuseport_sockarray' ? -errno.EINVAL : -errno.EOPNOTSUPP;
     },
     putPerfEvent: (id) => perfEvents.get(id)?.put(),
+    perfEventRead: (id) => perfEvents.get(id)?.read() ?? -errno.ENOENT,
     perfEventOutput: (id, parts) => perfEvents.get(id)?.output(parts) ?? -errno.ENOENT,
   };
 }

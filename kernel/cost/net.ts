@@ -23,6 +23,12 @@ export const XDP_PROGRAM_NS = 8;
 export const XDP_TX_NS = 17;
 /** Redirect over XDP_TX: 11 instead of 12.9 M packets a second (hXDP, OSDI'20, x86 at 3.7 GHz). */
 export const XDP_REDIRECT_NS = 13;
+/**
+ * Redirect to another CPU over XDP_DROP, which that CPU then drops (cpumap, xdp-project's notes: 23.7
+ * ns more a packet). All of it is put where packets are received, the CPU that limits the rate there;
+ * what the other CPU does costs what it costs elsewhere.
+ */
+export const CPUMAP_REDIRECT_NS = 24;
 
 /**
  * From the driver to the protocol's handler, sk_buff made and freed: one core drops 4.8 M packets a

@@ -33,6 +33,8 @@ export interface XdpPage {
   readonly page: RamOffset;
   readonly data: RamOffset;
   readonly length: number;
+  /** Metadata in front of the data; none by default. */
+  readonly metaBytes?: number;
   readonly release: BufferRelease;
 }
 

@@ -6,6 +6,7 @@ import type { BpfRuntime, Redirect } from '../../bpf/runtime.ts';
 import type { TracepointRegistry } from '../../hooks/registry.ts';
 import type { Events, Kernel } from '../machine-types.ts';
 import type { Ram } from '../ram/ram.ts';
+import type { KernelFlow } from '../sched/flow.ts';
 import type { Sleeper } from '../sched/wait-queue.ts';
 import type { Ns, RamOffset } from '../types/units.ts';
 
@@ -32,6 +33,12 @@ export interface NetHost {
   interrupt(cpu: number, handler: () => void, irq?: Irq): void;
   openSoftirq(name: 'NET_TX' | 'NET_RX', handler: (cpu: number) => void): void;
   raiseSoftirq(cpu: number, name: 'NET_TX' | 'NET_RX'): void;
+  /** Start a thread of the kernel, bound to a CPU. */
+  kthread(name: string, cpu: number, flow: KernelFlow<number>): void;
+  /** Run code of a task with softirqs off (local_bh_disable). */
+  withBhOff<T>(run: () => T): T;
+  /** How often the current task had to give up its CPU (nivcsw). */
+  preemptions(): number;
   /** What the program that ran last has asked to redirect to; asked once. */
   takeRedirect(): Redirect | undefined;
   /** For devices that run programs; there once the machine has booted. */
@@ -68,6 +75,15 @@ export function netHost(kernel: Kernel): NetHost {
     },
     openSoftirq: (name, handler) => softirqs.open(name, handler),
     raiseSoftirq: (cpu, name) => softirqs.raise(cpu, name),
+    kthread: (name, cpu, flow) => void kernel.processes.kthread(name, flow, cpu),
+    withBhOff(run) {
+      const { cpu } = sched;
+      cpu.bhOff = true;
+      const result = run();
+      cpu.bhOff = false;
+      return result;
+    },
+    preemptions: () => Number(sched.current.struct.nivcsw),
     takeRedirect: () => {
       const { runtime } = kernel.bpf.host;
       const { redirect } = runtime;

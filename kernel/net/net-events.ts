@@ -6,6 +6,7 @@ import type { TracepointRegistry } from '../../hooks/registry.ts';
 import { cType, dynamicString, traceEvent } from '../../hooks/trace-event.ts';
 import { i32, pointer } from '../types/struct.ts';
 import type { RamOffset } from '../types/units.ts';
+import type { XdpCpumapStatsView } from '../types/xdp.ts';
 
 const u32C = cType('u32', 4, false);
 const uint = cType('unsigned int', 4, false);
@@ -107,6 +108,85 @@ const redirect = (name: string) =>
   });
 export const xdpRedirect = redirect('xdp_redirect');
 export const xdpRedirectErr = redirect('xdp_redirect_err');
+
+const XDP_REDIRECT_ACT = 4;
+
+/** Frames go into the ring of a cpumap's entry; `drops` of them found no room. `cpu` runs this. */
+export const xdpCpumapEnqueue = traceEvent({
+  system: 'xdp',
+  name: 'xdp_cpumap_enqueue',
+  args: ['int map_id', 'unsigned int processed', 'unsigned int drops', 'int to_cpu'],
+  fields: { map_id: i32, act: u32C, cpu: i32, drops: uint, processed: uint, to_cpu: i32 },
+  assign(
+    record,
+    _strings,
+    mapId: number,
+    processed: number,
+    drops: number,
+    toCpu: number,
+    cpu: number,
+  ) {
+    Object.assign(record, { map_id: mapId, act: XDP_REDIRECT_ACT, cpu });
+    Object.assign(record, { drops, processed, to_cpu: toCpu });
+  },
+  print: (r) =>
+    `enqueue cpu=${r.number('cpu')} map_id=${r.number('map_id')} ` +
+    `action=${actionText(r.number('act'))} processed=${r.number('processed')} ` +
+    `drops=${r.number('drops')} to_cpu=${r.number('to_cpu')}`,
+  printFmt:
+    '"enqueue cpu=%d map_id=%d action=%s processed=%u drops=%u to_cpu=%d", REC->cpu, ' +
+    `REC->map_id, __print_symbolic(REC->act, ${ACTION_SYMBOLS}), REC->processed, REC->drops, ` +
+    'REC->to_cpu',
+});
+
+/** A cpumap's thread has taken a batch from its ring; `drops` of it got no sk_buff. */
+export const xdpCpumapKthread = traceEvent({
+  system: 'xdp',
+  name: 'xdp_cpumap_kthread',
+  args: [
+    'int map_id',
+    'unsigned int processed',
+    'unsigned int drops',
+    'int sched',
+    'struct xdp_cpumap_stats *xdp_stats',
+  ],
+  fields: {
+    map_id: i32,
+    act: u32C,
+    cpu: i32,
+    drops: uint,
+    processed: uint,
+    sched: i32,
+    xdp_pass: uint,
+    xdp_drop: uint,
+    xdp_redirect: uint,
+  },
+  assign(
+    record,
+    _strings,
+    mapId: number,
+    processed: number,
+    drops: number,
+    sched: number,
+    stats: XdpCpumapStatsView,
+    cpu: number,
+  ) {
+    Object.assign(record, { map_id: mapId, act: XDP_REDIRECT_ACT, cpu, drops, processed, sched });
+    record.xdp_pass = stats.pass;
+    record.xdp_drop = stats.drop;
+    record.xdp_redirect = stats.redirect;
+  },
+  print: (r) =>
+    `kthread cpu=${r.number('cpu')} map_id=${r.number('map_id')} ` +
+    `action=${actionText(r.number('act'))} processed=${r.number('processed')} ` +
+    `drops=${r.number('drops')} sched=${r.number('sched')} xdp_pass=${r.number('xdp_pass')} ` +
+    `xdp_drop=${r.number('xdp_drop')} xdp_redirect=${r.number('xdp_redirect')}`,
+  printFmt:
+    '"kthread cpu=%d map_id=%d action=%s processed=%u drops=%u sched=%d xdp_pass=%u ' +
+    'xdp_drop=%u xdp_redirect=%u", REC->cpu, REC->map_id, ' +
+    `__print_symbolic(REC->act, ${ACTION_SYMBOLS}), REC->processed, REC->drops, REC->sched, ` +
+    'REC->xdp_pass, REC->xdp_drop, REC->xdp_redirect',
+});
 
 export const napiPoll = traceEvent({
   system: 'napi',
@@ -238,6 +318,8 @@ export function addNetTracepoints(registry: TracepointRegistry) {
     xdpException: registry.add(xdpException),
     xdpRedirect: registry.add(xdpRedirect),
     xdpRedirectErr: registry.add(xdpRedirectErr),
+    xdpCpumapEnqueue: registry.add(xdpCpumapEnqueue),
+    xdpCpumapKthread: registry.add(xdpCpumapKthread),
     napiPoll: registry.add(napiPoll),
     netDevQueue: registry.add(netDevQueue),
     netDevXmit: registry.add(netDevXmit),

@@ -336,7 +336,7 @@ describe('native XDP', () => {
     expect(out).toEqual([Uint8Array.of(0xaa, ...ping.subarray(1))]);
     expect(between).toEqual(Array(3).fill([eth0.ifindex, other.device.ifindex]));
     expect(host.log.slice(logged)).toEqual([
-      'Illegal XDP return value 3 on prog fake (id 7) dev eth1, expect packet loss!',
+      'Driver unsupported XDP return value 3 on prog fake (id 7) dev eth1, expect packet loss!',
     ]);
     host.on(0, () => {
       other.device.close();

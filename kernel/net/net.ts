@@ -9,8 +9,10 @@
  * Configuration comes in through rtnetlink (netlink/), sockets through af-netlink.ts.
  */
 import type { ProgObject } from '../../bpf/syscall/objects.ts';
+import { XDP_REDIRECT } from '../../bpf/uapi.ts';
 import type { XdpBuffView } from '../types/xdp.ts';
 import { releaseXdp } from '../../hooks/xdp-attach.ts';
+import { Cpumaps } from './cpumap.ts';
 import type { NetDevice } from './device.ts';
 import { ETH_P_ARP, ETH_P_IP, ETH_P_IPV6 } from './ethernet.ts';
 import type { NetHost } from './host.ts';
@@ -47,16 +49,19 @@ export class Net {
   readonly icmp: Icmp;
   readonly netlink: NetlinkTable;
   readonly redirects: XdpRedirects;
+  readonly cpumaps: Cpumaps;
   #devices: NetDevice[] = [];
   #nextIndex = 1;
   readonly #genericXdp = new Map<NetDevice, XdpBuffView>();
   #watchers: DeviceWatcher[] = [];
+  #hasWarned = false;
 
   constructor(host: NetHost) {
     this.host = host;
     this.tracepoints = addNetTracepoints(host.registry);
     this.napi = new NapiCore(host, this.tracepoints);
     this.skbs = new SkbAllocator(host.ram, this.tracepoints);
+    this.cpumaps = new Cpumaps(this);
     this.redirects = new XdpRedirects(this);
     this.rx = new Receive(this);
     this.loopback = addLoopback(this);
@@ -181,11 +186,14 @@ export class Net {
     if (xdpException.enabled) xdpException.fire(device, programArg(program), verdict);
   }
 
-  /** bpf_warn_invalid_xdp_action. */
-  warnInvalidAction(device: NetDevice, program: ProgObject, verdict: number): void {
+  /** bpf_warn_invalid_xdp_action: once a boot. */
+  warnInvalidAction(device: NetDevice | undefined, program: ProgObject, verdict: number): void {
+    if (this.#hasWarned) return;
+    this.#hasWarned = true;
     this.host.printk(
-      `Illegal XDP return value ${verdict} on prog ${program.prog.name} (id ${program.id}) ` +
-        `dev ${device.name}, expect packet loss!`,
+      `${verdict > XDP_REDIRECT ? 'Illegal' : 'Driver unsupported'} XDP return value ${verdict} ` +
+        `on prog ${program.prog.name} (id ${program.id}) dev ${device?.name ?? 'N/A'}, ` +
+        'expect packet loss!',
     );
   }
 }

@@ -239,7 +239,8 @@ export class NicQueue {
 
   #redirect(program: ProgObject, page: RamOffset, xdp: XdpRx): number {
     const { data, dataEnd } = xdp;
-    const frame = { page, data, length: dataEnd - data, release: this.#release };
+    const metaBytes = data - xdp.buff.data_meta;
+    const frame = { page, data, length: dataEnd - data, metaBytes, release: this.#release };
     return this.#net.redirects.redirect(this.#device, program, frame);
   }
 

@@ -12,6 +12,8 @@ export class PagePool {
   readonly #ram: Ram;
   readonly #kept = new Uint32Array(MAX_KEPT);
   #count = 0;
+  /** The queue is down: what still comes back is not kept. */
+  #drained = false;
   /** Pages handed out and not back yet. */
   inflight = 0;
 
@@ -21,6 +23,7 @@ export class PagePool {
 
   /** Contents undefined. Throws OutOfMemory. */
   get(): RamOffset {
+    this.#drained = false;
     const page = this.#count > 0 ? this.#kept[--this.#count]! : this.#ram.pages.alloc(0);
     this.inflight++;
     return page as RamOffset;
@@ -28,12 +31,13 @@ export class PagePool {
 
   put(page: RamOffset): void {
     this.inflight--;
-    if (this.#count < MAX_KEPT) this.#kept[this.#count++] = page;
+    if (this.#count < MAX_KEPT && !this.#drained) this.#kept[this.#count++] = page;
     else this.#ram.pages.free(page);
   }
 
   /** Give the kept pages back; those in flight follow when they return. */
   drain(): void {
+    this.#drained = true;
     while (this.#count > 0) this.#ram.pages.free(this.#kept[--this.#count]! as RamOffset);
   }
 }

@@ -6,7 +6,7 @@
  *   receive.addTap((skb, direction) => …)         looks at it: packet sockets, captures
  */
 import { SKB_RECEIVE_NS } from '../cost/net.ts';
-import { PACKET_OTHERHOST, SKB_VLAN_PRESENT } from '../types/skbuff.ts';
+import { PACKET_OTHERHOST, SKB_REDIRECTED, SKB_VLAN_PRESENT } from '../types/skbuff.ts';
 import { ETH_HLEN, ETH_P_8021AD, ETH_P_8021Q } from './ethernet.ts';
 import { DROP_REASON } from './net-events.ts';
 import type { Net } from './net.ts';
@@ -54,7 +54,10 @@ export class Receive {
     if (netifReceiveSkb.enabled) netifReceiveSkb.fire(skb, skb.dev.name);
     net.host.charge(SKB_RECEIVE_NS);
     const { program } = skb.dev.xdp.skb;
-    if (program && !runGenericXdp(net, skb, program)) return;
+    // What has been redirected here has had its turn (skb_is_redirected).
+    const isRedirected = (skb.view.bits131 & SKB_REDIRECTED) !== 0;
+    skb.view.bits131 &= ~SKB_REDIRECTED;
+    if (program && !isRedirected && !runGenericXdp(net, skb, program)) return;
     if (skb.protocol === ETH_P_8021Q || skb.protocol === ETH_P_8021AD) this.#untag(skb);
     for (const tap of this.#taps) tap(skb, 'in');
     const handler = this.#handlers.get(skb.protocol);

@@ -14,9 +14,11 @@ import { DROP_REASON } from './net-events.ts';
 import type { Net } from './net.ts';
 import type { Skb } from './skb.ts';
 
-/** True: the packet goes on, perhaps changed. False: the program has taken it. */
-export function runGenericXdp(net: Net, skb: Skb, program: ProgObject): boolean {
-  net.host.charge(XDP_GENERIC_NS + XDP_PROGRAM_NS);
+/**
+ * bpf_prog_run_generic_xdp: the verdict, and the packet as the program left it. Its data are where
+ * the protocol starts after XDP_PASS, otherwise at the Ethernet header.
+ */
+export function runOnSkb(net: Net, skb: Skb, program: ProgObject): number {
   skb.push(skb.data - skb.macHeader);
   if (skb.headroom < XDP_PACKET_HEADROOM) expandHead(net, skb);
   const device = skb.dev;
@@ -30,9 +32,17 @@ export function runGenericXdp(net: Net, skb: Skb, program: ProgObject): boolean 
   buff.data_end = end as RamOffset;
   const verdict = program.prog.run(buff.offset);
   adjust(skb, buff);
+  if (verdict === XDP_PASS) ethTypeTrans(skb, device);
+  return verdict;
+}
+
+/** True: the packet goes on, perhaps changed. False: the program has taken it. */
+export function runGenericXdp(net: Net, skb: Skb, program: ProgObject): boolean {
+  net.host.charge(XDP_GENERIC_NS + XDP_PROGRAM_NS);
+  const device = skb.dev;
+  const verdict = runOnSkb(net, skb, program);
   switch (verdict) {
     case XDP_PASS:
-      ethTypeTrans(skb, device);
       return true;
     case XDP_TX:
       net.transmitXdp(skb);

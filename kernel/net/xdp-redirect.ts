@@ -1,7 +1,8 @@
 /**
- * XDP_REDIRECT: to an interface, by its index or through a devmap (xdp_do_redirect, net/core/filter.c).
- * Frames gather in the target's ring and go out together when the poll ends, as xdp_do_flush has it.
- * differs: cpumap, xskmap and broadcast are not there yet; such a redirect fails with -EINVAL.
+ * XDP_REDIRECT: to an interface, by its index or through a devmap, or to another CPU through a cpumap
+ * (xdp_do_redirect, net/core/filter.c). Frames gather in the target's ring and go out together when
+ * the poll ends, as xdp_do_flush has it.
+ * differs: xskmap and broadcast are not there yet; such a redirect fails with -EINVAL.
  */
 import type { ProgObject } from '../../bpf/syscall/objects.ts';
 import type { Redirect } from '../../bpf/runtime.ts';
@@ -11,6 +12,7 @@ import { PAGE_SIZE } from '../ram/ram.ts';
 import { errno } from '../types/errno.ts';
 import type { RamOffset } from '../types/units.ts';
 import { XdpBuff, XdpRxqInfo, XdpTxqInfo } from '../types/xdp.ts';
+import { CpumapEntry } from './cpumap.ts';
 import type { NetDevice, XdpPage } from './device.ts';
 import { DROP_REASON } from './net-events.ts';
 import type { Net } from './net.ts';
@@ -22,6 +24,11 @@ const BPF_F_BROADCAST = 8;
 /** differs: no struct bpf_prog is in RAM; raw tracepoints see NULL there. */
 export const programArg = (program: ProgObject) => ({ offset: 0 as RamOffset, id: program.id });
 
+function cpuEntryOf(info: Redirect | undefined): CpumapEntry | undefined {
+  const entry = info?.map?.cpuEntryAt?.(info.index);
+  return entry instanceof CpumapEntry ? entry : undefined;
+}
+
 export class XdpRedirects {
   readonly #net: Net;
   #pending: (() => void)[] = [];
@@ -32,7 +39,14 @@ export class XdpRedirects {
 
   /** 0: the frame is the target's now. Otherwise a negative errno, and it stays the caller's. */
   redirect(from: NetDevice, program: ProgObject, frame: XdpPage): number {
-    const info = this.#net.host.takeRedirect();
+    const { host, cpumaps } = this.#net;
+    const info = host.takeRedirect();
+    const entry = cpuEntryOf(info);
+    if (entry) {
+      cpumaps.enqueue(entry, from, frame);
+      this.#trace(from, program, info, undefined, 0);
+      return 0;
+    }
     const target = this.#targetOf(info);
     const { xdpXmit } = target?.driver ?? {};
     let result = 0;
@@ -47,9 +61,16 @@ export class XdpRedirects {
     return result;
   }
 
-  /** From generic XDP: the sk_buff goes out as it is. */
+  /** From generic XDP: the sk_buff goes out as it is. 0 or a negative errno, as above. */
   redirectSkb(from: NetDevice, program: ProgObject, skb: Skb): number {
-    const info = this.#net.host.takeRedirect();
+    const { host, cpumaps } = this.#net;
+    const info = host.takeRedirect();
+    const entry = cpuEntryOf(info);
+    if (entry) {
+      const queued = cpumaps.enqueueSkb(entry, skb) ? 0 : -errno.ENOSPC;
+      this.#trace(from, program, info, undefined, queued);
+      return queued;
+    }
     const target = this.#targetOf(info);
     const result = !target ? -errno.EINVAL : !target.isUp ? -errno.ENETDOWN : 0;
     this.#trace(from, program, info, target, result);
@@ -116,9 +137,11 @@ export class XdpRedirects {
   }
 
   flush(): void {
-    if (this.#pending.length === 0) return;
-    for (const flush of this.#pending) flush();
-    this.#pending = [];
+    if (this.#pending.length > 0) {
+      for (const flush of this.#pending) flush();
+      this.#pending = [];
+    }
+    this.#net.cpumaps.flush();
   }
 
   #targetOf(info: Redirect | undefined): NetDevice | undefined {

@@ -34,6 +34,8 @@ export class Cpu {
   inHardirq = false;
   inSoftirq = false;
   irqsOff = false;
+  /** A task has softirqs off. */
+  bhOff = false;
   preemptDepth = 0;
   migrateDisabled = 0;
   bpfActive = false;

@@ -14,9 +14,10 @@ export function traceHost(kernel: Kernel): TraceHost {
     cpu: () => cpu().id,
     pid: () => kernel.sched.current.pid,
     flags() {
-      const { irqsOff, inHardirq, inSoftirq, needResched } = cpu();
+      const { irqsOff, bhOff, inHardirq, inSoftirq, needResched } = cpu();
       return (
         (irqsOff || inHardirq ? flag.TRACE_FLAG_IRQS_OFF : 0) |
+        (bhOff ? flag.TRACE_FLAG_BH_OFF : 0) |
         (needResched ? flag.TRACE_FLAG_NEED_RESCHED : 0) |
         (inHardirq ? flag.TRACE_FLAG_HARDIRQ : 0) |
         (inSoftirq ? flag.TRACE_FLAG_SOFTIRQ : 0)

@@ -64,6 +64,10 @@ export const XdpFrame = struct('xdp_frame', {
 });
 export type XdpFrameView = ViewOf<typeof XdpFrame>;
 
+/** What became of a batch of frames in a cpumap's program. */
+export const XdpCpumapStats = struct('xdp_cpumap_stats', { redirect: u32, pass: u32, drop: u32 });
+export type XdpCpumapStatsView = ViewOf<typeof XdpCpumapStats>;
+
 /** Room that a driver leaves in front of a packet (UAPI linux/bpf.h). */
 export const XDP_PACKET_HEADROOM = 256;
 /** SKB_DATA_ALIGN(sizeof(struct skb_shared_info)) on x86-64 with 17 fragments (6.1). */

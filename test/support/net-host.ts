@@ -90,6 +90,18 @@ export class TestNetHost implements NetHost {
     this.#post(cpu, state);
   }
 
+  kthread(): never {
+    throw new Error('no tasks here');
+  }
+
+  withBhOff<T>(run: () => T): T {
+    return run();
+  }
+
+  preemptions(): number {
+    return 0;
+  }
+
   /** Set by a fake program that wants its frame elsewhere. */
   redirect: Redirect | undefined;
 
