@@ -19,6 +19,7 @@ import { KERNEL_BASE } from '../../kernel/ram/ram.ts';
 import { SkBuff } from '../../kernel/types/skbuff.ts';
 import { errno } from '../../kernel/types/errno.ts';
 import { Bug, type RamOffset } from '../../kernel/types/units.ts';
+import { createArmEngine } from '../../hw/arm/engine.ts';
 import { createX86Engine } from '../../hw/x86/engine.ts';
 import { bareMachine, type BareMachine } from '../support/assets.ts';
 import { unverifiedProgram } from '../support/unverified.ts';
@@ -27,6 +28,7 @@ const NULL = 0 as RamOffset;
 const interp = createInterpreter();
 const wasm = createWasmJit();
 const x86 = createX86Engine();
+const arm = createArmEngine();
 const ENGINES: readonly (readonly [string, Engine])[] = [
   ['interpreter', interp],
   ['JIT', wasm],
@@ -34,6 +36,8 @@ const ENGINES: readonly (readonly [string, Engine])[] = [
   ['JIT without WASM tail calls', createWasmJit({ tailCalls: false })],
   ['x86 machine code', x86],
   ['x86 machine code without inlining', createX86Engine({ inline: false, poison: true })],
+  ['arm machine code', arm],
+  ['arm machine code without inlining', createArmEngine({ inline: false, poison: true })],
 ];
 const LOOP = 181;
 const TAIL_CALL = 12;
@@ -234,8 +238,8 @@ class TailCalls {
   }
 }
 
-const PAIRS = [interp, wasm, x86].flatMap((from) =>
-  [interp, wasm, x86].map((to) => [from.name, to.name, from, to] as const),
+const PAIRS = [interp, wasm, x86, arm].flatMap((from) =>
+  [interp, wasm, x86, arm].map((to) => [from.name, to.name, from, to] as const),
 );
 
 describe.each(PAIRS)('tail calls from %s to %s', (_, __, from, to) => {

@@ -6,7 +6,9 @@ import { isaRow, rowOf } from '../../bpf/isa/table.ts';
 import { createWasmJit } from '../../bpf/jit/jit.ts';
 import type { VerifiedProgram } from '../../bpf/program.ts';
 import { differentialBench, MAPS, type Contestant, type DifferentialBench } from './engines.ts';
-import { createX86Engine, type X86Options } from '../../hw/x86/engine.ts';
+import { createArmEngine } from '../../hw/arm/engine.ts';
+import type { MachineEngine } from '../../hw/cpu/jit/engine.ts';
+import { createX86Engine } from '../../hw/x86/engine.ts';
 import { programs, type GeneratorOptions } from './generator.ts';
 
 /** More of them, from another seed: SKEP_FUZZ_RUNS=20000 SKEP_FUZZ_SEED=7 npx vitest run … */
@@ -32,16 +34,22 @@ const wasm: Contestant = {
 };
 
 /** Whoever finds them apart steps through the interpreter only. */
-const x86Contestant = (options?: X86Options): Contestant => {
-  const engine = createX86Engine(options);
-  return { engine, traced: () => engine, ownMemory: (runtime) => engine.ownMemory(runtime) };
-};
+const simulated = (engine: MachineEngine): Contestant => ({
+  engine,
+  traced: () => engine,
+  ownMemory: (runtime) => engine.ownMemory(runtime),
+});
 
 describe.each([
-  ['x86 machine code', x86Contestant({ poison: true })],
+  ['x86 machine code', simulated(createX86Engine({ poison: true }))],
   [
     'x86 machine code, blinded and without inlining',
-    x86Contestant({ inline: false, blindingSeed: 3 }),
+    simulated(createX86Engine({ inline: false, blindingSeed: 3 })),
+  ],
+  ['arm machine code', simulated(createArmEngine({ poison: true }))],
+  [
+    'arm machine code for a core without LSE, blinded and without inlining',
+    simulated(createArmEngine({ inline: false, blindingSeed: 3, lse: false })),
   ],
 ])('interpreter and %s agree', { timeout }, (_, contestant) => {
   let bench: DifferentialBench;

@@ -11,6 +11,7 @@ import { createMap } from '../../bpf/maps/table.ts';
 import { BpfOops, type VerifiedProgram } from '../../bpf/program.ts';
 import { KERNEL_BASE } from '../../kernel/ram/ram.ts';
 import type { RamOffset } from '../../kernel/types/units.ts';
+import { createArmEngine } from '../../hw/arm/engine.ts';
 import { createX86Engine } from '../../hw/x86/engine.ts';
 import { bareMachine, type BareMachine } from '../support/assets.ts';
 import { unverifiedProgram } from '../support/unverified.ts';
@@ -20,6 +21,7 @@ const ENGINES: readonly (readonly [string, Engine])[] = [
   ['interpreter', createInterpreter()],
   ['JIT', createWasmJit()],
   ['x86 machine code', createX86Engine()],
+  ['arm machine code', createArmEngine()],
 ];
 /** Above any RAM. */
 const NOWHERE = `${KERNEL_BASE + 0xffff_fff0n} ll`;

@@ -1,6 +1,6 @@
 /**
  * Random programs all the way: loaded through bpf(2), accepted and rewritten by the verifier, test-run
- * in the interpreter, in the JIT and as x86 machine code, which use what the verifier proved. Same answers, bit for bit.
+ * in the interpreter, in the JIT and as machine code, which use what the verifier proved. Same answers, bit for bit.
  */
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -8,6 +8,7 @@ import type { Engine } from '../../bpf/engine.ts';
 import { createWasmJit } from '../../bpf/jit/jit.ts';
 import { BatchMachine, type BatchAnswer } from '../../ui/cli/batch/answer.ts';
 import { parseRequest } from '../../ui/cli/batch/request.ts';
+import { createArmEngine } from '../../hw/arm/engine.ts';
 import { createX86Engine } from '../../hw/x86/engine.ts';
 import { coreModule } from '../support/assets.ts';
 import { programs, type GeneratorOptions } from './generator.ts';
@@ -22,6 +23,7 @@ const timeout = 60_000 + 500 * numRuns;
 const ENGINES: readonly (readonly [string, () => Engine, number])[] = [
   ['the JIT', createWasmJit, numRuns],
   ['x86 machine code', createX86Engine, process.env.SKEP_FUZZ_RUNS ? numRuns : 25],
+  ['arm machine code', createArmEngine, process.env.SKEP_FUZZ_RUNS ? numRuns : 25],
 ];
 
 describe.each(ENGINES)(
