@@ -9,7 +9,7 @@
  *   target.timing(image, …)      how long packets take, from what a traced engine saw of their runs
  *   target.refuseMap(spec)       map_alloc's checks; where the map is, is the caller's business
  */
-import type { Executable } from '../bpf/engine.ts';
+import type { Engine, Executable } from '../bpf/engine.ts';
 import type { VerifiedProgram } from '../bpf/program.ts';
 import type { TraceOptions } from '../bpf/jit/trace.ts';
 import type { MapSpec } from '../bpf/maps/map.ts';
@@ -175,4 +175,12 @@ export interface CounterSource {
   counter(type: number, config: bigint): (() => bigint) | undefined;
   /** The latest first; empty where the core keeps no record. */
   lastBranches(): readonly BranchRecord[];
+}
+
+/** A machine's processors, simulated by their machine code: what programs run on, and its counters. */
+export interface Processors {
+  /** Takes the place of the machine's own JIT. */
+  readonly engine: Engine;
+  /** Once, at boot; one a CPU, each of what `engine` executed on that CPU. */
+  attach(runtime: BpfRuntime): readonly CounterSource[];
 }

@@ -1,5 +1,5 @@
 /** How a machine is configured at boot. The same configuration and seed give the same run. */
-import type { Target } from '../hw/target.ts';
+import type { Processors, Target } from '../hw/target.ts';
 import type { ProgramRegistry } from './syscall/abi.ts';
 
 export interface NicConfig {
@@ -19,6 +19,8 @@ export interface MachineConfig {
   readonly ramMiB?: number;
   readonly seed?: number;
   readonly arch?: 'x86_64' | 'arm64';
+  /** Programs run as machine code on models of processors, which count; absent: as WASM. */
+  readonly processors?: Processors;
   /** Linux-like kernel command line; `skep.level=6.1` refuses BPF that 6.1 refuses. */
   readonly cmdline?: string;
   readonly nics?: readonly NicConfig[];

@@ -144,7 +144,7 @@ export class Machine implements Kernel {
     });
     this.network = bootNetwork(this);
     this.bpfReaders = new MapReaders(this.sched);
-    this.bpfJit = new BpfJit(this.settings.bpf.jitEnable);
+    this.bpfJit = new BpfJit(this.settings.bpf.jitEnable, config.processors);
     this.bpf = createBpf(this, {
       core: this.core,
       deviceByIndex: (ifindex) => this.network.net.byIndex(ifindex),

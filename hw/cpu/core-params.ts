@@ -38,7 +38,7 @@ export interface CoreParams {
     /** µops of the cache of decoded code; 0 where there is none. */
     readonly cachedUops: number;
   };
-  /** Cycles without new code behind a branch that is taken. */
+  /** Least cycles from one branch that is taken to the next; a block that repeats itself takes 1. */
   readonly takenBranchCycles: number;
   /** From a branch's resolution to the first µop of the right way. */
   readonly mispredictCycles: number;

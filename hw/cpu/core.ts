@@ -77,6 +77,8 @@ export class Core {
   readonly #lastUse: number[] = [];
   #footprint = 0;
   #idle = 0;
+  /** When a branch was taken last. */
+  #taken = 0;
   #resolves = 0;
 
   constructor(params: CoreParams, memory: CoreMemory) {
@@ -145,7 +147,9 @@ export class Core {
       }
     }
     if (!taken) return;
-    this.now += this.#params.takenBranchCycles;
+    const apart = to === block.id ? 1 : this.#params.takenBranchCycles;
+    this.now = Math.max(this.now, this.#taken + apart);
+    this.#taken = this.now;
     this.lastBranches.add(block.id, to, false, this.now);
   }
 

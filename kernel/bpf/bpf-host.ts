@@ -2,7 +2,6 @@
  * The machine around bpf(2): runtime, engines, program types, attach points, and the oops that a
  * faulting program leaves in the log.
  */
-import { createInterpreter } from '../../bpf/interp/interp.ts';
 import { createMap } from '../../bpf/maps/table.ts';
 import type { NativeCore } from '../../bpf/native/core.ts';
 import type { BpfOops } from '../../bpf/program.ts';
@@ -29,6 +28,7 @@ export function createBpf(kernel: Kernel, { core, deviceByIndex }: BpfParts): Bp
   const runtime = createRuntime(kernel.ram, core, bpfKernel(kernel), {
     executableOf: (id) => bpf.progs.byId(id)?.prog.executable,
   });
+  kernel.bpfJit.attach(runtime);
   const testDevice = (ifindex: number) => {
     const device = deviceByIndex(ifindex);
     return device && { offset: device.offset, queues: device.init.queues };
@@ -36,7 +36,7 @@ export function createBpf(kernel: Kernel, { core, deviceByIndex }: BpfParts): Bp
   const bpf: BpfSubsystem = new BpfSubsystem(
     {
       runtime,
-      interpreter: createInterpreter(),
+      interpreter: kernel.bpfJit.first,
       jit: () => kernel.bpfJit.engine,
       level: /(^|\s)skep\.level=6\.1(\s|$)/.test(kernel.config.cmdline) ? '6.1' : 'latest',
       progType: progTypeOps,

@@ -15,6 +15,8 @@ export interface PerfAttr {
   readonly config: bigint;
   readonly samplePeriod: bigint;
   readonly sampleType: number;
+  /** PERF_FORMAT_* of read(2). */
+  readonly readFormat: number;
   readonly disabled: boolean;
   /** wakeup_watermark instead of wakeup_events. */
   readonly watermark: boolean;
@@ -45,6 +47,7 @@ export function readPerfAttr(task: Task, address: number): PerfAttr | number {
     config: view.getBigUint64(8, true),
     samplePeriod: view.getBigUint64(16, true),
     sampleType: Number(view.getBigUint64(24, true)),
+    readFormat: Number(view.getBigUint64(32, true)),
     disabled: (flags & DISABLED) !== 0n,
     watermark: (flags & WATERMARK) !== 0n,
     wakeup: view.getUint32(48, true),

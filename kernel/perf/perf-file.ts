@@ -10,6 +10,10 @@ import { errno } from '../types/errno.ts';
 import type { PerfEvent } from './perf-event.ts';
 
 /** UAPI linux/perf_event.h: _IO('$', n) and its kin. */
+/** PERF_FORMAT_* */
+const FORMAT_TOTAL_TIME_ENABLED = 1 << 0;
+const FORMAT_TOTAL_TIME_RUNNING = 1 << 1;
+const FORMAT_ID = 1 << 2;
 const IOC_ENABLE = 0x2400;
 const IOC_DISABLE = 0x2401;
 const IOC_REFRESH = 0x2402;
@@ -40,7 +44,9 @@ export class PerfFile implements FileOps {
         event.enabled = false;
         return 0;
       case IOC_REFRESH:
+        return 0;
       case IOC_RESET:
+        event.reset();
         return 0;
       case IOC_ID:
         return structToUser(task, arg, 8, (view) => view.setBigUint64(0, BigInt(event.id), true));
@@ -75,9 +81,15 @@ export class PerfFile implements FileOps {
     return this.object.ring.hasData ? POLLIN : 0;
   }
 
-  /** Counters: only the event's own, of which there are none that count. */
+  /** The count; with PERF_FORMAT_TOTAL_TIME_*, how long it was enabled and ran. */
   read(): Uint8Array {
-    return new Uint8Array(8);
+    const { counter, enabled, running } = this.object.value();
+    const { readFormat } = this.object.attr;
+    const words = [counter];
+    if (readFormat & FORMAT_TOTAL_TIME_ENABLED) words.push(enabled);
+    if (readFormat & FORMAT_TOTAL_TIME_RUNNING) words.push(running);
+    if (readFormat & FORMAT_ID) words.push(BigInt(this.object.id));
+    return new Uint8Array(BigUint64Array.from(words).buffer);
   }
 
   release(): void {

@@ -20,7 +20,7 @@ export const CORTEX_A53: CoreParams = {
   // Instructions in the pipeline's eight stages (TRM).
   reorderBuffer: 16,
   decode: { bytesPerCycle: 8, insnsPerCycle: 2, cachedUops: 0 },
-  takenBranchCycles: 1,
+  takenBranchCycles: 2,
   // LLVM: 9.
   mispredictCycles: 9,
   returnStack: 8,

@@ -48,7 +48,7 @@ export const HASWELL: CoreParams = {
   // IO 2.3: 16 bytes, 4 decoders, 1536 µops.
   decode: { bytesPerCycle: 16, insnsPerCycle: 4, cachedUops: 1536 },
   // AF 10.3: one taken branch in two cycles.
-  takenBranchCycles: 1,
+  takenBranchCycles: 2,
   // AF 3.8: 15 to 20.
   mispredictCycles: 16,
   returnStack: 16,

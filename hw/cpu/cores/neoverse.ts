@@ -21,7 +21,7 @@ export const NEOVERSE_N1: CoreParams = {
   inOrder: false,
   reorderBuffer: 128,
   decode: { bytesPerCycle: 16, insnsPerCycle: 4, cachedUops: 0 },
-  takenBranchCycles: 0,
+  takenBranchCycles: 1,
   // Eleven stages, about as many lost (SOG 2.1).
   mispredictCycles: 11,
   returnStack: 16,
