@@ -29,7 +29,14 @@ async function skep(...args: string[]): Promise<{ status: number; errors: string
     return true;
   });
   try {
-    return { status: await main(args, async () => [], async () => ''), errors };
+    return {
+      status: await main(
+        args,
+        async () => [],
+        async () => '',
+      ),
+      errors,
+    };
   } finally {
     for (const spy of [error, log, write]) spy.mockRestore();
   }

@@ -20,7 +20,15 @@ async function verify(
     .mockImplementation((line = '') => void (text += `${line}\n`));
   const error = vi.spyOn(console, 'error').mockImplementation((line) => void (errors += line));
   try {
-    return { status: await main(['prog', 'verify', ...args], async () => [], async () => ''), text, errors };
+    return {
+      status: await main(
+        ['prog', 'verify', ...args],
+        async () => [],
+        async () => '',
+      ),
+      text,
+      errors,
+    };
   } finally {
     log.mockRestore();
     error.mockRestore();

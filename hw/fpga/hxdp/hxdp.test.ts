@@ -62,8 +62,7 @@ it.each(PASSES)('without the pass %s programs do the same', (pass) => {
 
 it('the passes save operations', () => {
   const operations = (without: readonly (typeof PASSES)[number][]): number =>
-    compiled(loadWorkload(workload('firewall')), { lanes: 1, without }).schedule.rows
-      .length;
+    compiled(loadWorkload(workload('firewall')), { lanes: 1, without }).schedule.rows.length;
   expect(operations([]) / operations(PASSES)).toBeLessThan(0.8);
 });
 
