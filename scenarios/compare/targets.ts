@@ -4,6 +4,7 @@ import { CORTEX_A53, createArm, MVNETA, NEOVERSE_V2 } from '../../hw/arm/target.
 import { createAsic } from '../../hw/asic/target.ts';
 import { createHxdp } from '../../hw/fpga/hxdp/target.ts';
 import { createPipeline } from '../../hw/fpga/pipeline/target.ts';
+import { createNpu } from '../../hw/npu/target.ts';
 import type { Target } from '../../hw/target.ts';
 import { BROADWELL, createX86, MLX5, SKYLAKE } from '../../hw/x86/target.ts';
 import { SubjectError } from './subject.ts';
@@ -25,6 +26,7 @@ export interface CompareTarget {
 
 /** hXDP's board has four ports of 10 GbE; the server that it was compared with has one of 40. */
 const NETFPGA_BITS = 40e9;
+const AGILIO_BITS = 40e9;
 const XL710_BITS = 40e9;
 const CONNECTX5_BITS = 100e9;
 const ALVEO_U50_BITS = 100e9;
@@ -61,6 +63,13 @@ export const TARGETS: readonly CompareTarget[] = [
     bitsPerSecond: PIPE_BITS_PER_SECOND,
     least: 1,
     create: () => createAsic(),
+  },
+  {
+    id: 'npu',
+    about: 'Netronome NFP-4000 (Agilio CX): 50 cores of 4 threads at 800 MHz, 40 GbE',
+    bitsPerSecond: AGILIO_BITS,
+    least: 0.3,
+    create: () => createNpu(),
   },
   xeonAt('x86', 3.7e9),
   xeonAt('x86-2.1', 2.1e9),
