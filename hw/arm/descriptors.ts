@@ -8,6 +8,9 @@ const KINDS: Readonly<Record<string, InsnKind>> = {
   'bti c': 'nop',
   'bti j': 'nop',
   'bti jc': 'nop',
+  // Of a core without FEAT_PAuth, as the simulated one.
+  paciasp: 'nop',
+  autiasp: 'nop',
   movn: 'move',
   movz: 'move',
   lslv: 'shift',
