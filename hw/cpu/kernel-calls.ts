@@ -36,6 +36,9 @@ interface CallSite {
   readonly cycles: number;
   readonly hashes: boolean;
   readonly locks: boolean;
+  /** Of a trie with as many elements as it had, and what each takes. */
+  readonly levels: number;
+  readonly levelCycles: number;
   /** First of the lines that its elements take. */
   readonly table: number;
   readonly bucketLines: number;
@@ -86,6 +89,11 @@ export class KernelCalls {
       const wait = core.memory.load(bucket, core.now) + core.memory.load(element, core.now);
       latency += wait;
       if (site.locks) cycles += core.memory.own(bucket);
+    } else if (site.levels > 0) {
+      const wait = site.levels * site.levelCycles + this.#walk(core, site, second);
+      cycles += wait;
+      latency += wait;
+      if (site.locks) cycles += core.memory.own(site.table);
     } else if (site.locks) {
       cycles += core.memory.own(site.table);
     }
@@ -101,8 +109,8 @@ export class KernelCalls {
     const known = sites.get(map);
     if (known !== undefined) return known;
     const spec = this.#runtime.mapAt(map as RamOffset)?.spec;
-    const inMap = cost.levelCycles === undefined ? 0 : this.#elements(map);
-    const reference = callCycles(cost, spec, this.#kernel, inMap);
+    const inTrie = cost.levelCycles === undefined ? 0 : this.#elements(map);
+    const reference = callCycles(cost, spec, this.#kernel);
     const elementBytes = ELEMENT_HEADER_BYTES + (spec?.keyBytes ?? 0) + (spec?.valueBytes ?? 0);
     const elementLines = Math.ceil(elementBytes / LINE_BYTES);
     const entries = Math.max(1, spec?.maxEntries ?? 1);
@@ -112,6 +120,8 @@ export class KernelCalls {
       cycles: reference * this.#scale,
       hashes: cost.hashes === true && spec !== undefined,
       locks: cost.locks === true,
+      levels: inTrie === 0 ? 0 : Math.ceil(Math.log2(inTrie + 1)),
+      levelCycles: (cost.levelCycles ?? 0) * this.#scale,
       table: spec === undefined ? TABLE_LINES : this.#table(map, entries * (elementLines + 1)),
       bucketLines: Math.ceil(entries / (1 << BUCKETS_SHIFT)),
       elementLines,
@@ -121,6 +131,17 @@ export class KernelCalls {
     // Functions without a map get anything as their first argument.
     if (sites.size < MAX_SITES) sites.set(map, site);
     return site;
+  }
+
+  /** Cycles that the lines of a trie's nodes take on the way to that key, one after the other. */
+  #walk(core: Core, site: CallSite, key: number): number {
+    const hash = this.#hash(key, site.keyBytes);
+    let cycles = 0;
+    for (let level = 0; level < site.levels; level++) {
+      const node = (1 << level) + (level === 0 ? 0 : hash >>> (32 - level));
+      cycles += core.memory.load(site.table + node * site.elementLines, core.now);
+    }
+    return cycles;
   }
 
   /** How many elements a map has when it is first used. */
