@@ -139,6 +139,8 @@ export interface BpfKernel {
   withVma?(task: RamOffset, address: bigint, use: (vma: RamOffset) => void): number;
   /** A frame of a test run goes where the program's verdict sends it. */
   liveXdpFrame?(verdict: number, xdp: RamOffset, progId: number): void;
+  /** A batch of such frames is through (xdp_do_flush). */
+  endLiveXdpBatch?(): void;
   /** A signal to the current thread, or to its whole process: 0 or -errno. */
   sendSignal?(signal: number, toThread: boolean): number;
   /**

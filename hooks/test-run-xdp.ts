@@ -27,7 +27,8 @@ import {
   XdpRxqInfo,
 } from '../kernel/types/xdp.ts';
 
-/** Frames of a live run at a time, at most (net/bpf/test_run.c). */
+/** Frames of a live run at a time where the caller does not say (NAPI_POLL_WEIGHT), and at most. */
+const LIVE_BATCH = 64;
 const LIVE_BATCH_MAX = 256;
 /** sizeof(struct xdp_page_head): room that a live frame's page has less. */
 const LIVE_HEAD_BYTES = 152;
@@ -74,7 +75,7 @@ export function xdpTestRun(deviceByIndex: DeviceByIndex): TestRun {
       const start = kernel.nowNs();
       let retval = 0;
       if (isLive) {
-        runLive(program, xdp, place, repeat, kernel);
+        runLive(program, xdp, place, { repeat, batch: attr.batch_size || LIVE_BATCH }, kernel);
       } else {
         for (let i = 0; i < repeat; i++) retval = program.prog.run(xdp.offset);
       }
@@ -107,12 +108,13 @@ function runLive(
   program: ProgObject,
   xdp: XdpBuffView,
   place: Placement,
-  repeat: number,
+  { repeat, batch }: { readonly repeat: number; readonly batch: number },
   kernel: BpfKernel,
 ): void {
   for (let i = 0; i < repeat; i++) {
     placePacket(xdp, place);
     kernel.liveXdpFrame?.(program.prog.run(xdp.offset), xdp.offset, program.id);
+    if ((i + 1) % batch === 0 || i + 1 === repeat) kernel.endLiveXdpBatch?.();
   }
   placePacket(xdp, place);
 }

@@ -96,6 +96,7 @@ export function bpfKernel(kernel: Kernel): BpfKernel {
       return task ? withVma(ram, task, address, use) : -errno.ENOENT;
     },
     liveXdpFrame: liveXdpFrame(kernel),
+    endLiveXdpBatch: () => kernel.network.net.redirects.flush(),
     sendSignal: (signal, toThread) => sendSignal(kernel, signal, toThread),
     netDevice: (ifindex) => kernel.network.net.byIndex(ifindex)?.offset ?? (0 as RamOffset),
     xdpProgramOfFd(fd, attachType) {

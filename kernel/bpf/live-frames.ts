@@ -4,13 +4,17 @@
  */
 import type { BpfKernel } from '../../bpf/runtime.ts';
 import { XDP_PASS, XDP_REDIRECT, XDP_TX } from '../../bpf/uapi.ts';
+import { XDP_REDIRECT_NS } from '../cost/net.ts';
 import type { Kernel } from '../machine-types.ts';
 import type { NetDevice } from '../net/device.ts';
 import { ethTypeTrans } from '../net/ethernet.ts';
 import { DROP_REASON } from '../net/net-events.ts';
 import type { Skb } from '../net/skb.ts';
 import { OutOfMemory } from '../ram/page-allocator.ts';
+import type { Ram } from '../ram/ram.ts';
+import type { RamOffset } from '../types/units.ts';
 import { XDP_PACKET_HEADROOM, XdpBuff, XdpRxqInfo } from '../types/xdp.ts';
+import type { XdpBuffView } from '../types/xdp.ts';
 
 export function liveXdpFrame(kernel: Kernel): NonNullable<BpfKernel['liveXdpFrame']> {
   const { ram } = kernel;
@@ -20,6 +24,9 @@ export function liveXdpFrame(kernel: Kernel): NonNullable<BpfKernel['liveXdpFram
     const xdp = XdpBuff.at(ram, xdpAt);
     const { dev } = XdpRxqInfo.at(ram, xdp.rxq);
     const device = net.devices.find(({ offset }) => offset === dev) ?? net.loopback;
+    if (verdict === XDP_REDIRECT && kernel.bpf.host.runtime.redirect?.map?.cpuEntryAt) {
+      return redirectToCpu(kernel, device, xdp, progId);
+    }
     const skb = copyOf(kernel, device, ram.bytes(xdp.data, xdp.data_end - xdp.data));
     if (!skb) return;
     if (verdict === XDP_PASS) {
@@ -33,6 +40,36 @@ export function liveXdpFrame(kernel: Kernel): NonNullable<BpfKernel['liveXdpFram
       if (!sent) net.skbs.drop(skb, DROP_REASON.XDP);
     }
   };
+}
+
+/** Through a cpumap, as a frame in a page: what is built of it is built on the other CPU. */
+function redirectToCpu(
+  { network, ram, bpf }: Kernel,
+  device: NetDevice,
+  xdp: XdpBuffView,
+  progId: number,
+): void {
+  const { net } = network;
+  const release = (at: RamOffset) => ram.pages.free(at);
+  const page = pageOrNone(ram);
+  if (page === undefined) return;
+  const { data, data_meta: meta, data_end: end } = xdp;
+  const offset = data - xdp.data_hard_start;
+  const metaBytes = data - meta;
+  ram.u8.copyWithin(page + offset - metaBytes, meta, end);
+  const at = (page + offset) as RamOffset;
+  const frame = { page, data: at, length: end - data, metaBytes, release };
+  net.host.charge(XDP_REDIRECT_NS);
+  if (net.redirects.redirect(device, bpf.progs.byId(progId)!, frame) < 0) release(page);
+}
+
+function pageOrNone(ram: Ram): RamOffset | undefined {
+  try {
+    return ram.pages.alloc(0);
+  } catch (error) {
+    if (error instanceof OutOfMemory) return undefined;
+    throw error;
+  }
 }
 
 function copyOf({ network, ram }: Kernel, device: NetDevice, bytes: Uint8Array): Skb | undefined {

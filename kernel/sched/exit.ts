@@ -8,7 +8,14 @@
  * `status` is encoded as wait4 reports it: exit code << 8, or the signal, + 0x80 for a core dump.
  */
 import type { Kernel } from '../machine-types.ts';
-import { EXIT_DEAD, EXIT_ZOMBIE, PF_EXITING, TASK_DEAD, TASK_STOPPED } from '../types/task.ts';
+import {
+  EXIT_DEAD,
+  EXIT_ZOMBIE,
+  PF_EXITING,
+  PF_KTHREAD,
+  TASK_DEAD,
+  TASK_STOPPED,
+} from '../types/task.ts';
 import type { Process } from './process.ts';
 import * as s from './signal.ts';
 import { childInfo, isOrphanedGroup, kernelInfo } from './signals.ts';
@@ -89,7 +96,8 @@ function endProcess(kernel: Kernel, process: Process, status: number): void {
 
 function notifyParent(kernel: Kernel, process: Process, status: number): void {
   const { parent } = process;
-  if (!parent) return reap(kernel, process);
+  // kthreadd ignores all signals, SIGCHLD included: its children leave no zombies.
+  if (!parent || parent.leader.flags & PF_KTHREAD) return reap(kernel, process);
   const { exit_signal: exitSignal } = process.leader.struct;
   const signal = status & 0x7f;
   const code = signal === 0 ? s.CLD_EXITED : status & 0x80 ? s.CLD_DUMPED : s.CLD_KILLED;
