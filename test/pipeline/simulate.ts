@@ -3,7 +3,7 @@
  * the model, for comparison.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BpfMap } from '../../bpf/maps/map.ts';
@@ -16,25 +16,31 @@ import { type Frame, readOutput, stimulus, testbench } from '../../hw/fpga/pipel
 import { setOf } from '../../hw/fpga/pipeline/verilog-library.ts';
 import type { HostMemory } from '../../hw/fpga/pipeline/verilog-maps.ts';
 import { PacketSlot } from '../../hw/packet-slot.ts';
-import { loadSubject, type Subject } from '../../scenarios/compare/subject.ts';
+import type { Subject } from '../../scenarios/compare/subject.ts';
 import type { OfferedPacket, Workload } from '../../scenarios/workloads/workloads.ts';
-import { coreModule } from '../support/assets.ts';
+import { loadWorkload } from '../support/workloads.ts';
 
 export type Simulator = 'iverilog' | 'verilator';
 
 export const hasTool = (tool: string): boolean =>
   spawnSync(tool, ['--version'], { stdio: 'ignore' }).error === undefined;
 
-const assets = { core: await coreModule() };
-
-export function loadWorkload({ name, prepare }: Workload, flows: number): Subject {
-  const path = new URL(`../../scenarios/workloads/${name}.bpf.o`, import.meta.url);
-  const subject = loadSubject(assets, readFileSync(path), name);
-  prepare?.(subject.put, { flows, bytes: 60 });
-  return subject;
+/** What is simulated: loaded anew for each run, so that both begin with the same maps. */
+export interface Subjects {
+  load(): Pick<Subject, 'program' | 'runtime' | 'maps' | 'contents'>;
+  readonly ports?: Workload['ports'];
 }
+type Loaded = ReturnType<Subjects['load']>;
 
-export function compiled(subject: Subject, frameBytes: 32 | 64 = 64): PipelineImage {
+export const ofWorkload = (each: Workload): Subjects => ({
+  load: () => loadWorkload(each),
+  ...(each.ports && { ports: each.ports }),
+});
+
+export function compiled(
+  subject: Pick<Subject, 'program'>,
+  frameBytes: 32 | 64 = 64,
+): PipelineImage {
   const result = createPipeline({ frameBytes }).compile(subject.program);
   if (result.kind === 'refused') throw new Error(JSON.stringify(result.diagnostics));
   return result.image;
@@ -62,12 +68,11 @@ export interface Outcome {
 
 /** The model: packets by the image's own run, clocks by its clock. */
 export function modelled(
-  each: Workload,
+  each: Subjects,
   packets: readonly Packet[],
-  flows: number,
   frameBytes: 32 | 64 = 64,
 ): Outcome {
-  const subject = loadWorkload(each, flows);
+  const subject = each.load();
   const image = compiled(subject, frameBytes);
   const run = createPipeline().execute(image, subject.runtime) as PipelineRun;
   const clock = new PipelineClock(image.schedule.stages, image.hazards);
@@ -87,7 +92,7 @@ export function modelled(
   return { left, maps: mapsOf(subject) };
 }
 
-function mapsOf(subject: Subject): Record<string, readonly string[]> {
+function mapsOf(subject: Loaded): Record<string, readonly string[]> {
   const found: Record<string, readonly string[]> = {};
   for (const [name, elements] of subject.contents()) {
     const { valueBytes, type } = subject.maps.get(name)!.spec;
@@ -104,13 +109,12 @@ const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
 /** The emitted hardware. */
 export function simulated(
-  each: Workload,
+  each: Subjects,
   packets: readonly Packet[],
-  flows: number,
   simulator: Simulator,
   frameBytes: 32 | 64 = 64,
 ): Outcome & { readonly seconds: number } {
-  const subject = loadWorkload(each, flows);
+  const subject = each.load();
   const image = compiled(subject, frameBytes);
   const emitted = image.verilog();
   const directory = mkdtempSync(join(tmpdir(), 'skep-pipeline-'));
@@ -130,15 +134,13 @@ export function simulated(
     write('frames.txt', stimulus(packets.flatMap((packet) => framesOf(each, packet, frameBytes))));
     const filled = fill(subject, emitted.memories);
     filled.forEach((text, i) => write(`memory${i}.hex`, text));
-    const seconds = build(directory, simulator);
+    build(directory, simulator);
     const started = process.hrtime.bigint();
     const output = command(directory, join(directory, 'sim'), []);
     const took = Number(process.hrtime.bigint() - started) / 1e9;
-    void seconds;
     return { ...outcome(subject, emitted.memories, output, frameBytes), seconds: took };
   } finally {
-    if (!process.env['KEEP']) rmSync(directory, { recursive: true });
-    else console.log(directory);
+    rmSync(directory, { recursive: true });
   }
 }
 
@@ -164,7 +166,7 @@ function command(directory: string, name: string, args: readonly string[]): stri
   return result.stdout;
 }
 
-function framesOf(each: Workload, { data, port, cycle }: Packet, frameBytes: number): Frame[] {
+function framesOf(each: Subjects, { data, port, cycle }: Packet, frameBytes: number): Frame[] {
   const { ifindex, queue } = (each.ports ?? [{ ifindex: 1, queue: 0 }])[port]!;
   const count = Math.max(1, Math.ceil(data.length / frameBytes));
   return Array.from({ length: count }, (_, i) => {
@@ -188,11 +190,11 @@ const rowsIn = ({ map, kind }: HostMemory): number => {
 };
 
 /** Rows of each memory, as the driver would write them. */
-function fill(subject: Subject, memories: readonly HostMemory[]): string[] {
+function fill(subject: Loaded, memories: readonly HostMemory[]): string[] {
   const contents = subject.contents();
   const lines = memories.map((): string[] => []);
-  for (const map of new Set(memories.map((memory) => memory.map))) {
-    const elements = contents.get(map.spec.name) ?? [];
+  for (const [name, map] of subject.maps) {
+    const elements = contents.get(name) ?? [];
     const used = new Map<number, number>();
     elements.forEach(([key, value], i) => {
       const row = slotFor(map, key, i, used);
@@ -234,7 +236,7 @@ function contentOf(memory: HostMemory, key: Uint8Array, value: Uint8Array, count
 }
 
 function outcome(
-  subject: Subject,
+  subject: Loaded,
   memories: readonly HostMemory[],
   output: string,
   frameBytes: number,
