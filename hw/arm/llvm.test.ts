@@ -76,9 +76,11 @@ describe.skipIf(!hasLlvm)('the text is LLVM’s', () => {
   it('on the code of every instruction case', () => {
     const calls = 'r2 = 5 ll\n r3 = 0\n call 12\n call 5\n call sub\n exit\nsub: r0 = 1\n exit';
     const cases = [...INSTRUCTION_CASES.map(({ insns }) => insns), assemble(calls)];
-    const words = [{}, { lse: false, bti: true }].flatMap((options) =>
-      cases.flatMap((insns) => wordsOf(insns, options)),
-    );
+    const atomics = cases.filter((insns) => insns.some(({ code }) => (code & 0xe7) === 0xc3));
+    const words = [
+      ...cases.flatMap((insns) => wordsOf(insns, {})),
+      ...atomics.flatMap((insns) => wordsOf(insns, { lse: false, bti: true })),
+    ];
     expect(differences(words)).toEqual([]);
   });
 
@@ -92,11 +94,11 @@ describe.skipIf(!hasLlvm)('the text is LLVM’s', () => {
 
   it('or it refuses: no random word is read as another instruction than it is', () => {
     const [groups] = fc.sample(
-      fc.array(fc.nat(0xffff_ffff), { minLength: 60_000, maxLength: 60_000 }),
+      fc.array(fc.nat(0xffff_ffff), { minLength: 30_000, maxLength: 30_000 }),
       { seed: 1, numRuns: 1 },
     );
     const words = groups!.filter((word) => ours(word) !== undefined);
-    expect(words.length).toBeGreaterThan(2000);
+    expect(words.length).toBeGreaterThan(1000);
     expect(differences(words)).toEqual([]);
   });
 });
