@@ -13,12 +13,14 @@ import { errno } from '../../kernel/types/errno.ts';
 import { SkBuff } from '../../kernel/types/skbuff.ts';
 import { loadSpec } from '../../user/bpf/object-file.ts';
 import { bpfUser } from '../../user/bpf/user.ts';
-import { close, readTextFile } from '../../user/libc/files.ts';
 import type { Process } from '../../user/libc/process.ts';
 import { nanosleep } from '../../user/libc/time.ts';
+import { bootSession } from '../../user/testing/console.ts';
+import { coreModule } from '../support/assets.ts';
 import { onMachine } from '../support/on-machine.ts';
 
-const spec = readObject(new Uint8Array(readFileSync('test/objects/xdp_cpumap.o')), 'xdp_cpumap.o');
+const object = new Uint8Array(readFileSync('test/objects/xdp_cpumap.o'));
+const spec = readObject(object, 'xdp_cpumap.o');
 const config = {
   cpus: 2,
   nics: [
@@ -71,7 +73,8 @@ function* setUp(p: Process, machine: Machine, flags = 0) {
     received.push({ cpu: machine.sched.cpu.id, number });
   });
   const enqueued: Record<'processed' | 'drops' | 'to' | 'cpu', number>[] = [];
-  const batches: { readonly cpu: number }[] = [];
+  const batches: Record<'processed' | 'sched' | 'cpu' | 'pass' | 'drop' | 'redirect', number>[] =
+    [];
   net.tracepoints.xdpCpumapEnqueue.subscribe((_map, processed, drops, to, cpu) =>
     enqueued.push({ processed, drops, to, cpu }),
   );
@@ -344,4 +347,45 @@ it('gives back every page', async () => {
     }
     expect(left.slice(1)).toEqual(Array(3).fill(left[0]));
   });
+});
+
+it('is seen by ps, bpftool and the trace', async () => {
+  const files = { '/root/c.o': object };
+  const session = await bootSession({ core: await coreModule() }, { ...config, files });
+  const run = (line: string) => session.run(line);
+  const map = 'pinned /sys/fs/bpf/m/cpus';
+  expect(await run('bpftool prog loadall c.o /sys/fs/bpf/c pinmaps /sys/fs/bpf/m')).toBe('');
+  const update = (cpu: number) =>
+    run(`bpftool map update ${map} key ${cpu} 0 0 0 value 192 0 0 0 0 0 0 0`);
+  expect(await update(1)).toBe('');
+  expect(await update(3)).toBe('Error: update failed: No such device\n');
+  expect(await run(`bpftool map dump ${map} | grep -v entry`)).toBe(
+    'key: 01 00 00 00  value: c0 00 00 00 00 00 00 00\nFound 1 element\n',
+  );
+  expect(await run('ps -eo stat,comm | grep cpumap/ | grep -v grep')).toMatch(
+    /^S +cpumap\/1\/map:1\n$/,
+  );
+  await run(
+    'for e in enqueue kthread; do echo 1 > /sys/kernel/tracing/events/xdp/xdp_cpumap_$e/enable; done',
+  );
+  expect(await run('ip link set dev eth0 up xdp pinned /sys/fs/bpf/c/spread')).toBe('');
+  for (const bytes of numbered(12, () => 1)) session.machine.network.inject('eth0', bytes);
+  await run('sleep 0.1');
+  const trace = await run('grep -v "^#" /sys/kernel/tracing/trace');
+  const lines = trace
+    .trim()
+    .split('\n')
+    .map((line) => line.trim().replace(/ +[\d.]+: /, ' '));
+  const [enqueue, kthread] = [
+    'xdp_cpumap_enqueue: enqueue cpu=0',
+    'xdp_cpumap_kthread: kthread cpu=1',
+  ];
+  const what = (processed: number) => `map_id=1 action=REDIRECT processed=${processed} drops=0`;
+  const stats = 'xdp_pass=0 xdp_drop=0 xdp_redirect=0';
+  expect(lines.map((line) => line.replace(/^\S+ +\[/, '['))).toEqual([
+    `[000] ..s.. ${enqueue} ${what(8)} to_cpu=1`,
+    `[000] ..s.. ${enqueue} ${what(4)} to_cpu=1`,
+    `[001] b.... ${kthread} ${what(8)} sched=1 ${stats}`,
+    `[001] b.... ${kthread} ${what(4)} sched=0 ${stats}`,
+  ]);
 });
