@@ -73,8 +73,9 @@ describe('devmap and devmap_hash', () => {
 describe('cpumap', () => {
   it('takes CPUs that exist and queues that are not too long', () => {
     const map = make(goodSpec('cpumap'));
-    const put = (cpu: number, queueSize: number, flags = 0) => {
-      machine.ram.writeU64(value, BigInt(queueSize));
+    const put = (cpu: number, queueSize: number, flags = 0, progFd = 0) => {
+      machine.ram.view.setUint32(value, queueSize, true);
+      machine.ram.view.setInt32(value + 4, progFd, true);
       return map.update(setKey(map, cpu), value, flags);
     };
     expect(put(1, 64)).toBe(0);
@@ -82,6 +83,9 @@ describe('cpumap', () => {
     expect(put(8, 64)).toBe(-errno.E2BIG);
     expect(put(1, 16385)).toBe(-errno.EOVERFLOW);
     expect(put(1, 64, BPF_NOEXIST)).toBe(-errno.EEXIST);
+    // Any program that does not do, but not where the slot is emptied.
+    expect(put(1, 64, 0, 9)).toBe(-errno.ENOMEM);
+    expect(put(0, 0, 0, 9)).toBe(0);
     expect(map.redirectTarget!(1)).toBe(true);
     expect(put(1, 0)).toBe(0);
     expect(map.redirectTarget!(1)).toBe(false);
