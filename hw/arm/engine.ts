@@ -5,6 +5,8 @@
  *   engine.observe(runtime, observer)            show a machine's runs to a timing model
  *   createArmEngine({ lse: false })              for cores without FEAT_LSE, as a Cortex-A53
  *   createArmEngine({ blindingSeed: 1 })         with constants blinded, as bpf_jit_harden does
+ *
+ * differs: kernel memory and code have x86-64's addresses, which one machine has for all engines.
  */
 import type { EngineRefusal } from '../../bpf/engine.ts';
 import type { IsaRow } from '../../bpf/isa/row.ts';
