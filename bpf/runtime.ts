@@ -125,6 +125,8 @@ export interface BpfKernel {
   sockIsUnderCgroup?(sock: RamOffset, cgroup: number): boolean;
   /** What an event has counted, for the CPU and task that run now; or -errno (perf_event_read_local). */
   perfEventRead?(event: number): PerfEventValue | number;
+  /** What the CPU that runs has recorded of branches, the latest first; absent: it records none. */
+  lastBranches?(): readonly LastBranch[];
   /** The pid namespace of the current task: its file in nsfs, and the task's ids in it. */
   pidNamespace?(): {
     readonly device: bigint;
@@ -244,6 +246,14 @@ export interface SockQuery {
   readonly destinationPort: number;
   /** Also sockets that are no full ones: requests and timewait. */
   readonly anyState: boolean;
+}
+
+/** struct perf_branch_entry, as far as cores of skep fill it. */
+export interface LastBranch {
+  readonly from: bigint;
+  readonly to: bigint;
+  readonly mispredicted: boolean;
+  readonly cycles: number;
 }
 
 /** struct bpf_perf_event_value */

@@ -1,6 +1,6 @@
 /**
  * What an attached program may ask about its attachment: cookie, function, arguments, result; and
- * the machine's branch records, of which there are none.
+ * the branches that the CPU has recorded, where it does that.
  */
 import { errno } from '../../kernel/types/errno.ts';
 import type { RamOffset } from '../../kernel/types/units.ts';
@@ -91,7 +91,26 @@ export const attachedImplementations: Implementations = {
   get_branch_snapshot: {
     pass: ['i32', 'i32', 'i64'],
     returns: 'i32',
-    bind: () => (_out: number, _size: number, flags: bigint) =>
-      flags !== 0n ? -errno.EINVAL : -errno.ENOENT,
+    bind: (runtime) => (out: number, sizeBytes: number, flags: bigint) =>
+      flags !== 0n ? -errno.EINVAL : branchSnapshot(runtime, out, sizeBytes),
   },
 };
+
+/** sizeof(struct perf_branch_entry); where its `cycles` begin in the word behind `from` and `to`. */
+const BRANCH_ENTRY_BYTES = 24;
+const BRANCH_CYCLES_SHIFT = 4n;
+const MAX_BRANCH_CYCLES = 0xffff;
+
+/** differs: cores that record branches always do; on Linux an event has to ask for it. */
+function branchSnapshot({ ram, kernel }: BpfRuntime, out: number, sizeBytes: number): number {
+  const room = Math.floor((sizeBytes >>> 0) / BRANCH_ENTRY_BYTES);
+  const branches = (kernel.lastBranches?.() ?? []).slice(0, room);
+  branches.forEach(({ from, to, mispredicted, cycles }, i) => {
+    const at = (out >>> 0) + i * BRANCH_ENTRY_BYTES;
+    ram.writeU64(at as RamOffset, BigInt.asUintN(64, from));
+    ram.writeU64((at + 8) as RamOffset, BigInt.asUintN(64, to));
+    const counted = BigInt(Math.min(cycles, MAX_BRANCH_CYCLES)) << BRANCH_CYCLES_SHIFT;
+    ram.writeU64((at + 16) as RamOffset, counted | (mispredicted ? 1n : 2n));
+  });
+  return branches.length === 0 ? -errno.ENOENT : branches.length * BRANCH_ENTRY_BYTES;
+}

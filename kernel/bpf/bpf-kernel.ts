@@ -125,6 +125,7 @@ export function bpfKernel(kernel: Kernel): BpfKernel {
     },
     putPerfEvent: (id) => perfEvents.get(id)?.put(),
     perfEventRead: (id) => perfEvents.get(id)?.read() ?? -errno.ENOENT,
+    lastBranches: () => kernel.bpfJit.counters[sched.cpu.id]?.lastBranches() ?? [],
     perfEventOutput: (id, parts) => perfEvents.get(id)?.output(parts) ?? -errno.ENOENT,
   };
 }
