@@ -2,9 +2,10 @@
 import { expect, it } from 'vitest';
 import { FLAGS } from '../cpu/events.ts';
 import { Assembler } from './assembler.ts';
-import { decodeInsn } from './decode.ts';
+import { decodeInsn, type ArmInsn } from './decode.ts';
 import { describe } from './descriptors.ts';
 import { SP, ZR } from './registers.ts';
+import { armText } from './text.ts';
 
 type Row = readonly [
   write: (a: Assembler) => void,
@@ -49,10 +50,18 @@ const ROWS: readonly Row[] = [
 
 const sorted = (registers: readonly number[]): number[] => [...registers].sort((a, b) => a - b);
 
-it.each(ROWS)('%s', (write, kind, reads, writes, memory = []) => {
+const insnOf = (write: Row[0]): ArmInsn => {
   const a = new Assembler();
   write(a);
-  const descriptor = describe(decodeInsn(a.bytes, 0), 0n);
+  return decodeInsn(a.bytes, 0);
+};
+const CASES = ROWS.map((row) => {
+  const insn = insnOf(row[0]);
+  return [armText(insn, String), insn, row] as const;
+});
+
+it.each(CASES)('%s', (_, insn, [, kind, reads, writes, memory = []]) => {
+  const descriptor = describe(insn, 0n);
   expect({
     kind: descriptor.kind,
     reads: sorted(descriptor.reads),
