@@ -77,8 +77,6 @@ export const missing: Readonly<Partial<Record<string, Missing>>> = Object.fromEn
   ),
   // No interface forwards, which is what they say.
   ...of('forwarding of IP', undefined, 'xdp_fib_lookup skb_fib_lookup'),
-  // There is an event of every kind that can be opened, but none that counts.
-  ...of('counting perf events', undefined, 'perf_event_read perf_event_read_value'),
   ...of('infrared receivers', UNSUPPORTED, 'rc_repeat rc_keydown rc_pointer_rel'),
   ...of('kprobes', -errno.EINVAL, 'override_return'),
   ...of('samples of perf events', -errno.EINVAL, 'perf_prog_read_value'),
