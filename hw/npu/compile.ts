@@ -219,7 +219,8 @@ class Lowering {
     code.br('lo', wrong);
     code.alu('-', IMM_B, PLEN, by);
     code.alu('-', NONE, IMM_B, constant(LEAST_BYTES));
-    code.br('mi', wrong);
+    // The driver looks at the sign alone, which is wrong for a delta near 2 GiB.
+    code.br('lt', wrong);
     code.immed(lo(0), 0);
     code.immed(hi(0), 0);
     code.mov(PKT, IMM_A);

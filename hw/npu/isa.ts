@@ -16,7 +16,7 @@ export const ALU = ['B', '~B', '+', '+carry', '-', '-carry', 'AND', 'OR', 'XOR']
 /** `dbl`: the 64 bits of a and b. `ind`: by what the ALU gave last. */
 export const SHF = ['<<', '>>', '>>a', 'rot', 'dbl>>', '<<ind', '>>ind', '>>aind', 'dbl>>ind'] as const; // prettier-ignore
 export const MUL = ['start', 'step', 'last', 'last2'] as const;
-export const BR = ['unc', 'eq', 'ne', 'lo', 'hs', 'lt', 'ge', 'mi'] as const;
+export const BR = ['unc', 'eq', 'ne', 'lo', 'hs', 'lt', 'ge'] as const;
 /** Reads give whole words; `write` takes bytes. */
 export const CMD = ['ctm_read', 'ctm_write', 'emem_read', 'emem_add32', 'emem_add64'] as const;
 /** `word`: all of the register. `high`: its upper half only. `ones`: the rest are ones. */

@@ -191,6 +191,11 @@ function shift64(
   amount: Value,
 ): void {
   const range = amount.kind === 'number' ? amount : undefined;
+  if (by === lo(dst)) {
+    // The first half would be the amount of the second.
+    code.mov(IMM_B, by);
+    by = IMM_B;
+  }
   if (range && range.max < 32n) return shiftBelow32(code, operation, dst, by);
   if (range && range.min >= 32n && range.max < 64n) return shiftFrom32(code, operation, dst, by);
   const far = code.label();

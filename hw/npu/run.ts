@@ -281,8 +281,6 @@ export class NpuRun extends DeviceRun {
         return negative !== this.#overflow;
       case 'ge':
         return negative === this.#overflow;
-      case 'mi':
-        return negative;
     }
   }
 

@@ -5,6 +5,7 @@
 import { CORTEX_A53, createArm, MVNETA } from '../../hw/arm/target.ts';
 import { KERNELS } from '../../hw/cpu/kernel-functions.ts';
 import { createHxdp } from '../../hw/fpga/hxdp/target.ts';
+import { createNpu } from '../../hw/npu/target.ts';
 import { createPipeline } from '../../hw/fpga/pipeline/target.ts';
 import type { Target } from '../../hw/target.ts';
 import { BROADWELL, createX86, MLX5 } from '../../hw/x86/target.ts';
@@ -128,6 +129,28 @@ function hxdpThroughput(load: LoadWorkload, progress: (what: string) => void): V
     const row = { group: 'hXDP throughput', what: name, published, simulated, unit: 'Mpps' };
     return { ...row, error: simulated / published - 1, source: HX, ...(note && { note }) };
   });
+}
+
+const AGILIO_BITS = 40e9;
+/** HX 5.2, 64-byte packets: what the fixed datapath is calibrated on. */
+const NFP_DROP_MPPS = 32;
+
+function nfpThroughput(load: LoadWorkload, progress: (what: string) => void): ValidationRow[] {
+  progress('NFP drop');
+  const conditions = { bitsPerSecond: AGILIO_BITS, packets: 20_000 };
+  const simulated = mppsOf(load, createNpu(), 'drop', conditions);
+  return [
+    {
+      group: 'NFP throughput',
+      what: 'drop',
+      published: NFP_DROP_MPPS,
+      simulated,
+      unit: 'Mpps',
+      error: simulated / NFP_DROP_MPPS - 1,
+      source: HX,
+      note: 'the rate of the fixed datapath, which is taken from this row',
+    },
+  ];
 }
 
 interface Conditions {
