@@ -1,7 +1,7 @@
 /**
  * Figures of the NFP-4000 model, each with its source. FW is Netronome's nic-firmware, DRV the nfp
- * driver (Linux's, and its out-of-tree twin), HX the hXDP paper (OSDI'20). "Ours" marks what nobody
- * published: an assumption, never fitted to a workload.
+ * driver (Linux's, and its out-of-tree twin). "Ours" marks what nobody published: an assumption, never
+ * fitted to a workload.
  */
 
 /** FW: flow processing cores that run BPF, 5 islands of 10, with 4 threads each. */
@@ -49,7 +49,7 @@ export const FIRMWARE_INSTRUCTIONS = { before: 180, after: 80 } as const;
 
 /**
  * The fixed datapath – MAC, packet DMA, distributor – hands out no more packets a second: the one
- * published row, XDP_DROP at 64 bytes (HX, NFP4000).
+ * published row, XDP_DROP at 64 bytes (Agilio CX, a secondary source).
  */
 export const DATAPATH_PACKETS_PER_SECOND = 32e6;
 
