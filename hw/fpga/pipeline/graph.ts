@@ -46,6 +46,7 @@ export interface MapAccess {
 }
 
 const MAX_VALUES = 64;
+const MAX_DEPTH = 100;
 const ONE = 1n;
 export const maskOf = (bits: number): bigint => (ONE << BigInt(bits)) - ONE;
 export const bitsOf = (value: bigint): number => (value === 0n ? 1 : value.toString(2).length);
@@ -55,6 +56,9 @@ export class Graph {
   /** The instruction that nodes are being made for. */
   slot = 0;
   readonly #known = new Map<string, Node>();
+  #depth = 0;
+  /** What slices became: they are pushed through operations, whose operands may be shared. */
+  readonly #slices = new Map<string, Node>();
   readonly #values = new Map<Node, readonly bigint[] | undefined>();
 
   const(value: bigint, bits = bitsOf(value)): Node {
@@ -298,6 +302,18 @@ export class Graph {
     if (width <= 0) return this.const(0n);
     if (low === 0 && width === a.bits) return a;
     if (isConst(a)) return this.const((a.value >> BigInt(low)) & maskOf(width), width);
+    const key = `${a.id}:${low}:${width}`;
+    const known = this.#slices.get(key);
+    if (known) return known;
+    // Through so many operations, so that long chains are no deep recursion.
+    const deep = this.#depth++ >= MAX_DEPTH;
+    const found = deep ? this.#make('slice', [a], width, BigInt(low)) : this.#slice(a, low, width);
+    this.#depth--;
+    this.#slices.set(key, found);
+    return found;
+  }
+
+  #slice(a: Node, low: number, width: number): Node {
     switch (a.op) {
       case 'slice':
         return this.slice(a.args[0]!, Number(a.value) + low, width);

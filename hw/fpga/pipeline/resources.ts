@@ -72,8 +72,8 @@ export function estimate(design: Design, schedule: Schedule, hazards: Hazards): 
 }
 
 /** Ring pointers, descriptors, output (yosys counts about this for a program that drops). */
-const FRONT_LUTS = 220;
-const FRONT_REGISTERS = 250;
+const FRONT_LUTS = 120;
+const FRONT_REGISTERS = 130;
 
 /** Memory, and what searches it. */
 export function mapEstimate(design: Design, map: BpfMap): Estimate {
