@@ -56,9 +56,9 @@ it.each(['balancer'])('%s: the trace tells which packets flush', (name) => {
   packetsOf(each).forEach(({ data, port }, i) => {
     slot.place(data, port);
     run.run(slot.xdp.offset);
-    clock.packet(i, 1, run.wrote);
+    clock.packet(i * 20, 1, run.wrote);
     if (run.wrote) flushes++;
-    path.packet(data, i, port);
+    path.packet(data, i * 20, port);
     const sends = path.verdict! > 1;
     const frames = sends ? Math.max(1, Math.ceil(slot.length / 64)) : 1;
     expect(path.doneNs, `packet ${i}`).toBe(clock.leaves + frames + (sends ? 800 : 0));
