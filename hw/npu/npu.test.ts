@@ -1,7 +1,7 @@
 /** The NFP-4000: does what the program does, or says as the driver would why not; takes its time. */
 import { describe, expect, it } from 'vitest';
 import type { Subject } from '../../scenarios/compare/subject.ts';
-import { WORKLOADS, X86_MEASURED } from '../../scenarios/workloads/workloads.ts';
+import { SHARED_COUNTERS, WORKLOADS, X86_MEASURED } from '../../scenarios/workloads/workloads.ts';
 import {
   loadWorkload,
   outcomes,
@@ -19,7 +19,7 @@ import type { NpuRun } from './run.ts';
 import { createNpu } from './target.ts';
 
 const target = createNpu();
-const ALL = [...WORKLOADS, ...X86_MEASURED];
+const ALL = [...WORKLOADS, ...X86_MEASURED, ...SHARED_COUNTERS];
 
 /** Why the others do not fit. */
 const REFUSED: Readonly<Record<string, string>> = {
@@ -31,7 +31,7 @@ const REFUSED: Readonly<Record<string, string>> = {
   rxq_info: 'unsupported-map-type',
   tx_iptunnel: 'unsupported-map-type',
   redirect_map: 'unsupported-map-type',
-  firewall: 'map-flags',
+  firewall: 'unsupported-map-type',
   balancer: 'unsupported-map-type',
   dnat: 'unsupported-map-type',
   suricata: 'unsupported-helper',

@@ -48,6 +48,9 @@ const tooLong = (instructions: number): Diagnostic => ({
   errno: errno.EOPNOTSUPP,
 });
 
+/** UAPI linux/bpf.h. */
+const BPF_F_RDONLY_PROG = 0x80;
+
 /** Maps of the host, which the driver only names to the firmware. */
 const OF_HOST = 'perf_event_array';
 
@@ -61,7 +64,8 @@ function refuseMap(spec: MapSpec): Diagnostic | undefined {
     hint,
     errno: code,
   });
-  if (flags !== 0) {
+  // The kernel itself adds this to devmaps.
+  if ((flags & ~BPF_F_RDONLY_PROG) !== 0) {
     return refused('map-flags', 'map flags are not supported', 'create it without flags', errno.EINVAL);
   }
   if (type !== 'hash' && type !== 'array') {

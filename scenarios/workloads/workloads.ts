@@ -281,6 +281,18 @@ export const X86_MEASURED: readonly Workload[] = [
   })),
 ];
 
+/** For devices that have no memory of each CPU, as offload's have none. */
+export const SHARED_COUNTERS: readonly Workload[] = [
+  { name: 'xdp1_shared', title: 'counts by IP protocol in shared counters, drops', packets: udp },
+  {
+    name: 'xdp2_shared',
+    title: 'counts by IP protocol in shared counters, swaps MACs, sends back',
+    packets: udp,
+  },
+];
+
 export function workloadNamed(name: string): Workload | undefined {
-  return [...WORKLOADS, ...X86_MEASURED].find((workload) => workload.name === name);
+  return [...WORKLOADS, ...X86_MEASURED, ...SHARED_COUNTERS].find(
+    (workload) => workload.name === name,
+  );
 }
