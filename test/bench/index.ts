@@ -8,6 +8,7 @@ import { netBench } from './net.ts';
 import { pageBench } from './page.ts';
 import { programsBench } from './programs.ts';
 import { verifierBench } from './verifier.ts';
+import { verilatorBench } from './verilog.ts';
 
 export const benches: readonly Bench[] = [
   bootBench,
@@ -17,5 +18,6 @@ export const benches: readonly Bench[] = [
   engineBench,
   mapsBench,
   hwBench,
+  verilatorBench,
   pageBench,
 ];
