@@ -103,9 +103,7 @@ function saturated(name: string, frame: Uint8Array, packets = 20_000) {
   return { path, timing };
 }
 
-const [{ data: FRAME }] = workload('l2_acl').packets({ flows: 1, bytes: 60 }) as [
-  { data: Uint8Array },
-];
+const FRAME = workload('l2_acl').packets({ flows: 1, bytes: 60 })[0]!.data;
 
 it('the fixed datapath bounds short programs; what it has no room for is lost', () => {
   const { path } = saturated('drop', FRAME);
