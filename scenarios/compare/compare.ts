@@ -107,7 +107,7 @@ export function measure(
     resources: compiled.image.resources,
     performance: {
       mpps,
-      limitedByWire: spanNs < wireNs * 1.01,
+      limitedByWire: saturated.counts.lost === 0 && spanNs < wireNs * 1.01,
       ...perPacket(saturated.timing.report(), done),
       verdicts: Object.fromEntries(
         XDP_ACTIONS.map((name, i) => [name, saturated.counts.verdicts[i]!]),
