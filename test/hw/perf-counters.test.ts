@@ -51,7 +51,7 @@ const processors = () =>
 it('counts what programs execute while it is enabled', async () => {
   const { machine, output } = await bootProgram(
     function* (u) {
-      const events = [];
+      const events: number[] = [];
       for (const config of [CYCLES!, INSTRUCTIONS!, BRANCHES!]) {
         events.push(yield* open(u, config, 0));
       }
@@ -59,7 +59,7 @@ it('counts what programs execute while it is enabled', async () => {
       const data = BigInt(yield* u.put(new Uint8Array(64)));
       const test = { prog_fd: prog, data_in: data, data_size_in: 64, repeat: 10 };
       const counts = function* (): UserFlow<number[]> {
-        const all = [];
+        const all: number[] = [];
         for (const fd of events) all.push(yield* count(u, fd));
         return all;
       };
