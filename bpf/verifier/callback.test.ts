@@ -101,3 +101,33 @@ describe('a number on the stack of a callback’s caller', () => {
     expect(judge(main.replace('1000', '8'), body)).toBe('accepted');
   });
 });
+
+describe('a number on the stack that is read through another register than r10', () => {
+  const chosen = (first: number, second: number): string => {
+    const text = `
+      call get_prandom_u32#7
+      if r0 == 0 goto other
+      r5 = ${first}
+      *(u64 *)(r10 -8) = r5
+      goto join
+      other: r5 = ${second}
+      *(u64 *)(r10 -8) = r5
+      join: r0 = 0
+      r5 = 0
+      r1 = r10
+      r1 += -8
+      r2 = *(u64 *)(r1 +0)
+      if r2 == 0 goto fine
+      r0 = r9
+      fine: r0 = 0
+      exit`;
+    const { spec, env } = textProgram(text, { type: 'xdp', flags: 8, logLevel: 4 }, progTypeOps);
+    const verdict = verify(spec, env);
+    return verdict.kind === 'accepted' ? 'accepted' : verdict.log;
+  };
+
+  it('decides again on the way that 6.1 takes for known', () => {
+    expect(chosen(0, 0)).toBe('accepted');
+    expect(chosen(0, 1000)).toContain(WRONG);
+  });
+});

@@ -202,7 +202,7 @@ function stepBack(c: Checker, at: number, wanted: Wanted): Step {
   }
   const { code } = insn;
   if (isAluClass(code)) return backAlu(insn, wanted);
-  if (classOf(code) === cls.LDX || isFetch(insn)) return backLoad(c, insn, wanted);
+  if (classOf(code) === cls.LDX || isFetch(insn)) return backLoad(c, at, insn, wanted);
   if (classOf(code) === cls.STX || classOf(code) === cls.ST) return backStore(c, insn, wanted);
   if (isJumpClass(code)) return backJump(c, insn, wanted);
   // A ld_imm64 is a source; packet loads are not followed.
@@ -229,7 +229,7 @@ function slotAt(c: Checker, off: number): number {
   return index;
 }
 
-function backLoad(c: Checker, insn: Insn, wanted: Wanted): Step {
+function backLoad(c: Checker, at: number, insn: Insn, wanted: Wanted): Step {
   const atomic = classOf(insn.code) === cls.STX;
   const loaded = !atomic ? insn.dst : insn.imm === CMPXCHG ? 0 : insn.src;
   const base = atomic ? insn.dst : insn.src;
@@ -237,7 +237,14 @@ function backLoad(c: Checker, insn: Insn, wanted: Wanted): Step {
   wanted.regs &= ~(1 << loaded);
   // Only the stack keeps what is known of a scalar.
   if (base === FP) wanted.addSlot(slotAt(c, insn.off));
+  else if (c.asLinux && mayBeStack(c, at)) c.erred = true;
   return 'ok';
+}
+
+/** 6.1 does not go on to the slot where the stack is read through another register than r10. */
+function mayBeStack(c: Checker, slot: number): boolean {
+  const { pointer } = c.learned(slot);
+  return pointer === 'stack' || pointer === 'mixed';
 }
 
 function backStore(c: Checker, insn: Insn, wanted: Wanted): Step {

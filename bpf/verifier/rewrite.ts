@@ -151,7 +151,8 @@ function layOut(
   const facts: InsnFact[] = prologue.map(() => ({ original: 0 }));
   const place = (insn: Insn, slot: number): void => {
     insns.push(insn);
-    facts.push(factOf(c, slot, subprogs.indexOf));
+    const wasFunc = subprogs.infos.length === 1 && isFuncLoad(c.insns[slot]!);
+    facts.push(wasFunc ? { original: slot } : factOf(c, slot, subprogs.indexOf));
   };
   pieces.forEach((piece, slot) => {
     const first = firstOf(piece);
@@ -217,8 +218,11 @@ function retarget(
   subprogs: SubprogTable,
 ): Insn {
   if (isFuncLoad(insn)) {
+    const target = slot + insn.imm + 1;
+    // With no function left but the program itself, 6.1 looks for none: the distance stays.
+    if (subprogs.infos.length === 1) return { ...insn, src: 0, imm: starts[target]! - at - 1 };
     // One that nothing calls is gone; as in 6.1 the address is then that of what follows.
-    const subprog = subprogs.indexOf(c.subprogAt(slot + insn.imm + 1));
+    const subprog = subprogs.indexOf(c.subprogAt(target));
     if (subprog === subprogs.infos.length)
       reject(c, errno.EFAULT, 'verifier-bug', undefined, { insn: slot });
     return { ...insn, imm: subprog };

@@ -112,10 +112,25 @@ describe('rewriting', () => {
   });
 
   it('refuses the address of a last function that is gone, as 6.1 does', () => {
-    const load = (rest: string): string => `r1 = func(dead)\n r0 = 0\n exit\n ${rest}`;
-    const options = { type: 'xdp', ...functions(4, 'static') } as const;
-    const verdict = verifyText(load('dead: r0 = 0\n exit'), options);
-    expect(verdict).toMatchObject({ kind: 'rejected', errno: errno.EFAULT });
+    const text = 'r1 = func(dead)\n call live\n exit\n live: r0 = 0\n exit\n dead: r0 = 0\n exit';
+    const [liveAt, deadAt] = [4, 6];
+    const { btf, funcInfo } = functions(liveAt, 'static');
+    const rows = new Uint32Array(funcInfo.slice().buffer);
+    const three = Uint32Array.from([...rows, deadAt, rows.at(-1)!]);
+    const options = { type: 'xdp', btf, funcInfo: new Uint8Array(three.buffer) } as const;
+    expect(verifyText(text, options)).toMatchObject({ kind: 'rejected', errno: errno.EFAULT });
+  });
+
+  it('leaves the distance where no function is left but the program itself', () => {
+    const program = accepted(
+      `r1 = func(dead)
+       r0 = 0
+       exit
+       dead: r0 = 0
+       exit`,
+      { type: 'xdp', ...functions(4, 'static') },
+    );
+    expect(program.subprogs).toHaveLength(1);
   });
 
   it('does not store a queue number that is too large, and goes on behind the store', () => {
