@@ -63,6 +63,8 @@ export function decide(
   follow?.(first);
   const outcome = runChecker(first);
   if (outcome instanceof Rejected || !first.erred) return { first, deciding: first, outcome };
+  // differs: where 6.1 errs, it may take a branch for decided that is not, and remove the other way;
+  // its code then computes something else than the program says. Here the program runs as written.
   const { deciding, outcome: final } = runSound(() => {
     const c = new Checker(spec, { ...env, logLevel: 0 });
     follow?.(c);
