@@ -68,7 +68,9 @@ function details({ target, performance, resources }: TargetRow): string {
       .map(([name, count]) => `${name} ${count}`)
       .join(', ')}`,
     ...(latency.lost > 0 ? [`lost at that rate: ${latency.lost}`] : []),
-    ...Object.entries(counters).map(([name, value]) => `${name} a packet: ${value.toFixed(2)}`),
+    ...Object.entries(counters)
+      .filter(([, value]) => value > 0)
+      .map(([name, value]) => `${name} a packet: ${value.toFixed(2)}`),
     ...resources.map(({ name, used, available }) =>
       available === undefined
         ? `${name}: ${used}`

@@ -98,7 +98,7 @@ describe.skipIf(!chromiumPath)('the page in Chromium', () => {
     await page.screenshot({ path: join(root, '.build/compare.png') });
     await page.click('#compare-dialog button:has-text("Close")');
     await page.click('#terminal');
-    await page.keyboard.type('compare -n 2000 tx\n');
+    await page.keyboard.type('compare -t hxdp -n 2000 tx\n');
     await expect.poll(() => result.locator('h2').textContent(), { timeout: 60_000 }).toBe('tx');
     await page.click('#compare-dialog button:has-text("Close")');
     await expect.poll(screen).toContain('64 flows of 60-byte frames');
