@@ -2,7 +2,8 @@
 import type { BpfMap } from '../../../bpf/maps/map.ts';
 import { Bug } from '../../../kernel/types/units.ts';
 import { WAYS } from './params.ts';
-import { type Graph, type MapAccess, type Node } from './graph.ts';
+import { type Graph } from './graph.ts';
+import { type MapAccess, type Node } from './node.ts';
 import type { ElementValue, Value } from './values.ts';
 
 export type Element = Extract<Value, { kind: 'element' }>;

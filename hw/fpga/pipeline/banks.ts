@@ -5,7 +5,7 @@
 import type { BpfMap } from '../../../bpf/maps/map.ts';
 import { indexBits, isArray } from './accesses.ts';
 import type { Design } from './design.ts';
-import type { Node } from './graph.ts';
+import { type Node } from './node.ts';
 
 export interface Bank {
   readonly map: BpfMap;

@@ -1,6 +1,6 @@
 /** What the logic of a node computes. */
 import { Bug } from '../../../kernel/types/units.ts';
-import { maskOf, type Node } from './graph.ts';
+import { maskOf, type Node } from './node.ts';
 
 /** @param args values of its arguments, each below 2 to its bits */
 export function evaluate({ op, args: nodes, bits, value }: Node, args: readonly bigint[]): bigint {

@@ -8,7 +8,7 @@
  *   interval  the next packet waits until this one has written: there is no other way
  */
 import type { Design } from './design.ts';
-import type { Node } from './graph.ts';
+import { type Node } from './node.ts';
 import {
   commitStages,
   conflict,

@@ -4,7 +4,7 @@ import { helperName } from '../../../bpf/helpers/table.ts';
 import type { VerifiedProgram } from '../../../bpf/program.ts';
 import type { DeviceImage, OffloadProgram, ResourceUse } from '../../target.ts';
 import type { Design } from './design.ts';
-import { isConst, type Node } from './graph.ts';
+import { isConst, type Node } from './node.ts';
 import type { Hazards, Staged } from './hazards.ts';
 import type { Schedule } from './stages.ts';
 import { type EmittedVerilog, emitVerilog } from './verilog.ts';

@@ -1,6 +1,6 @@
 /** How long the pipeline must keep what it has computed: until the last stage that uses it. */
 import type { Design } from './design.ts';
-import { isConst, type Node } from './graph.ts';
+import { isConst, type Node } from './node.ts';
 import type { Schedule } from './stages.ts';
 
 /** The last stage that each node is used in; constants and frames need no registers. */

@@ -1,5 +1,6 @@
 /** Loads and stores while a program is turned into a pipeline: memory is known byte by byte. */
-import { type Graph, type Node } from './graph.ts';
+import { type Graph } from './graph.ts';
+import { type Node } from './node.ts';
 import { HEAD_BYTES, WINDOW_BYTES } from './params.ts';
 import { Refusal } from './refusal.ts';
 import { type Byte, PACKET_BASE, sameValue, type State, type Value } from './values.ts';

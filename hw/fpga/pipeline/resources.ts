@@ -4,7 +4,7 @@ import type { ResourceUse } from '../../target.ts';
 import { indexBits, isArray, setsOf } from './accesses.ts';
 import { banksOf, rowsOf } from './banks.ts';
 import type { Design } from './design.ts';
-import { isConst, type Node } from './graph.ts';
+import { isConst, type Node } from './node.ts';
 import type { Hazards } from './hazards.ts';
 import { lastUses } from './lifetimes.ts';
 import { BLOCK_RAM_BITS, DEVICE, RING_FRAMES, WAYS } from './params.ts';

@@ -10,7 +10,7 @@ import { type DeviceCpu, DeviceRun } from '../../device-cpu.ts';
 import type { PacketInputs } from './inputs.ts';
 import { isArray } from './accesses.ts';
 import { evaluate } from './evaluate.ts';
-import { maskOf, type MapAccess, type Node } from './graph.ts';
+import { maskOf, type MapAccess, type Node } from './node.ts';
 import type { PipelineImage } from './image.ts';
 import { PACKET_BASE } from './values.ts';
 import { xdpMember, XDP_MD } from '../../xdp-context.ts';

@@ -7,7 +7,7 @@
  *   schedule.readyAt(node)     the first stage that can use it
  */
 import type { Design } from './design.ts';
-import { type Node } from './graph.ts';
+import { type Node } from './node.ts';
 import { CLOCK_HZ, NS, STAGES } from './params.ts';
 
 export interface Schedule {

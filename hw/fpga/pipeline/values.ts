@@ -4,7 +4,8 @@
  * form becomes `none`, which nobody may read.
  */
 import type { BpfMap } from '../../../bpf/maps/map.ts';
-import { type Graph, isConst, type Node } from './graph.ts';
+import { type Graph } from './graph.ts';
+import { isConst, type Node } from './node.ts';
 
 export type Value =
   | { readonly kind: 'number'; readonly node: Node }

@@ -2,7 +2,7 @@
 import type { BpfMap } from '../../../bpf/maps/map.ts';
 import { indexBits, isArray, setsOf } from './accesses.ts';
 import { type Bank, banksOf, rowsOf } from './banks.ts';
-import type { Node } from './graph.ts';
+import { type Node } from './node.ts';
 import type { PipelineImage } from './image.ts';
 import { WAYS } from './params.ts';
 import { isStructural } from './stages.ts';

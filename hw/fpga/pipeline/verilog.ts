@@ -8,7 +8,7 @@
  */
 import { outputStage, lastUses } from './lifetimes.ts';
 import { instructionText, type PipelineImage } from './image.ts';
-import { isConst, type Node } from './graph.ts';
+import { isConst, type Node } from './node.ts';
 import { RING_FRAMES, RING_PACKETS, STAGES } from './params.ts';
 import { unitStages } from './stages.ts';
 import { PACKET_BASE } from './values.ts';

@@ -1,6 +1,6 @@
 /** Names and texts of an emitted pipeline's values. */
 import { Bug } from '../../../kernel/types/units.ts';
-import { isConst, type Node } from './graph.ts';
+import { isConst, type Node } from './node.ts';
 import type { PipelineImage } from './image.ts';
 
 export const width = (bits: number): string => (bits === 1 ? '' : `[${bits - 1}:0] `);
